@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "--role",
         choices=ROLES,
         required=True,
-        help="viewer: reads; operator: writes, commands and watches too; admin: all",
+        help="viewer: reads and watches; operator: writes and commands too; admin: also ops that a program adds",
     )
     set_user.set_defaults(run=commands.set_user)
     for command in (demo, serve):

@@ -118,7 +118,7 @@ def make_app(
     app.router.add_get(PREFIX + "/", _front_page)
     app[UNREAD] = Unread()
     app.on_response_prepare.append(app[UNREAD].note)
-    app.cleanup_ctx.extend([_pools, app[UNREAD].looking])
+    app.cleanup_ctx.extend([_pools, app[UNREAD].lifespan])
     return app
 
 
@@ -148,7 +148,6 @@ async def _handle(request: web.Request) -> web.StreamResponse:
         if isinstance(answer, web.Response):
             response = answer
         else:
-            request.app[UNREAD].admit(len(answer.body))
             found = f"{answer.rows} rows"
             response = web.Response(body=answer.body, headers=answer.headers)
     except HttpRefusal as refusal:
@@ -188,6 +187,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         logins.end(admitted)
     if written is None:
         written = await _in_thread(request.app[_LONG], _write, name, grid, chosen, packs)
+    if op.get:  # another has changed something: refused, its client would send it once more
+        request.app[UNREAD].admit(len(written.body))
     return written
 
 
@@ -211,9 +212,7 @@ def _run(op: Op, call: Call) -> Grid:
     # A filter may take seconds, and so may files: neither holds up the others.
     is_beside = op.get and (state.database.reads_files or op.name != "hisRead")
     try:
-        if not call.may(op.role):
-            what = f"the user {call.user!r} has the role {call.role}, and {call.op} needs the role {op.role}"
-            raise OpRefusal(f"{what}; who runs this server may give it", "PermissionErr")
+        call.check_role(op.role)
         with state.lock:
             if state.database.keep_up is not None:
                 state.database.keep_up(state.clock.now())

@@ -152,7 +152,7 @@ class Database:
         samples.merge(times, values, np.zeros(len(times), np.bool_) if na is None else np.asarray(na, np.bool_))
 
     def store(self, changes: Sequence[Change]) -> None:
-        """Change the histories of points that are there yet."""
+        """Change the histories of points that are still there."""
         for change in changes:
             if self.get(change.rec["id"]) is not None:
                 samples = self.history(change.rec["id"])

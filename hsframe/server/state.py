@@ -57,6 +57,12 @@ class Call:
         """Whether the user may do what needs a role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
+    def check_role(self, role: Role) -> None:
+        """A refusal where the user may not do what needs a role."""
+        if not self.may(role):
+            what = f"the user {self.user!r} has the role {self.role}, and {self.op} needs the role {role}"
+            raise OpRefusal(f"{what}; who runs this server may give it", "PermissionErr")
+
     def ids(self) -> list[Ref]:
         """The ids of the rows, in order; a refusal where a row has none, or the rows are too many."""
         if not self.grid.has_col("id"):

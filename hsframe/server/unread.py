@@ -34,7 +34,7 @@ class Unread:
             what = f"clients have {_MOST_UNREAD:,} bytes of answers to read; ask again later, or for less at once"
             raise HttpRefusal(503, what, {"Retry-After": "10"})
 
-    def look(self, now_s: float) -> None:
+    def cut_off_idle(self, now_s: float) -> None:
         """Cut off who has read nothing for too long: aiohttp would wait for ever, also when it closes."""
         for transport, (before, since_s) in list(self._left.items()):
             left = transport.get_write_buffer_size()
@@ -44,12 +44,13 @@ class Unread:
                 transport.abort()
             self._left[transport] = left, since_s
 
-    def look_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.look(loop.time())
-        self._timer = loop.call_later(_UNREAD_S / 10, self.look_on, loop)
+    async def _cut_off_again(self) -> None:
+        while True:
+            self.cut_off_idle(asyncio.get_running_loop().time())
+            await asyncio.sleep(_UNREAD_S / 10)
 
-    async def looking(self, _: web.Application) -> AsyncIterator[None]:
-        """Look again and again while an application runs."""
-        self.look_on(asyncio.get_running_loop())
+    async def lifespan(self, _: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._cut_off_again())
         yield
-        self._timer.cancel()
+        task.cancel()
+        await asyncio.wait([task])

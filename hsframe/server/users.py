@@ -13,7 +13,7 @@ import os
 import re
 from base64 import b64decode, b64encode
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, cast, get_args
 
 from hsframe.errors import MetadataError
 from hsframe.frame.whole_file import whole_file
@@ -21,7 +21,10 @@ from hsframe.protocol.scram import MAX_ITERATIONS, MIN_ITERATIONS, ScramCredenti
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-"""Each may do what those before it may: a viewer reads, an operator writes and commands too."""
+"""Each may do what those before it may: a viewer reads and watches, an operator writes and commands too.
+
+Of the ops of hsframe none is for admins alone: those are that a program adds without a role.
+"""
 
 # SHA-256 alone: a server tells its hash before it knows who logs in.
 _HASH: Final = "SHA-256"
@@ -42,7 +45,7 @@ def read_users(path: str | os.PathLike[str]) -> Users:
     """The users of a file; MetadataError where it cannot be read, names its line where one is no user, or has none."""
     _, _, users = _parsed(path)
     if not users.roles:  # a server without users asks for no login
-        raise MetadataError(f"{path} has no user; hsframe set-user {path} NAME adds one")
+        raise MetadataError(f"{path} has no user; hsframe set-user {path} NAME --role viewer adds one")
     return users
 
 
@@ -83,9 +86,9 @@ def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], dict[str, int], Us
         if found is None or not _is_name(found[1]) or not MIN_ITERATIONS <= int(found[3]) <= MAX_ITERATIONS:
             raise MetadataError(
                 f"{where}: expected NAME ROLE SCRAM-{_HASH}$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with the role "
-                f"{', '.join(ROLES[:-1])} or {ROLES[-1]}; hsframe set-user {path} NAME writes such a line"
+                f"{', '.join(ROLES[:-1])} or {ROLES[-1]}; hsframe set-user {path} NAME --role viewer writes such a line"
             )
-        name, role = found[1], next(one for one in ROLES if one == found[2])
+        name, role = found[1], cast(Role, found[2])
         if name in places:
             raise MetadataError(f"{where}: the user {name!r} is in line {places[name] + 1} already; remove one of them")
         salt, stored_key, server_key = (b64decode(found[part]) for part in (4, 5, 6))

@@ -42,10 +42,10 @@ class WrittenFolder(Database):
         try:
             with closing(sqlite3.connect(self._file)) as connection, connection:
                 connection.executescript(_TABLES)
-                for rec, rows in ((change.rec, _rows(change)) for change in changes):
-                    point = rec["id"].val, rec["kind"], rec.get("unit")
+                for change in changes:
+                    point = change.rec["id"].val, change.rec["kind"], change.rec.get("unit")
                     connection.execute("REPLACE INTO points VALUES (?, ?, ?)", point)
-                    connection.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?)", rows)
+                    connection.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?)", _rows(change))
         except sqlite3.Error as error:
             raise OpRefusal(f"{self._file} cannot be written: {error}; nothing was stored", "IOErr") from error
         super().store(changes)

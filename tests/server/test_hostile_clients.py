@@ -440,6 +440,25 @@ def test_while_much_is_unread_what_is_small_is_answered(raw: Raw, monkeypatch: p
         assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
+def test_while_much_is_unread_what_has_run_is_answered(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def action(*_: object) -> Grid:
+        ran.append(1)
+        return Grid.from_rows({}, ["said"], [{"said": "x" * 100_000}])
+
+    large = with_much(raw)
+    large.server.database.actions["run"] = action
+    monkeypatch.setattr("hsframe.server.unread._MOST_UNREAD", 1_000_000)
+    with connection(large) as line:
+        line.sendall(ALL)
+        wait_until(lambda: unread_bytes(large) > 1_000_000)
+        answer = large.call("invokeAction", 'ver:"3.0" id:@kw action:"run"\nempty\n')
+        assert unread_bytes(large) > 1_000_000
+    assert len(answer[0]["said"]) == 100_000
+    assert ran == [1]
+
+
 def test_who_reads_slowly_is_waited_for() -> None:
     class Line:
         """A connection by what is left to be sent."""
@@ -457,9 +476,9 @@ def test_who_reads_slowly_is_waited_for() -> None:
     unread._left[cast("asyncio.Transport", line)] = 0, 0.0
     left_at = [(1_000, 900), (1_119, 900), (1_120, 800), (1_239, 800), (1_240, 0), (2_000, 0), (3_000, 5), (3_119, 9)]
     for now_s, line.left in left_at:
-        unread.look(now_s)
+        unread.cut_off_idle(now_s)
         assert not line.is_cut
-    unread.look(3_120)
+    unread.cut_off_idle(3_120)
     assert line.is_cut
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -35,7 +36,7 @@ REQUESTS = {
     "watchPoll": 'ver:"3.0" watchId:"w"\nempty\n',
     "watchUnsub": 'ver:"3.0" watchId:"w"\nempty\n',
 }
-READS = {"about", "ops", "formats", "defs", "libs", "filetypes", "read", "nav", "hisRead", "close"}
+WRITES = {"hisWrite", "invokeAction"}
 
 
 def kept(password: str) -> ScramCredentials:
@@ -52,8 +53,22 @@ def test_a_role_may_do_what_is_its_and_no_more(start: Callable[..., Any], role: 
         if answer.meta.get("errType") == "PermissionErr":
             refused.add(op)
             assert f"'ann' has the role {role}, and {op} needs the role operator" in answer.meta["dis"]
-    assert refused == (OPS.keys() - READS if role == "viewer" else set())
+    assert refused == (WRITES if role == "viewer" else set())
     assert len(raw.server.database.history("kw")) == (role != "viewer")
+
+
+def test_a_viewer_watches_and_reads_the_levels_of_a_point_and_writes_none(start: Callable[..., Any]) -> None:
+    raw = start(users={"ann": "s3cret"}, roles={"ann": "viewer"})
+    raw.scram("ann", "s3cret")
+    watch = raw.call("watchSub", REQUESTS["watchSub"]).meta["watchId"]
+    raw.server.database.update("kw", {"curVal": 7.0})
+    assert [row["id"].val for row in raw.call("watchPoll", f'ver:"3.0" watchId:"{watch}"\nempty\n')] == ["kw"]
+    assert raw.call("watchUnsub", f'ver:"3.0" watchId:"{watch}" close\nempty\n').is_empty
+    assert len(raw.call("pointWrite", REQUESTS["pointWrite"])) == 17
+    for cells in ("10,T", "10,N"):
+        refused = raw.refused("pointWrite", f'ver:"3.0"\nid,level,val\n@fan,{cells}\n')
+        assert "'ann' has the role viewer, and pointWrite needs the role operator" in refused
+    assert not raw.server.database.priorities("fan").was_written
 
 
 def test_a_user_without_a_role_may_do_all_and_an_op_without_one_is_for_admins(start: Callable[..., Any]) -> None:
@@ -73,7 +88,7 @@ def test_a_client_reads_why_it_may_not_and_the_ops_are_those_that_it_may() -> No
         assert len(session.read("site")) == 1
         with pytest.raises(CallError, match="'ann' has the role viewer, and pointWrite needs the role operator"):
             session.point_write("@fan", 10, True)
-        assert set(session.ops()["name"]) == READS
+        assert set(session.ops()["name"]) == OPS.keys() - WRITES
         assert server.open_sessions == 1  # a refusal is no reason to log in again
 
 
@@ -145,6 +160,8 @@ def test_a_broken_file_is_named_with_its_line_and_stays_as_it_is(tmp_path: Path,
     assert str(path) in str(caught.value)
     assert words in str(caught.value)
     assert "s3cret" not in str(caught.value)
+    if advised := re.search("hsframe (set-user .*) (adds|writes)", str(caught.value)):
+        assert cli._parser().parse_args(advised[1].split()).file == path
     if "has no user" not in words:
         with pytest.raises(MetadataError):
             set_user(path, "bob", "viewer", kept("x"))

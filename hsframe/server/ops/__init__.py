@@ -24,7 +24,7 @@ class Op:
     run: Callable[[Call], Grid]
     get: bool
     summary: str
-    role: Role = "admin"  # the least that may call it
+    role: Role = "admin"  # the least that may call it; pointWrite needs more to write
     writes: bool = False
 
 
@@ -44,10 +44,10 @@ OPS: Final[Mapping[str, Op]] = {
         Op("filetypes", info.filetypes, True, "The formats as definitions", "viewer"),
         Op("read", records.read, True, "Records by filter or by id", "viewer"),
         Op("nav", records.nav, True, "The tree of sites, equipment and points", "viewer"),
-        Op("watchSub", watch.watch_sub, False, "Watch records for changes", "operator"),
-        Op("watchPoll", watch.watch_poll, False, "What changed since the last poll", "operator"),
-        Op("watchUnsub", watch.watch_unsub, False, "Stop watching", "operator"),
-        Op("pointWrite", point.point_write, False, "Command a point, or read its levels", "operator", writes=True),
+        Op("watchSub", watch.watch_sub, False, "Watch records for changes", "viewer"),
+        Op("watchPoll", watch.watch_poll, False, "What changed since the last poll", "viewer"),
+        Op("watchUnsub", watch.watch_unsub, False, "Stop watching", "viewer"),
+        Op("pointWrite", point.point_write, False, "Command a point, or read its levels", "viewer", writes=True),
         Op("hisRead", his_read, True, "Samples of one point or of several", "viewer"),
         Op("hisWrite", his_write, False, "Store samples of one point or of several", "operator", writes=True),
         Op("invokeAction", point.invoke_action, False, "Run an action on a record", "operator", writes=True),

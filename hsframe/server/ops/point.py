@@ -17,6 +17,8 @@ from hsframe.server.state import Call, checked_value, duration_s, ref_of
 def point_write(call: Call) -> Grid:
     """Read the priority array (one row ``id``), or write one level (``id``, ``level``, ``val``)."""
     row = call.one_row()
+    if row.get("level") is not None:
+        call.check_role("operator")
     rec = call.rec(ref_of(row.get("id"), "the row"))
     if "writable" not in rec:
         raise OpRefusal(f"{rec['id']} ({rec.get('dis')}) is not writable: it has no tag 'writable'", "NotWritableErr")
