@@ -28,6 +28,11 @@ from hsframe.protocol.http import ConnectionLostError, TruncatedBodyError
 
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
+# Words of a server that has not begun to write: who asks may not, or nobody may.
+_REFUSED_WORDS: Final = re.compile(
+    r"permission|forbidden|not allowed|unauthori[sz]ed|access denied|read-?only|unsupported|not supported",
+    re.IGNORECASE,
+)
 _ROW_WORDS: Final = re.compile(r"\b(rows?|samples?|values?|items?|cells?|bytes)\b", re.IGNORECASE)
 # Words for an error of the caller, which a smaller request would make too; IllegalArgumentException, sys::ArgErr.
 _CALLER_WORDS: Final = re.compile(
@@ -35,6 +40,8 @@ _CALLER_WORDS: Final = re.compile(
     r"\b(invalid|illegal|unknown|unsupported|malformed|missing|bad)\s+(col|date|filter|func|id|name|op|param|range|zone)",
     re.IGNORECASE,
 )
+# With these statuses the server has not run the op.
+_NOT_RUN: Final = frozenset((400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 501))
 _READ_CHARS: Final = 20_000  # of a server's words
 # How often a request is halved before it is given up: often if the error mentions a limit, seldom if it may have
 # another cause, because a server that is down must not get a thousand requests.
@@ -86,6 +93,13 @@ def likeness(error: HsFrameError, ids: Iterable[str]) -> object:
         words = words.replace(name, "@")
     # Numbers, and what a server makes up for each error: java.lang.Object@361d52e3, ref 45ad8fc37c07.
     return type(error), re.sub(r"\b[0-9a-f]*[0-9][0-9a-f]*\b", "0", words, flags=re.IGNORECASE)
+
+
+def is_not_run(error: HsFrameError) -> bool:
+    """Whether the server has refused a write before it stored any of it, as from who lacks a role."""
+    if isinstance(error, HTTPStatusError):
+        return error.status in _NOT_RUN
+    return isinstance(error, CallError) and bool(_REFUSED_WORDS.search(_words(error)))
 
 
 def may_still_run(error: HsFrameError) -> bool:

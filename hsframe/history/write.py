@@ -36,7 +36,7 @@ from hsframe.frame.his_grids import batch_grid
 from hsframe.frame.histories import History, Instants
 from hsframe.grid import Grid
 from hsframe.history.compare import compare
-from hsframe.history.failures import may_still_run
+from hsframe.history.failures import is_not_run, may_still_run
 from hsframe.history.plan import ReadOptions
 from hsframe.history.read import read_histories, span_of
 from hsframe.history.write_report import FAILED, NOT_STORED, SENT, STORED, PointWrite, WriteReport
@@ -62,8 +62,6 @@ _MOST_WINDOWS: Final = 40
 _BATCH_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5)
 # The same after a failure, when the user waits: what a server stores later than this stays unknown.
 _CHECK_PAUSES_S: Final = (0.0, 0.25, 0.75, 1.5, 3.0, 4.0)
-# With these statuses the server has not run the op.
-_NOT_RUN: Final = frozenset((400, 401, 403, 404, 405, 406, 411, 413, 415, 429, 501))
 # Statuses that do not depend on the point: the next point would get the same one.
 _NEXT_FAILS_TOO: Final = frozenset((401, 403, 404, 405, 406, 415, 429, 501, 502, 503, 504))
 
@@ -227,10 +225,9 @@ class _Writer:
         try:
             await self.client.call("hisWrite", grid)
         except HsFrameError as error:
-            status = error.status if isinstance(error, HTTPStatusError) else None
-            if status in _NOT_RUN or not may_still_run(error):
-                _mark(entries, grid, NOT_STORED if status in _NOT_RUN else FAILED)
-            if status != 413 or len(grid) < 2:
+            if not may_still_run(error):
+                _mark(entries, grid, NOT_STORED if is_not_run(error) else FAILED)
+            if not (isinstance(error, HTTPStatusError) and error.status == 413) or len(grid) < 2:
                 raise
             middle = len(grid) // 2
             for half in (_rows(grid, 0, middle), _rows(grid, middle, len(grid))):
@@ -257,11 +254,10 @@ def _raise_refusals(entries: Sequence[PointWrite]) -> None:
     if not isinstance(error, CallError | HTTPStatusError):
         raise error
     others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    done = ", ".join("@" + entry.point.id for entry in entries if entry.count(STORED) and entry.is_stored) or "none"
-    what = "to remove samples" if first.samples.is_removal else "the samples"
+    done = ", ".join("@" + entry.point.id for entry in entries if entry.count(STORED) and entry.is_stored)
+    what, ended = ("to remove samples", "removed") if first.samples.is_removal else ("the samples", "written")
     raise CallError(
-        f"the server refused {what} of {first.point}{others}: {error}; "
-        f"{'removed' if first.samples.is_removal else 'written'}: {done}. It is safe to repeat this",
+        f"the server refused {what} of {first.point}{others}: {error}" + (f"; {ended}: {done}" if done else ""),
         getattr(error, "grid", None),
     ) from error
 

@@ -178,12 +178,21 @@ class WriteReport:
         return pd.DataFrame({**texts, "rows": rows, "first": first, "last": last})
 
     @contextmanager
-    def on_errors(self) -> Iterator[None]:
-        """Add to an exception that interrupts the write what was stored: a note, and the table as ``report``."""
+    def on_errors(self, *, sent: bool = True) -> Iterator[None]:
+        """Add to an exception that interrupts the write what was stored: a note, and the table as ``report``.
+
+        `sent` is whether a sample may have been sent in the block.
+        """
         try:
             yield
         except BaseException as error:
+            if getattr(error, "report", None) is not None:
+                raise
             error.report = self.table("interrupted")  # type: ignore[attr-defined]  # any exception takes attributes
+            rows = "The report of this error (error.report) has one row per point"
+            if not sent:
+                error.add_note(f"nothing was {self.done}: no sample was sent. {rows if self.all else ''}".rstrip())
+                raise
             groups: dict[str, list[PointWrite]] = {
                 name: [] for name in (self.done, f"partly {self.done}", "unknown", f"not {self.done}", "kept")
             }
@@ -191,10 +200,11 @@ class WriteReport:
                 groups[self._status(entry, "interrupted")].append(entry)
             said = "; ".join(f"{status}: {_named(entries)}" for status, entries in groups.items() if entries)
             repeat = "It is safe to repeat this write: it sends the same samples. "
-            if self.done == "removed":  # where the server does not remove, another call does not help
-                is_refused = any(isinstance(entry.error, CallError) for entry in self.entries)
-                repeat = "" if is_refused else "It is safe to repeat this call: it removes what is left. "
-            error.add_note(f"{said}. {repeat}The report of this error (error.report) has one row per point")
+            if any(isinstance(entry.error, CallError) for entry in self.entries):
+                repeat = ""  # an op that is refused is refused again
+            elif self.done == "removed":
+                repeat = "It is safe to repeat this call: it removes what is left. "
+            error.add_note(f"{said}. {repeat}{rows}")
             raise
 
     def _status(self, entry: PointWrite, kind: str) -> str:
@@ -230,6 +240,8 @@ def _named(entries: Sequence[PointWrite]) -> str:
     for entry in entries[:_NAMED]:
         looked = "could not be read back" if entry.looked_s is None else f"not there after {entry.looked_s:.1f} s"
         unknown = f", {entry.unknown} unknown: {looked}" if entry.unknown else ""
+        if entry.count(STORED) and entry.looked_s is not None and isinstance(entry.error, CallError):
+            unknown += ", found after an error: perhaps from before"
         names.append(f"@{entry.point.id} ({entry.count(STORED)} of {len(entry.status)} rows{unknown})")
     more = len(entries) - _NAMED
     return ", ".join(names) + (f" and {more} more points" if more > 0 else "")

@@ -17,10 +17,10 @@ from hsframe.frame.his_grids import frame_columns
 from hsframe.frame.match import could_be_id, frame_of, unknown_column
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
-from hsframe.history.point_records import read_records
+from hsframe.history.point_records import PointRecord, read_records
 from hsframe.history.remove import Removal, Times
 from hsframe.history.write import check_sent, read_back, read_back_until, write_histories
-from hsframe.history.write_report import Existing, WriteReport
+from hsframe.history.write_report import Existing, PointWrite, WriteReport
 from hsframe.session.base import SessionBase
 from hsframe.session.exporting import ExportRequest, export
 from hsframe.session.signatures import Overloaded, P, Q, takes
@@ -72,19 +72,24 @@ def _by_dry_run(
 
 async def checked(client: Client, request: WriteRequest, known: Sequence[Point]) -> WriteReport:
     """The samples, checked against the records of their points; `known` are points that were read before."""
-    df = frame_of(request.df)
-    columns = await in_thread(
-        lambda: frame_columns(df, request.points, known, inf=request.inf, convert=request.convert, words_are_ids=True)
-    )
-    try:
-        records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
-    except UnknownRecError as error:
-        for column in columns:
-            if column.label == column.point.id in error.ids and could_be_id(column.label):
-                raise unknown_column(column.label, df) from error
-        raise
-    samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])
-    return WriteReport(samples, records, request.existing)
+    unsent = WriteReport((), {})
+    with unsent.on_errors(sent=False):
+        df = frame_of(request.df)
+        columns = await in_thread(
+            lambda: frame_columns(
+                df, request.points, known, inf=request.inf, convert=request.convert, words_are_ids=True
+            )
+        )
+        unsent.all = [PointWrite(column.unchecked(), PointRecord(column.point)) for column in columns]
+        try:
+            records = {record.id: record for record in await read_records(client, [c.point.id for c in columns])}
+        except UnknownRecError as error:
+            for column in columns:
+                if column.label == column.point.id in error.ids and could_be_id(column.label):
+                    raise unknown_column(column.label, df) from error
+            raise
+        samples = await in_thread(lambda: [column.samples(records[column.point.id].point) for column in columns])
+        return WriteReport(samples, records, request.existing)
 
 
 async def write_checked(client: Client, request: WriteRequest, report: WriteReport) -> pd.DataFrame:
@@ -92,10 +97,11 @@ async def write_checked(client: Client, request: WriteRequest, report: WriteRepo
 
     A cancelled write still reads back what it has sent: it ends some seconds later; cancelled again, it ends at once.
     """
-    if request.dry_run or request.existing != "replace":
-        await read_back(client, report.entries)
-    if request.existing != "replace":
-        report.keep_existing(dry_run=request.dry_run)
+    with report.on_errors(sent=False):
+        if request.dry_run or request.existing != "replace":
+            await read_back(client, report.entries)
+        if request.existing != "replace":
+            report.keep_existing(dry_run=request.dry_run)
     if request.dry_run:
         return report.table("dry run")
 
@@ -217,7 +223,9 @@ class HistoryVerbs(SessionBase):
         may still be busy with them. What timed out is not sent again. The exception, whichever it is, has a note and a
         ``report`` with one row per point: ``rows``, ``written``, ``unknown`` (sent, and not there or not read so far;
         the server may store them later), ``looked_s`` (for how many seconds they were looked for), ``status``
-        (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``.
+        (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``. What was found by
+        reading back counts as ``written``; after an error of the server it may have been there before. An error before
+        anything was sent, as of a server that is down, has a note and a report that say so.
         ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
         with self.client.sender.retries.one_verb():
@@ -264,7 +272,8 @@ class HistoryVerbs(SessionBase):
         ``removed`` stands for ``written``. It is safe to repeat.
         """
         with self.client.sender.retries.one_verb():
-            removal = await Removal.of(self.client, points, span, week_start=week_start)
+            with WriteReport((), {}, done="removed").on_errors(sent=False):
+                removal = await Removal.of(self.client, points, span, week_start=week_start)
             self._remember(removal.report.points)
             if dry_run:
                 return removal.table("dry run")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import CallError, NetworkError, RequestTimeoutError
+from hsframe.errors import CallError, HsFrameError, NetworkError, RequestTimeoutError
 from hsframe.history import write
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -390,6 +390,97 @@ def test_a_refused_point_does_not_keep_others_of_any_zone_from_being_written(ser
     assert report["reason"].tolist()[1:] == [""] * 5
     assert "Point a" in report.loc["a", "reason"]
     assert [len(server.database.history(name)) for name in NAMES[1:]] == [ROWS] * 5
+
+
+@pytest.mark.parametrize("there", [0, 3, 5])
+@pytest.mark.parametrize("names", [("a",), ("a", "b", "c")], ids=["single", "batch"])
+@pytest.mark.parametrize("refused", ["role", "read only"])
+def test_what_was_there_before_a_refused_write_is_not_called_written(
+    there: int, names: tuple[str, ...], refused: str
+) -> None:
+    df, database = frame(5, names), empty_building()
+    for name in names if there else ():
+        database.set_history(name, df.index.as_unit("us").asi8[:there], df[name].to_numpy(float)[:there])
+    if refused == "read only":
+        database.refusal = "it is read-only"
+    roles: Any = {"demo": "viewer"} if refused == "role" else {}
+    with (
+        running_server(database, roles=roles) as server,
+        hsframe.connect(server.uri, "demo", "demo") as s,
+        pytest.raises(CallError, match="role operator" if refused == "role" else "read-only") as caught,
+    ):
+        s.his_write(df, points=ids_of(df))
+    assert caught.value.report["status"].tolist() == ["not written"] * len(names)
+    assert caught.value.report["written"].tolist() == [0] * len(names)
+    told = f"{caught.value} {caught.value.__notes__[0]}"
+    assert "not written: @a (0 of 5 rows)" in told
+    assert "repeat" not in told
+
+
+@pytest.mark.parametrize("existing", ["replace", "keep"])
+def test_what_is_found_after_an_error_may_be_from_before(server: RunningServer, existing: Any) -> None:
+    df = frame(5, ("a",))
+
+    def failing(do: Callable[[], None]) -> None:
+        do()
+        raise OpRefusal("the disk is full", "IOErr")
+
+    storing(server, failing)
+    with hsframe.connect(server.uri, "demo", "demo") as s, pytest.raises(CallError) as caught:
+        s.his_write(df, points=ids_of(df), existing=existing)
+    assert "written: @a (5 of 5 rows, found after an error: perhaps from before)" in caught.value.__notes__[0]
+
+
+def nothing_sent(error: BaseException) -> pd.DataFrame:
+    (note,) = error.__notes__
+    assert "no sample was sent" in note
+    report: pd.DataFrame = error.report  # type: ignore[attr-defined]
+    assert ("error.report" in note) == bool(len(report))
+    assert set(report["status"]) <= {"not written"}
+    assert report[["written", "unknown"]].to_numpy().sum() == 0
+    return report
+
+
+@pytest.mark.parametrize(
+    ("down", "how"),
+    [
+        *((down, how) for down in ("all", "login") for how in ({}, {"existing": "keep"}, {"dry_run": True})),
+        *(("hisRead", how) for how in ({"existing": "keep"}, {"existing": "refuse"}, {"dry_run": True})),
+    ],
+    ids=str,
+)
+def test_an_error_before_anything_is_sent_says_so(server: RunningServer, down: str, how: dict[str, Any]) -> None:
+    def refuse(call: Any, run: Any) -> Any:
+        raise OpRefusal("no", "IOErr")
+
+    wrap_op(server.app, "hisRead", refuse)
+    uri = "http://127.0.0.1:9/api" if down == "all" else server.uri
+    password = "wrong" if down == "login" else "demo"
+    with hsframe.connect(uri, "demo", password, retries=0) as s, pytest.raises(HsFrameError) as caught:
+        s.his_write(frame(5, ("a", "b")), points={"a": "@a", "b": "@b"}, **how)
+    report = nothing_sent(caught.value)
+    assert report["id"].tolist() == ["a", "b"]
+    assert report["rows"].tolist() == [5, 5]
+    assert report["first"].tolist() == [frame().index[0]] * 2
+
+
+def test_a_frame_that_cannot_be_written_says_that_nothing_was_sent(server: RunningServer) -> None:
+    df = frame(5, ("a", "b"))
+    wrong = {
+        "naive": (df.tz_localize(None), {}),
+        "no frame": (3, {}),
+        "unit": (df.hs.to("W"), {}),
+        "unknown": (df, {"points": {"a": "@a", "b": "@nobody"}}),
+    }
+    with hsframe.connect(server.uri, "demo", "demo") as s:
+        for name, (given_df, settings_) in wrong.items():
+            with pytest.raises(HsFrameError) as caught:
+                s.his_write(given_df, **{"points": {"a": "@a", "b": "@b"}, **settings_})
+            assert len(nothing_sent(caught.value)) == (2 if name in ("unit", "unknown") else 0)
+    down = hsframe.connect("http://127.0.0.1:9/api", "demo", "demo", retries=0)
+    with down, pytest.raises(NetworkError) as failed:
+        down.his_remove("@a", "today")
+    assert failed.value.__notes__ == ["nothing was removed: no sample was sent."]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to oneself on Windows")
