@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from hsframe.archive.histories import cell_of, rows_of
 from hsframe.archive.layout import Layout
 from hsframe.archive.points import SERVER_KEY, ArchivedRecord
 from hsframe.archive.samples import Changes, Existing, merge, young_from
-from hsframe.archive.server_identity import are_others, known_records
+from hsframe.archive.server_identity import are_different_servers
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import outcome_table
 from hsframe.archive.tables import Tables, has_archive
@@ -45,21 +45,22 @@ class Adding:
     jobs: dict[str, Job] = field(default_factory=dict)
     bounds_us: dict[str, tuple[int, int]] = field(default_factory=dict)
     windows_us: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    begun_us: dict[str, int] = field(default_factory=dict)  # a sample of each point that was merged
     records: Mapping[str, ArchivedRecord] = field(default_factory=dict)
     server: str = ""  # of the archive, or of the first frame of a new one
 
     def run(self, frames: Sequence[tuple[str, Callable[[], Any]]]) -> pd.DataFrame:
         """Add frames, each with the name of its file or without; gives a row per point."""
-        self.records = known_records(self.storage)
         # All are looked at before one is added: none may be bad, and the layout of a new archive is that of all.
         tables = Tables.open(self.storage) if has_archive(self.storage) else None
+        self.records = tables.records() if tables else {}
         self.server = (tables and tables.points.server) or ""
         self._add(frames, tables, is_trial=True)
         if not self.dry_run:
             self._refuse_others()
             lengths_us = {ident: max(last - first, DAY_US) for ident, (first, last) in self.bounds_us.items()}
             layout = Layout.of_density(sum(self.changes.new[ident] * DAY_US / us for ident, us in lengths_us.items()))
-            self.bounds_us, self.windows_us, self.changes = {}, {}, Changes()
+            self.bounds_us, self.windows_us, self.begun_us, self.changes = {}, {}, {}, Changes()
             self._add(frames, tables or Tables.open_or_create(self.storage, layout), is_trial=False)
         return self._table()
 
@@ -70,12 +71,12 @@ class Adding:
                 try:
                     df = load()
                     reads = reads_of(df)
-                    added = self._samples(df, reads if name else {})
+                    added = self._samples(df, reads, is_file=bool(name))
                     samples = [history for one in added for history in one.histories]
                     source = source_of(df) or {}
                     uri: str = source["uri"] if source.get("kind") == "server" else self.server
                     self.server = self.server or uri
-                    if is_trial and are_others(self.server, uri, by_port=True):
+                    if is_trial and are_different_servers(self.server, uri, by_port=True):
                         what = f"{name or 'this frame'} is from {uri}, and {self.storage.uri} from {self.server}"
                         warn_caller(f"{what}: if these are two servers, take an archive for each", ReadWarning)
                     del df
@@ -90,8 +91,10 @@ class Adding:
                             tables.points.change_setting(SERVER_KEY, self.server)
                 except HsFrameError as error:
                     if name:
-                        done = "nothing was" if is_trial or not number else f"only the {number} files before it are"
-                        error.args = (f"{done} added, because of {name}: {error}", *error.args[1:])
+                        is_some = not is_trial and bool(self.changes.new.total() or self.changes.changed.total())
+                        whole = f"{number} of {len(frames)} files were added whole, and no more"
+                        done = whole if is_some else "nothing was added"
+                        error.args = (f"{done}, because of {name}: {error}", *error.args[1:])
                     if not is_trial:
                         error.report = self._table()
                     raise
@@ -113,7 +116,8 @@ class Adding:
 
     def _read_records(self) -> Iterator[ArchivedRecord]:
         """The records of points with the window without a gap that counts as read, of a new point the earliest."""
-        for ident, windows in self.windows_us.items():
+        for ident, begin_us in self.begun_us.items():
+            windows = self.windows_us.get(ident, [(begin_us, begin_us)])  # an empty one where it failed in between
             record, known = self.jobs[ident].record, self.records.get(ident)
             own_us = known.read_us if known else None
             yield ArchivedRecord(record.tags, joined(windows, own_us, record, self.now_us))
@@ -151,11 +155,11 @@ class Adding:
         df.insert(5, "rows_kept", more.pop("rows_kept").astype("int64"))
         return df.join(more.astype({"first_difference": "datetime64[us, UTC]"}))
 
-    def _samples(self, df: Any, as_read: Collection[str]) -> list[Added]:
-        """The samples of each point of a frame; one in `as_read` may have another kind than its record."""
+    def _samples(self, df: Any, reads: Mapping[str, Read], *, is_file: bool) -> list[Added]:
+        """The samples of each point of a frame; what was read into a file may have another kind than its record."""
         known = {ident: record.point for ident, record in self.records.items()}
         known |= {ident: job.record.point for ident, job in self.jobs.items()}
-        found = [*added_samples(df, self.points, known, as_read, convert=self.convert)]
+        found = [*added_samples(df, self.points, known, reads, any_kind=is_file, convert=self.convert)]
         for one in found:
             record = self.records.get(one.history.point.id) or ArchivedRecord(tags_of(one.history))
             self.jobs.setdefault(record.id, Job(PointRecord.of(record.tags), 0, None, 0, reason=one.note))
@@ -170,5 +174,7 @@ class Adding:
             rows = rows_of(replace(one, point=self.jobs[one.point.id].record.point) for one in some)
             window = int(min(one.ts_us[0] for one in some)), int(max(one.ts_us[-1] for one in some)) + 1
             ids = [one.point.id for one in some]
-            how: dict[str, Any] = {"young_us": young_us, "existing": self.existing, "dry_run": dry_run}
-            self.changes.add(merge(tables.samples, rows, ids, *window, **how))
+            self.changes.add(
+                merge(tables.samples, rows, ids, *window, young_us=young_us, existing=self.existing, dry_run=dry_run)
+            )
+            self.begun_us |= {one.point.id: int(one.ts_us[0]) for one in some}

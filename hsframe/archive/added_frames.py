@@ -20,7 +20,7 @@ from hsframe.frame.histories import History, Instants
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points
-from hsframe.frame.reads import Read, checksum, reads_of
+from hsframe.frame.reads import Read, checksum
 from hsframe.frame.trend import is_of_text
 from hsframe.frame.values import value_array
 from hsframe.kinds import MARKER, NA, Na, Number, Ref
@@ -49,18 +49,27 @@ class Added:
 
 
 def added_samples(
-    df: Any, points: Any, known: Mapping[str, Point], as_read: Collection[str], *, convert: bool
+    df: Any,
+    points: Any,
+    known: Mapping[str, Point],
+    reads: Mapping[str, Read],
+    *,
+    any_kind: bool,
+    convert: bool,
 ) -> Iterator[Added]:
-    """The samples of each point of a frame; of one in `as_read` they may be of another kind than its record says."""
-    reads = reads_of(df)
-    for part, of_part, candidates, tidy_na_us in _parts(frame_of(_with_all_columns(df), tidy=True), points, known):
+    """The samples of each point of a frame, with the note of its reads.
+
+    With `any_kind` those that were read may be of another kind than the record of their point says.
+    """
+    df = frame_of(_with_all_columns(df), tidy=True)
+    for part, of_part, candidates, tidy_na_us in _parts(df, points, known, reads):
         found: list[tuple[History, str, Instants]] = []
         if isinstance(part, History):
             found.append((part, "", np.empty(0, np.int64)))
         else:
             for column in frame_columns(part, of_part, candidates, inf="send", convert=convert, samples_only=True):
                 point = known.get(column.point.id, column.point)
-                is_other = point.id in as_read and column.kind != point.kind
+                is_other = any_kind and point.id in reads and column.kind != point.kind
                 one = column.samples(replace(point, kind=None, unit=None) if is_other else point)
                 found.append((History(replace(point, tz=one.tz), one.ts_us, one.values), one.note, column.missing_us))
         for history, note, na_us in found:
@@ -104,7 +113,7 @@ def _with_all_columns(df: Any) -> Any:
 
 
 def _parts(
-    df: pd.DataFrame, points: Any, known: Mapping[str, Point]
+    df: pd.DataFrame, points: Any, known: Mapping[str, Point], reads: Mapping[str, Read]
 ) -> Iterator[tuple[pd.DataFrame | History, Any, Collection[Point], Instants | None]]:
     """A wide frame whole, a tidy one point by point, each with the points that it may be; a History needs no check.
 
@@ -133,7 +142,7 @@ def _parts(
         )
     is_timed = isinstance(df["ts"].dtype, pd.DatetimeTZDtype) and df["ts"].notna().all()
     made = df["id"][df["text"].notna() & df["unit"].notna() & (df["unit"] != "")]  # no text that was read has a unit
-    as_read = reads_of(df).keys() - {*made} if is_timed else ()
+    as_read = reads.keys() - {*made} if is_timed else ()
     df = df.sort_values(["id", "ts"] if is_timed else "id", kind="stable")
     ids = pa.array(df["id"].astype("str"))
     # The place of a row stands for its time, which is checked with the others.

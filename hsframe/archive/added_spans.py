@@ -36,10 +36,10 @@ def read_windows(added: Added, read: Read, record: PointRecord) -> Iterator[tupl
     elif count < (read.rows or 0):
         gap_us = record.due_us
     for part, part_us in read.parts(ts_us[is_noted]):
-        start_us, end_us = part.known_from(part_us)
         if not len(part_us):
             continue
-        if added.lost_na:
+        start_us, end_us = part.known_from(part_us)
+        if added.lost_na:  # an empty one: a sync begins there
             yield part.spans[0][0], part.spans[0][0]
         elif read.rows is not None and count >= read.rows and None in (start_us, end_us):
             # As many values as were read, of which the first or the last is another one: they were resampled since.

@@ -196,7 +196,7 @@ class DeltaLog:
             return False
         except (DeltaError, OSError) as error:
             raise MetadataError(
-                f"{self.storage.uri} cannot be changed: {words_of(error)}; repeat it when it can"
+                f"{self.storage.uri} cannot be changed: {words_of(error)}; repeat it when that can be done"
             ) from error
         if self.storage.folder is not None:  # on the disk before what is noted of it: delta-rs leaves that open
             with reaching(self.storage.uri), open(self.storage.folder / _ENTRY.format(version + 1), "rb+") as log:

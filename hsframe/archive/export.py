@@ -33,7 +33,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import frame_to_arrow
 from hsframe.frame.histories import History
-from hsframe.frame.reads import CHECKSUMS, Read, checksum, note_reads, note_source, source_of
+from hsframe.frame.reads import Read, checksum, note_reads, note_source, source_of
 from hsframe.frame.trend import trend_frame
 from hsframe.frame.values import bools_of
 from hsframe.history.plan import ReadOptions
@@ -163,7 +163,7 @@ class Export:
                 ts_us = instants(rows)
                 if len(places := np.flatnonzero(is_value)):
                     first_us, last_us = int(ts_us[places[0]]) if first_us is None else first_us, int(ts_us[places[-1]])
-                missing = (missing + checksum(ts_us[~is_value])) % CHECKSUMS
+                missing = checksum(ts_us[~is_value], missing)
                 found[record.id] = first_us, last_us, values + len(places), missing
                 held = pa.concat_tables([held, rows])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:

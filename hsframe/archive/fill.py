@@ -189,14 +189,15 @@ class Filling:
         until_us = END_US if end_us is None else end_us
         # What lies beyond the present has not been, whatever was asked for.
         done_us = min(until_us, self.options.now_us)
-        window = start_us, done_us  # what an archive has not read of it is nothing that was removed
+        window = start_us, done_us  # where the archive that is read lacks part of it, nothing counts as removed
         records = {ident: left[ident].record for ident in ids}
         lacking = [one for one in ids if one not in bounds or part_read(self.source, records[one], window) != window]
         if isinstance(self.samples, Stage):
             self.samples.put(rows, bounds, records.values(), (start_us, max(window)))
         else:
-            how: dict[str, Any] = {"add_only": lacking, "young_us": self.young_us}
-            self.changes.add(merge(self.samples, rows, ids, start_us, until_us, **how))
+            self.changes.add(
+                merge(self.samples, rows, ids, start_us, until_us, add_only=lacking, young_us=self.young_us)
+            )
         self._silent.update(ident for ident in ids if ident not in bounds)
         for job in map(left.__getitem__, ids):
             if job.record.id in bounds:

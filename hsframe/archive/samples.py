@@ -151,7 +151,7 @@ def merge(
     nothing differs no version is made. New samples from `young_us` on get files of their own: what is read again and
     corrected soon must not take a whole month with it.
     """
-    wanted, kept = Ids(ids), set(add_only)
+    wanted, add_only = Ids(ids), set(add_only)
     while True:
         table.refresh()
         found = _find(table, wanted, start_us, end_us)
@@ -162,7 +162,7 @@ def merge(
         if stays := existing in ("refuse", "keep"):
             differs = replace(differs, changed_old=held[:0], changed_new=held[:0])
         owners = found.rows.column("id").take(pa.array(differs.gone)).to_pylist()
-        is_kept = np.array([owner in kept for owner in owners], dtype=bool)
+        is_kept = np.array([owner in add_only for owner in owners], dtype=bool)
         gone = differs.gone[~is_kept]
         changes = Changes(
             _counts(rows, differs.new),

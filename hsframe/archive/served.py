@@ -31,11 +31,11 @@ class ArchiveDatabase(Database):
     his_kinds = (None, *["Number", "Bool", "Str", "Date", "Time", "DateTime", "Uri", "Ref", "Symbol", "Coord", "XStr"])
     reads_files = True
 
-    def __init__(self, place: Storage) -> None:
-        self._tables = Tables.open(place)
+    def __init__(self, storage: Storage) -> None:
+        self._tables = Tables.open(storage)
         self._records_of: State | None = None
         self._lock = threading.Lock()
-        super().__init__(name=place.uri.rstrip("/").rpartition("/")[2])
+        super().__init__(name=storage.uri.rstrip("/").rpartition("/")[2])
         self.refusal = "this server gives what an archive has, and takes nothing; write to the server that it is from"
         self.keep_up = lambda _: self._follow()
         self._follow()

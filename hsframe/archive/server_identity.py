@@ -29,7 +29,7 @@ def known_records(storage: Storage, server: str = "") -> dict[str, ArchivedRecor
         return {}
     tables = Tables.open(storage)
     known = tables.points.server or server
-    if server and are_others(known, server):
+    if server and are_different_servers(known, server):
         raise MetadataError(
             f"{storage.uri} is from the server {known}, and this is {server}: nothing was read, so as not to mix them; "
             "if the server has moved, let the archive sync once with other_server=True; else take another folder"
@@ -43,8 +43,8 @@ def known_records(storage: Storage, server: str = "") -> dict[str, ArchivedRecor
     return tables.records()
 
 
-def are_others(one: str, other: str, *, by_port: bool = False) -> bool:
+def are_different_servers(one: str, other: str, *, by_port: bool = False) -> bool:
     """Whether two servers differ. On this machine a port tells nothing, as each tunnel has one; its name does."""
     a, b = urlsplit(one), urlsplit(other)
-    hosts = [by_port and place.port if is_loopback(place.hostname or "") else place.netloc for place in (a, b)]
-    return hosts[0] != hosts[1] or a.path != b.path or len({a.fragment, b.fragment} - {""}) > 1
+    addresses = [by_port and part.port if is_loopback(part.hostname or "") else part.netloc for part in (a, b)]
+    return addresses[0] != addresses[1] or a.path != b.path or len({a.fragment, b.fragment} - {""}) > 1

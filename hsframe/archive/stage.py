@@ -25,7 +25,7 @@ from hsframe.history.point_records import PointRecord
 STAGE: Final = ".{}.export"
 """The folder of the parts, by the name of the file."""
 _KEY: Final = b"hsframe.part"
-# A part has some of each point of a batch, so the points of a batch are read from the same ones, one after the other.
+# Parts that stay open: those of a batch have some of each of its points, and are read once a point.
 _MOST_OPEN: Final = 100
 
 
@@ -104,7 +104,7 @@ class Stage:
             yield _with_left_out(held, record.id)
 
     def remove(self) -> None:
-        """Remove all parts."""
+        """Remove all parts, after they are closed: Windows removes no open file."""
         self._opened.cache_clear()
         self.storage.remove()
 

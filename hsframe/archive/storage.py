@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 from hsframe.errors import MetadataError
 from hsframe.frame.whole_file import local_path, remove_left_parts, whole_file
 
-# Of what files are read and written with. Arrow's default, mimalloc, keeps some 30 MB that were freed.
+# Arrow's allocator for files. The default, mimalloc, keeps some 30 MB after it is freed.
 MEMORY: Final = pa.system_memory_pool()
 # What deltalake 1.6.6 takes for something else in a path, whether it is given as a path or encoded in a uri.
 _STRANGE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\\\x00-\x1f\x7f\ud800-\udfff]")

@@ -35,7 +35,7 @@ _SOURCE_FIELDS: Final = {
 }
 _OF_ONE: Final = ("kind", "uri", "version")
 
-CHECKSUMS: Final = 1 << 62
+_CHECKSUMS: Final = 1 << 62
 _OUTCOMES: Final = "read"
 _COUNTS = ("rows", "differing", "spikes")
 _STATUSES = {"ok": 1, "unread": 2, "empty": 3}  # of several reads of a point; all others are failures, and come first
@@ -96,9 +96,12 @@ class Read:
         return start_us if first in firsts_us else None, end_us if last in lasts_us else None
 
 
-def checksum(ts_us: Instants) -> int:
-    """The checksum of some instants, in any order; 0 of none. That of two groups is the sum of theirs."""
-    return int(pd.util.hash_array(ts_us).sum(dtype=np.uint64)) % CHECKSUMS if len(ts_us) else 0
+def checksum(ts_us: Instants, value: int = 0) -> int:
+    """The checksum of instants in any order, after those of `value`; 0 of none.
+
+    It is a sum of hashes, so that two groups add up, of 62 bits, which each JSON and Parquet reader has as a number.
+    """
+    return (value + int(pd.util.hash_array(ts_us).sum(dtype=np.uint64))) % _CHECKSUMS if len(ts_us) else value
 
 
 def _extent(span: _Span) -> tuple[int, int]:
@@ -181,7 +184,7 @@ def _united(one: Read, other: Read, reach_us: float) -> Read:
             spans.append(span)
     # What both have counts twice, and so seems to be lost: whoever adds the frame reads it once more.
     rows = None if one.rows is None or other.rows is None else one.rows + other.rows
-    missing = None if one.missing is None or other.missing is None else (one.missing + other.missing) % CHECKSUMS
+    missing = None if one.missing is None or other.missing is None else (one.missing + other.missing) % _CHECKSUMS
     return Read(one.aggs, tuple(spans), rows, missing)
 
 

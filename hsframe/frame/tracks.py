@@ -30,7 +30,7 @@ _COMPARED_ROWS = 1 << 18
 class Track:
     """The whole history of one point: instants strictly increasing, and the values as pandas has them.
 
-    `missing` is which of the rows are samples without a value, NA or NaN; None if none is.
+    `missing` is which of the rows are samples without a value, NA or NaN, which null is not; None if none is.
     """
 
     point: Point
@@ -154,10 +154,11 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
         typed = array if over.dtype is None else pd.array(array, dtype=over.dtype)
         return Track(point, parts[0].ts_us, typed, over=over)
     why, span_us, missing = None, parts[0].span_us, None
-    if flags or any(has_missing(part.values) for part in parts):
+    if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
-        missing = (codes >= 0) if (codes >= 0).any() else None
-        why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE) if flags else None
+        why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
+    if any(has_missing(part.values) for part in parts):
+        missing = np.concatenate([flag_codes(part.values, sparse=True) for part in parts]) >= 0
     ts_us, increasing, kept = clock
     if kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch
         missing = None if missing is None else missing[kept]

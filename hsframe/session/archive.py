@@ -138,7 +138,7 @@ class Archive(ArchiveReads):
         if engine == "dask":
             from hsframe.dask.sync import fill_on_workers  # Dask is an extra of its own
 
-            fill = fill_on_workers(session, max_concurrency, self._place)
+            fill = fill_on_workers(session, max_concurrency, self._storage)
         limits, overlap_us = RequestLimits(max_concurrency=max_concurrency), duration_us(overlap, "overlap")
         how: dict[str, Any] = {"since": since, "dry_run": dry_run, "fill": fill, "other_server": other_server}
 
@@ -146,7 +146,7 @@ class Archive(ArchiveReads):
             with client.sender.retries.one_verb():
                 async with progress_of(progress, "sync") as bar:
                     options = ReadOptions(limits=limits, failures=None if on_error == "raise" else {}, progress=bar)
-                    return await sync_archive(client, self._place, points, options, overlap_us=overlap_us, **how)
+                    return await sync_archive(client, self._storage, points, options, overlap_us=overlap_us, **how)
 
         table = session.run(run)
         if on_error == "warn" and len(failed := table[table["status"] == "failed"]):
@@ -168,11 +168,11 @@ class Archive(ArchiveReads):
         What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
         zone, values of another kind or unit. So are all values over intervals that hsframe has made or read, also the
         means and extremes that `his_write` lets pass: they belong to another point. Files and tidy frames may have
-        values of another kind than the record of their point says, where these were read so. Missing values add and
-        remove nothing, as holes of other columns; but what was read as tidy, or in a wide frame where they are just
-        those of the read, is NA (or NaN, which pandas makes the same). Where a frame lacks such samples, or cannot tell
-        them from holes, the next :meth:`sync` reads the point again from the start of the frame. All is looked at
-        before anything is added, so files are read twice. It is safe to repeat.
+        values of another kind than the record of their point says, where these were read so. Missing values are
+        left out, since in a wide frame they may be holes of other columns. They are added as NA (NaN too, which pandas
+        makes the same) where the note of the read tells: in tidy frames, and in wide ones whose missing values are
+        exactly those that were read. Otherwise the next :meth:`sync` reads the point again from the start of the frame.
+        All is looked at before anything is added, so files are read twice. It is safe to repeat.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class Archive(ArchiveReads):
         """
         self._refuse_older("add to")
         check_choice("existing", existing, get_args(Existing))
-        adding = Adding(self._place, _now_us(), points, existing, convert, dry_run)
+        adding = Adding(self._storage, _now_us(), points, existing, convert, dry_run)
         if isinstance(data, pd.DataFrame | pd.Series):
             return adding.run([("", lambda: data)])
         files = parquet_files(data)
@@ -284,7 +284,7 @@ class Archive(ArchiveReads):
         ``version``, ``at`` (UTC), ``operation``, ``rows`` and ``files`` of it, and whether it is ``readable``:
         :meth:`vacuum` takes files of old ones away, and the log forgets after 400 days.
         """
-        return version_table(Tables.open(self._place).samples)
+        return version_table(Tables.open(self._storage).samples)
 
     def at(self, version: SupportsIndex | str | date) -> Self:
         """The archive as it was when its samples had an older version; the records of the points are of that time too.
@@ -296,12 +296,13 @@ class Archive(ArchiveReads):
         if isinstance(version, bool) or not isinstance(version, SupportsIndex | str | date):
             raise SpanError(f"version must be a number or a time; got {version!r}")
         if not isinstance(version, SupportsIndex):  # of a frame it is a NumPy int
-            version = version_at(Tables.open(self._place).samples, version)
-        return type(self)(self._place.uri, storage_options=self._place.options, version=operator.index(version))
+            version = version_at(Tables.open(self._storage).samples, version)
+        return type(self)(self._storage.uri, storage_options=self._storage.options, version=operator.index(version))
 
     def _refuse_older(self, verb: str) -> None:
         if self._version is not None:
-            raise MetadataError(f"{self._place.uri} is version {self._version}; open it without version= to {verb} it")
+            what = f"{self._storage.uri} is version {self._version}"
+            raise MetadataError(f"{what}; open it without version= to {verb} it")
 
 
 def _age_us(value: Duration, what: str) -> int:

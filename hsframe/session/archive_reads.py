@@ -54,23 +54,23 @@ class ArchiveReads(ReadingBase):
         storage_options: Mapping[str, str] | None = None,
         version: int | None = None,
     ) -> None:
-        self._place = Storage(os.fspath(path), storage_options)
+        self._storage = Storage(os.fspath(path), storage_options)
         self._version = version
         self._tables: Tables | None = None
         super().__init__()
-        if has_archive(self._place):  # which refuses a folder of other things
+        if has_archive(self._storage):  # which refuses a folder of other things
             self._opened()
 
     def __repr__(self) -> str:
         try:
-            return f"<Archive {self._place.uri}: {self._opened().summary()}>"
+            return f"<Archive {self._storage.uri}: {self._opened().summary()}>"
         except HsFrameError:  # there is none, or its place cannot be reached
-            return f"<Archive {self._place.uri}>"
+            return f"<Archive {self._storage.uri}>"
 
     def _opened(self) -> Tables:
         """The tables, at the newest version unless this is an older one."""
         if self._tables is None:
-            self._tables = Tables.open(self._place, self._version)
+            self._tables = Tables.open(self._storage, self._version)
         elif self._version is None:
             self._tables.refresh()
         return self._tables
@@ -175,5 +175,5 @@ class ArchiveReads(ReadingBase):
         from hsframe.dask.frames import PartitionedRead, partitioned  # Dask is an extra of its own
         from hsframe.dask.worker import StoredVersion
 
-        stored = StoredVersion.of(self._place.uri, self._place.options, self._opened().state)
+        stored = StoredVersion.of(self._storage.uri, self._storage.options, self._opened().state)
         return partitioned(stored, PartitionedRead(points, span, by=by, **settings))

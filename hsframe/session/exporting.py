@@ -126,17 +126,17 @@ async def export(source: Source, request: ExportRequest) -> Exported | pd.DataFr
     with DeferredWarnings(), told_once(source.dialect.told), one_thread():
         if request.dry_run:
             found, _ = await _found(source, request, Progress())
-            return await in_thread(found.expected, *((None,) if request.is_wide else _place(request)))
+            return await in_thread(found.expected, *((None,) if request.is_wide else _storage_of(request)))
         if request.is_wide:
             return await _wide(source, request)
         async with progress_of(request.progress, "export") as bar:
-            place, name = _place(request)
+            storage, name = _storage_of(request)
             found, unknown = await _found(source, request, bar)
 
             def note(df: pd.DataFrame) -> None:
                 note_origin([df], source, found.options, found.spans.values())
 
-            rows = await (found.to_file(place, name, request.tz, note) if name else found.to_archive(place))
+            rows = await (found.to_file(storage, name, request.tz, note) if name else found.to_archive(storage))
         points, failures = [record.point for record in found.records], unknown | (found.options.failures or {})
         if failures:
             ids, first = named([Ref(ident) for ident in failures]), next(iter(failures.values()))
@@ -179,7 +179,7 @@ async def _found(source: Source, request: ExportRequest, progress: Progress) -> 
     return Export(source, records, spans, request.span, options, await server_of(source)), unknown
 
 
-def _place(request: ExportRequest) -> tuple[Storage, str]:
+def _storage_of(request: ExportRequest) -> tuple[Storage, str]:
     """Where an archive is, and no name; of a file the folder, and its name in there."""
     from hsframe.archive.storage import Storage
 

@@ -114,7 +114,7 @@ def test_the_layout_and_the_window_are_those_of_all_files(
     half = Archive(tmp_path / "half")
     with pytest.raises(MetadataError, match="full") as caught:
         half.add(files)
-    assert str(caught.value).startswith(f"only the 2 files before it are added, because of {files[2]}: ")
+    assert str(caught.value).startswith(f"2 of 4 files were added whole, and no more, because of {files[2]}: ")
     assert failing.calls == 3
     read = half.points.set_index("id")["until"]  # of the samples that are there
     assert read.to_dict() == {"temp": days[2].tz_localize("UTC"), "plain": read["plain"]}
@@ -204,7 +204,7 @@ def test_several_files_are_added_all_or_none(tmp_path: Path, session: Session) -
         archive.add([*files, bad])
     assert archive.versions["version"].iloc[0] == version
     with pytest.raises(
-        MetadataError, match=r"^only the 2 files before it are added, because of .*c.parquet: "
+        MetadataError, match=r"^2 of 3 files were added whole, and no more, because of .*c.parquet: "
     ) as caught:
         archive.add(files)
     known = df.iloc[:192].count().sum()
@@ -428,6 +428,22 @@ def test_a_frame_without_a_note_is_read_up_to_its_first_gap(
     archive = Archive(tmp_path)
     archive.add(pd.DataFrame({"old": 1.0}, index=times), points={"old": RECORD | tags})
     assert archive.points["until"].tolist() == [times[read - 1] + pd.Timedelta("1us")]
+
+
+def test_what_is_added_in_part_has_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
+    df = session.his_read(["@temp", "@power"], SPAN, tz="UTC")
+    hsframe.write_parquet(df, tmp_path / "a.parquet")
+    archive = Archive(tmp_path / "trends")
+    with monkeypatch.context() as patch:
+        patch.setattr("hsframe.archive.add._ROWS_A_COMMIT", 150)
+        patch.setattr("hsframe.archive.add.merge", _Failing(1))
+        with pytest.raises(MetadataError, match=r"^0 of 1 files were added whole, and no more, .*a\.parquet: "):
+            archive.add(tmp_path / "a.parquet")
+    archive = Archive(tmp_path / "trends")
+    assert archive.check().empty
+    assert archive.points["id"].tolist() == ["power"]
+    archive.sync(["@temp", "@power"], session=session, since=SINCE)
+    assert_in_step(archive, session, ["@temp", "@power"])
 
 
 @LACKING

@@ -15,6 +15,7 @@ from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label, split_flags
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import in_units, targets_in_units
 from hsframe.frame.points import Point, points_of
+from hsframe.frame.reads import checksum, reads_of
 from hsframe.frame.trend import trend_frame
 from hsframe.kinds import NA, Number
 from hsframe.unit_array.dtype import UnitDtype
@@ -35,6 +36,15 @@ def texts(column):
 
 def test_by_default_there_is_one_column_a_point():
     assert trend_frame([history("a", CELLS), history("b", CELLS)]).columns.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("cells", [CELLS, CELLS[1:2], [None], NumberColumn(pa.array([1.0, None, None, NAN]), "kW")])
+def test_the_note_of_a_read_has_the_checksum_of_na_and_nan_not_of_null(cells, order):
+    ts_us = np.arange(len(cells))[::order] * STEP
+    read = History(Point("a", "a", "kW", "UTC", "Number"), ts_us, cells, span_us=(0, len(cells) * STEP))
+    places = [place for place, cell in enumerate(cells) if cell is NA or (cell is not None and cell.val != cell.val)]
+    assert reads_of(trend_frame([read]))["a"].missing == checksum(ts_us[places])
 
 
 def test_flags_stand_behind_their_point():
