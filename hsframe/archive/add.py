@@ -99,20 +99,22 @@ class Adding:
                         error.report = self._table()
                     raise
                 for each in added:
-                    self._note(each, reads.get(each.history.point.id, Read()))
+                    self._note(each, reads.get(each.history.point.id, Read()), has_source=bool(source))
         finally:
             if tables is not None and not is_trial:  # at the end: what is between two files may be in the third one
                 tables.points.put(self._read_records())
 
-    def _note(self, added: Added, read: Read) -> None:
+    def _note(self, added: Added, read: Read, *, has_source: bool) -> None:
         """Note what there is of a point, and in which windows it counts as read."""
         ident = added.history.point.id
         for history in added.histories:
             own = int(history.ts_us[0]), int(history.ts_us[-1])
             first_us, last_us = self.bounds_us.get(ident, own)
             self.bounds_us[ident] = min(first_us, own[0]), max(last_us, own[1])
-        if added.histories:
-            self.windows_us.setdefault(ident, []).extend(read_windows(added, read, self.jobs[ident].record))
+        windows = [*read_windows(added, read, self.jobs[ident].record, has_source=has_source)]
+        if windows and (added.histories or added.lost_na):
+            self.windows_us.setdefault(ident, []).extend(windows)
+            self.begun_us.setdefault(ident, windows[0][0])  # one that has nothing but what was lost, too
 
     def _read_records(self) -> Iterator[ArchivedRecord]:
         """The records of points with the window without a gap that counts as read, of a new point the earliest."""

@@ -33,12 +33,14 @@ _KINDS: Final = {NumberColumn: "Number", BoolColumn: "Bool", StrColumn: "Str"}
 class Added:
     """The samples of one point that a frame has, and a note on how they were made.
 
-    At `na_us` there is NA. With `lost_na` there were more samples without a value, and nothing tells when.
+    At `na_us` there is NA, and at `holes_us` NA or no sample. With `lost_na` there were samples without a value, or may
+    have been, of which nothing tells when.
     """
 
     history: History
     note: str
     na_us: Instants
+    holes_us: Instants
     lost_na: bool
 
     @property
@@ -72,13 +74,13 @@ def added_samples(
                 is_other = any_kind and point.id in reads and column.kind != point.kind
                 one = column.samples(replace(point, kind=None, unit=None) if is_other else point)
                 found.append((History(replace(point, tz=one.tz), one.ts_us, one.values), one.note, column.missing_us))
-        for history, note, na_us in found:
+        for history, note, missing_us in found:
             read = reads.get(history.point.id, Read())
-            if tidy_na_us is not None:
-                na_us = tidy_na_us
-            elif checksum(na_us := na_us[read.has(na_us)]) != read.missing:  # some are holes of other columns
-                na_us = na_us[:0]
-            yield Added(history, note, na_us, read.missing not in (None, checksum(na_us)))
+            na_us = missing_us[read.has(missing_us)] if tidy_na_us is None else tidy_na_us
+            # Others are holes of other columns, or were made missing since.
+            are_na = (tidy_na_us is not None) if read.missing is None else checksum(na_us) == read.missing
+            lost_na = not are_na and bool(len(na_us) if read.missing is None else read.missing)
+            yield Added(history, note, na_us if are_na else na_us[:0], missing_us, lost_na)
 
 
 def tags_of(samples: History) -> dict[str, Any]:

@@ -16,34 +16,44 @@ from hsframe.columns import ArrowColumn
 from hsframe.durations import DAY_US
 from hsframe.frame.histories import Instants
 from hsframe.frame.reads import Read
+from hsframe.frame.values import bools_of
 from hsframe.history.point_records import PointRecord
 
 _INTERVALS_A_GAP: Final = 4
 
 
-def read_windows(added: Added, read: Read, record: PointRecord) -> Iterator[tuple[int, int]]:
-    """The spans in which a frame says that it was read; where it says nothing, or may have lost rows, without gaps."""
+def read_windows(added: Added, read: Read, record: PointRecord, *, has_source: bool) -> Iterator[tuple[int, int]]:
+    """The spans in which a frame says that it was read, where it has all rows of the read.
+
+    Where nothing tells that, they are empty, and a sync begins there. A frame that does not say what it is from counts
+    as read up to its first gap.
+    """
     ts_us, values = added.history.ts_us, added.history.values
     if not len(ts_us):
-        yield from _runs(added.na_us[:1], 0)  # there is none but NA
+        yield from ((us, us) for us in [*added.na_us[:1].tolist(), *(span[0] for span in read.spans)][:1])
         return
     is_noted = read.has(ts_us)
     if len(others_us := ts_us[~is_noted]):
-        yield from _runs(others_us, _gap_us(others_us, record))
-    gap_us, count = END_US, len(values) - (values.values.null_count if isinstance(values, ArrowColumn) else 0)
-    if read.rows is None and record.rows_a_day and not record.irregular:
-        gap_us = _gap_us(ts_us, record)
-    elif count < (read.rows or 0):
-        gap_us = record.due_us
+        is_before = others_us < min(added.holes_us[~read.has(added.holes_us)], default=END_US)
+        if has_source or not is_before[0]:
+            yield int(others_us[0]), int(others_us[0])
+        else:
+            yield from _runs(others_us[is_before], _gap_us(others_us, record))
+    is_null = bools_of(values.values.is_null()) if isinstance(values, ArrowColumn) else np.zeros(len(ts_us), bool)
+    count = int((is_noted & ~is_null).sum())
+    is_regular = record.rows_a_day is not None and not record.irregular
+    gap_us = END_US
+    if count != read.rows and is_regular:
+        gap_us = _gap_us(ts_us, record) if read.rows is None else record.due_us
+    lost = added.lost_na or (read.rows is not None and (count > read.rows or (count < read.rows and not is_regular)))
     for part, part_us in read.parts(ts_us[is_noted]):
         if not len(part_us):
             continue
         start_us, end_us = part.known_from(part_us)
-        if added.lost_na:  # an empty one: a sync begins there
-            yield part.spans[0][0], part.spans[0][0]
-        elif read.rows is not None and count >= read.rows and None in (start_us, end_us):
+        if lost or (count == read.rows and None in (start_us, end_us)):
             # As many values as were read, of which the first or the last is another one: they were resampled since.
-            yield from _runs(part_us[:1], 0)
+            first_us = part.spans[0][0] if added.lost_na else int(part_us[0])
+            yield first_us, first_us
         else:
             runs = _runs(part_us, gap_us)
             runs[0] = runs[0][0] if start_us is None else start_us, runs[0][1]

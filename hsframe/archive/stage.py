@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from hsframe.archive.layout import ROWS_SCHEMA, Layout
 from hsframe.archive.parquet_file import END_US, ROW_GROUP, Bounds, instants
-from hsframe.archive.storage import Storage
+from hsframe.archive.storage import Storage, words_of
 from hsframe.durations import DAY_US
+from hsframe.errors import CodecError, MetadataError
 from hsframe.history.point_records import PointRecord
 
 STAGE: Final = ".{}.export"
@@ -44,7 +45,7 @@ class Stage:
         self.useless: list[str] = []
         for path in sorted(path for path in storage.listing() if path.endswith(".arrow")):
             part: dict[str, Any] = {}
-            with suppress(pa.ArrowException, KeyError):
+            with suppress(CodecError, ValueError, KeyError, TypeError):
                 part = json.loads(_open(storage, path).schema.metadata[_KEY])
             if part.get("request") == request and part["begun_us"] > now_us - DAY_US:
                 self.begun_us = min(self.begun_us, part["begun_us"])
@@ -94,7 +95,8 @@ class Stage:
         for (from_us, _, path, number), until_us in zip(parts, ends_us, strict=True):
             window = max(from_us, start_us), min(until_us, end_us)
             if number is not None and window[0] < window[1]:
-                rows = self._opened(path).get_batch(number)
+                with _whole(self.storage, path):
+                    rows = self._opened(path).get_batch(number)
                 here, there = np.searchsorted(instants(rows), window)
                 held.append(rows.slice(here, there - here))
             if sum(rows.num_rows for rows in held) >= ROW_GROUP:
@@ -110,7 +112,22 @@ class Stage:
 
 
 def _open(storage: Storage, path: str) -> pa.ipc.RecordBatchFileReader:
-    return pa.ipc.open_file(storage.open(path))
+    with _whole(storage, path):
+        return pa.ipc.open_file(storage.open(path))
+
+
+@contextmanager
+def _whole(storage: Storage, path: str) -> Generator[None]:
+    """A block that reads a part; CodecError where it is damaged."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise MetadataError(f"{storage.uri}/{path} cannot be read: {words_of(error)}") from error
+        advice = "remove it, and the same command reads it again"
+        raise CodecError(
+            f"{storage.uri}/{path} is damaged ({error}); {advice}", expected="a part of an export"
+        ) from error
 
 
 def _key_of(record: PointRecord) -> str:

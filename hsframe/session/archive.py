@@ -168,11 +168,13 @@ class Archive(ArchiveReads):
         What is no sample of a point is refused as by :meth:`Session.his_write`: times that are ends or that have no
         zone, values of another kind or unit. So are all values over intervals that hsframe has made or read, also the
         means and extremes that `his_write` lets pass: they belong to another point. Files and tidy frames may have
-        values of another kind than the record of their point says, where these were read so. Missing values are
-        left out, since in a wide frame they may be holes of other columns. They are added as NA (NaN too, which pandas
-        makes the same) where the note of the read tells: in tidy frames, and in wide ones whose missing values are
-        exactly those that were read. Otherwise the next :meth:`sync` reads the point again from the start of the frame.
-        All is looked at before anything is added, so files are read twice. It is safe to repeat.
+        values of another kind than the record of their point says, where these were read so. All is looked at before
+        anything is added, so files are read twice. It is safe to repeat.
+
+        Missing values are left out, since in a wide frame they may be holes of other columns. They are added as NA (NaN
+        too, which pandas makes the same) where the note of the read tells: in tidy frames, and in wide ones whose
+        missing values are just those of the read. Where a frame has other samples than its read, since some were
+        dropped, filled or resampled, the next :meth:`sync` reads the point again from there on.
 
         Parameters
         ----------

@@ -323,7 +323,7 @@ def test_a_relative_span_goes_on_where_it_was_and_begins_where_it_does_now(
     assert os.listdir(tmp_path) == ["all.parquet"]
 
 
-@pytest.mark.parametrize("damage", ["empty", "zeros", "half", "other request"])
+@pytest.mark.parametrize("damage", ["empty", "zeros", "footer", "half", "other request"])
 def test_a_part_that_is_damaged_or_of_another_request_is_removed_and_read_anew(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
@@ -343,6 +343,8 @@ def test_a_part_that_is_damaged_or_of_another_request_is_removed_and_read_anew(
         monkeypatch.setattr(stage, "DAY_US", 0)  # it is too old
     elif damage == "zeros":
         data = bytes(len(data))
+    elif damage == "footer":
+        data = data[:-500] + bytes(100) + data[-400:]
     else:
         data = data[: 0 if damage == "empty" else len(data) // 2]
     part.write_bytes(data)

@@ -60,7 +60,7 @@ def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 @pytest.fixture
 def archive(at_rest: Archive, tmp_path: Path) -> Archive:
     """A copy, for tests that change it."""
-    return Archive(shutil.copytree(at_rest._place.uri, tmp_path / "trends"))
+    return Archive(shutil.copytree(at_rest._storage.uri, tmp_path / "trends"))
 
 
 def told_of(read: Any) -> tuple[Any, list[str]]:
@@ -295,7 +295,7 @@ def by_file(layout: Any) -> Any:
 
 @contextmanager
 def served(archive: Archive) -> Iterator[Session]:
-    database = ArchiveDatabase(Storage(archive._place.uri))
+    database = ArchiveDatabase(Storage(archive._storage.uri))
     with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
         yield session
 
