@@ -11,6 +11,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 # What was sent through a socket of this machine is there at once.
@@ -51,6 +53,8 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # 
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` with that loop."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    """`asyncio.run` with that loop, and the pauses that users have."""
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner(loop_factory=_Loop) as runner:
+        patch.setattr("hsframe.client.retries._FIRST_PAUSE_S", 0.2)
+        patch.setattr("hsframe.history.write._BATCH_PAUSES_S", (0.0, 0.25, 0.75, 1.5))
         return runner.run(main)

@@ -34,8 +34,8 @@ from hsframe.protocol.secret import HiddenStr, KnownSecrets
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18
-# aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer. One that
-# is folded takes it the square of the time: 3.5 s for a mebibyte.
+# aiohttp takes 8,190 bytes; a cookie of a firewall or a long policy is no reason not to read an answer. It needs
+# quadratic time for folded headers: 3.5 s for 1 MiB.
 _HEADER_BYTES: Final = 1 << 18
 # What aiohttp says of wrong HTTP, before it shows what came.
 _SAYS: Final = re.compile(r"[^:'\"\n]*")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 import threading
 from contextlib import suppress
@@ -12,12 +11,12 @@ from hsframe.session.progress_bar import in_notebook
 
 
 def asked_password(user: str) -> str | None:
-    """The password that a person types, unseen; None where nobody can be asked, as in a worker, a test or cron."""
+    """The password that a person types, unseen; None where nobody can be asked, as in a worker or cron."""
     import multiprocessing  # only here: it takes time to import
 
     is_main = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
     is_terminal = sys.stdin is not None and sys.stdin.isatty()
-    if is_main and (is_terminal or in_notebook()) and "PYTEST_CURRENT_TEST" not in os.environ:
+    if is_main and (is_terminal or in_notebook()):
         # The kernel of a notebook that is run by a program refuses.
         with suppress(EOFError, NotImplementedError):
             return getpass.getpass(f"password of {user}: ")

@@ -34,11 +34,6 @@ DAY = "2026-11-01"
 TIMEOUT_S = 10  # four tries are done in the minute after which nothing that times out is repeated
 
 
-@pytest.fixture(autouse=True)
-def users_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hsframe.client.retries._FIRST_PAUSE_S", 0.2)
-
-
 # The ops -------------------------------------------------------------------------------------------------------------
 
 Call = Callable[[Client, str], Awaitable[Any]]

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fuzz.fuzzing import Finding, failure_of, inputs, minimised, warnings_are_errors
+from tests.fuzz.fuzzing import failure_of, inputs, minimised, saved, warnings_are_errors
 from tests.fuzz.targets import TARGETS, Target
 
 _SLOW_S = 1.0
@@ -58,7 +58,7 @@ def run(target: Target, seed: str, seconds: float, count: int | None) -> int:
             if failure is not None and failure.kind not in seen:
                 seen.add(failure.kind)
                 shortest = minimised(check, data, failure, _SLOW_S)
-                path = Finding(target.name, shortest, failure).save()
+                path = saved(target.name, shortest)
                 print(f"{target.name}: {failure.kind}\n{failure.trace}\n{shortest[:300]!r}")
                 print(f"again: python -m tests.fuzz {target.name} --input {path}", flush=True)
             if count is None and time.monotonic() - start_s > seconds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 _LONGEST = 20_000
@@ -47,14 +48,15 @@ _CHARS = (
 )
 _PAIRS = ((b"[", b"]"), (b"{", b"}"), (b"(", b")"), (b'{"a":', b"}"), (b"{a:", b"}"), (b'<<ver:"3.0"\na\n', b"\n>>"))
 
-Mutation = Callable[[Random, bytes, Sequence[bytes], Sequence[bytes]], bytes]
+Mutation = Callable[[Random, bytes], bytes]
 
 
 def mutated(rnd: Random, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
     """One of the seeds with a few wounds; `tokens` are the words of its grammar."""
-    data = rnd.choice(seeds)
+    data, token = rnd.choice(seeds), partial(_token, tokens)
+    mutations = (*_MUTATIONS, partial(_splice, seeds), token, token)
     for _ in range(rnd.choice((1, 1, 1, 1, 2, 3, 5))):
-        data = rnd.choice(_MUTATIONS)(rnd, data, seeds, tokens)[:_LONGEST]
+        data = rnd.choice(mutations)(rnd, data)[:_LONGEST]
     return data
 
 
@@ -63,14 +65,14 @@ def _part(rnd: Random, data: bytes) -> tuple[int, int]:
     return begin, min(len(data), begin + rnd.choice((1, 1, 2, 4, 16, 64, 400)))
 
 
-def _flip(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _flip(rnd: Random, data: bytes) -> bytes:
     if not data:
         return data
     at = rnd.randrange(len(data))
     return data[:at] + bytes([data[at] ^ 1 << rnd.randrange(8)]) + data[at + 1 :]
 
 
-def _char(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _char(rnd: Random, data: bytes) -> bytes:
     """Another digit for a digit, another letter for a letter: right in its grammar, and perhaps not in itself."""
     found = [*_WORDS.finditer(data)]
     if not found:
@@ -80,12 +82,12 @@ def _char(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[byt
     return data[:at] + bytes([new]) + data[at + 1 :]
 
 
-def _cut(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _cut(rnd: Random, data: bytes) -> bytes:
     begin, end = _part(rnd, data)
     return data[:begin] + (b"" if rnd.random() < 0.2 else data[end:])
 
 
-def _splice(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _splice(seeds: Sequence[bytes], rnd: Random, data: bytes) -> bytes:
     """The beginning of this and the end of another one, or a part of the other one within this."""
     other = rnd.choice(seeds)
     begin, end = _part(rnd, other)
@@ -93,12 +95,12 @@ def _splice(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[b
     return data[:at] + (other[begin:] if rnd.random() < 0.5 else other[begin:end] + data[at:])
 
 
-def _repeat(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _repeat(rnd: Random, data: bytes) -> bytes:
     begin, end = _part(rnd, data)
     return data[:end] + data[begin:end] * rnd.choice((1, 1, 2, 8, 100, 2000)) + data[end:]
 
 
-def _line(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _line(rnd: Random, data: bytes) -> bytes:
     """A line twice, elsewhere, or not at all."""
     lines = data.split(b"\n")
     line = lines.pop(rnd.randrange(len(lines))) if rnd.random() < 0.5 else rnd.choice(lines)
@@ -106,7 +108,7 @@ def _line(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[byt
     return b"\n".join(lines)
 
 
-def _token(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _token(tokens: Sequence[bytes], rnd: Random, data: bytes) -> bytes:
     """A word of the grammar at any place, or in the place of another one."""
     at, new = rnd.randint(0, len(data)), rnd.choice(tokens)
     if rnd.random() < 0.5 and (found := data.find(old := rnd.choice(tokens), at)) >= 0:
@@ -114,7 +116,7 @@ def _token(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[by
     return data[:at] + new + data[at:]
 
 
-def _number(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _number(rnd: Random, data: bytes) -> bytes:
     found = [*_DIGITS.finditer(data)]
     if not found:
         return data
@@ -122,19 +124,16 @@ def _number(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[b
     return data[: number.start()] + rnd.choice(_NUMBERS) + data[number.end() :]
 
 
-def _insert(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _insert(rnd: Random, data: bytes) -> bytes:
     """Bytes that are no UTF-8, or characters that few texts have."""
     begin, end = _part(rnd, data)
     return data[:begin] + rnd.choice(_NO_UTF8 if rnd.random() < 0.5 else _CHARS) + data[begin if end % 2 else end :]
 
 
-def _nest(rnd: Random, data: bytes, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
+def _nest(rnd: Random, data: bytes) -> bytes:
     begin, end = _part(rnd, data)
     (opening, closing), depth = rnd.choice(_PAIRS), rnd.choice((1, 1, 2, 3, 63, 65, 500))
     return data[:begin] + opening * depth + data[begin:end] + closing * depth + data[end:]
 
 
-_MUTATIONS: tuple[Mutation, ...] = (
-    *(_char, _char, _token, _token, _number, _number),
-    *(_flip, _cut, _splice, _repeat, _line, _insert, _nest),
-)
+_MUTATIONS: tuple[Mutation, ...] = (_char, _char, _number, _number, _flip, _cut, _repeat, _line, _insert, _nest)

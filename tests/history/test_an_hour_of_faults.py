@@ -53,14 +53,6 @@ WEATHER: list[tuple[int, int, str, float, list[Fault]]] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def users_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hsframe.history import write
-
-    monkeypatch.setattr("hsframe.client.retries._FIRST_PAUSE_S", 0.2)
-    monkeypatch.setattr(write, "_BATCH_PAUSES_S", (0.0, 0.25, 0.75, 1.5))
-
-
 @dataclass
 class Hour:
     """What happened: of each weather the requests that failed, and what came of the verbs."""

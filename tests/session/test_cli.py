@@ -204,7 +204,6 @@ def test_the_password_is_asked_for(
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", getpass)
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     assert cli.main(["about"]) == 0
     assert asked == ["password of demo: "]
     assert cli.main(["about", "--password", "demo"]) == 0

@@ -94,9 +94,6 @@ def test_a_missing_password_is_asked_for(server: RunningServer, monkeypatch: pyt
     with nobody:
         hsframe.connect(server.uri, "demo")  # no terminal here
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    with nobody:
-        hsframe.connect(server.uri, "demo")  # in a test
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with nobody, ThreadPoolExecutor() as pool:
         pool.submit(hsframe.connect, server.uri, "demo").result()  # a worker's
     with nobody:
