@@ -233,6 +233,8 @@ def _connection() -> _Command:
     parser.add_argument(
         "--trust-env", action="store_true", help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment"
     )
+    parser.add_argument("--ca", metavar="FILE", help="trust the authorities of this PEM file, not those of the machine")
+    parser.add_argument("--certificate", metavar="FILE", help="of the client, with its key, where the server wants one")
     return parser
 
 

@@ -29,7 +29,18 @@ _SHOWN: Final = 5  # points of one problem on stderr
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final = {
     r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
+    r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
     r"\b(layout|tz)='([^']+)'": r"--\1 \2",
+    r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
+    r"connect\((retries)=\)": r"--\1",
+    r"\b(retries)=(?=\d)": r"--\1 ",
+    r"\b(password|format|timeout|deadline)=(?=[ ,;]|$)": r"--\1",
+    "auth='none'": "--user ''",
+    r"tls=TLSConfig\(ca_certificates_path=\.\.\.\)": "--ca FILE",
+    r"tls=TLSConfig\(certificate_path=\.\.\., private_key_path=\.\.\.\)": "--certificate FILE",
+    "tls: ca_certificates_path": "--ca",
+    "tls: certificate_path": "--certificate",
+    "say allow_insecure=True": "say allow_insecure=True to hsframe.connect in Python",
     r"since='([^']+)'": r"--since \1",
     "other_server=True": "--other-server",
     "trust_env=True": "--trust-env",
@@ -46,6 +57,10 @@ def _connect(args: argparse.Namespace) -> Session:
     user, password, args.password = args.user, args.password, None
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
+    if args.ca or args.certificate:
+        from hsframe.client.tls import TLSConfig
+
+        options["tls"] = TLSConfig(args.certificate, ca_certificates_path=args.ca)
     args.session = session = connect(args.uri, user, password, **options)
     return session
 
@@ -244,7 +259,7 @@ def doctor(args: argparse.Namespace) -> int:
 
     args.uri = args.address or args.uri
     with _connect(args) as session:
-        df = session.doctor(args.point)
+        df = session.doctor(args.point).map(in_commands)
     if args.csv:
         _print(df, csv=True, index=False)
     else:

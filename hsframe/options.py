@@ -42,6 +42,9 @@ _CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("correc
 class Limits:
     """How much an answer may hold: what is beyond is refused as soon as it shows, and nothing of it is returned.
 
+    It is one answer that counts, not a read: ``his_read`` and ``export`` ask again for half the span, up to five
+    times, and raise only where that is too large too. All else asks once.
+
     Parameters
     ----------
     answer_bytes : int
@@ -81,14 +84,20 @@ class Limits:
         if self.nesting > _MOST_NESTING:
             raise MetadataError(f"Limits: nesting must be at most {_MOST_NESTING}; got {self.nesting}")
 
-    def check(self, name: Literal["answer_bytes", "cells", "columns"], count: int, source: str) -> None:
-        """Raise a CodecError where an answer has more of what the limit of this name bounds; `source` is its format."""
+    def check(
+        self, name: Literal["answer_bytes", "cells", "columns"], count: int, source: str, *, is_all: bool = False
+    ) -> None:
+        """Raise a CodecError where an answer has more of what the limit of this name bounds; `source` is its format.
+
+        `is_all` is whether the answer is known to have no more than `count`: then the message says what to allow.
+        """
         most = getattr(self, name)
         if count > most:
-            what = "bytes" if name == "answer_bytes" else name
+            what = ("bytes" if name == "answer_bytes" else name) + ("" if is_all else " or more")
             raise CodecError(
-                f"the answer has {count:,} {what} or more, and {most:,} are allowed; nothing is returned",
-                expected=f"less: ask for less at once, or allow more by limits=hsframe.Limits({name}=...)",
+                f"the answer has {count:,} {what}, and {most:,} are allowed; nothing is returned",
+                expected="less: ask for less at once, or allow more by "
+                f"limits=hsframe.Limits({name}={count if is_all else '...'})",
                 source=source,
             )
 

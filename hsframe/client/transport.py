@@ -163,7 +163,7 @@ class Transport:
                     where += f" (HTTP {head.status})"
                 body = Unpacker(head.header("Content-Encoding"), self.limits, where)
                 if not head.header("Content-Encoding"):
-                    body.check_length(response.content_length or 0)
+                    self.limits.check("answer_bytes", response.content_length or 0, where, is_all=True)
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     body.feed(chunk)
                     while piece := await body.piece():

@@ -50,12 +50,8 @@ class Unpacker:
             else:
                 piece = self._unpacked() if self._is_small else await in_thread(self._unpacked)
             self._left -= len(piece)
-            self.check_length(self._limits.answer_bytes - self._left)
+            self._limits.check("answer_bytes", self._limits.answer_bytes - self._left, self._where)
         return piece
-
-    def check_length(self, length: int) -> None:
-        """Raise for a body that is longer than is allowed."""
-        self._limits.check("answer_bytes", length, self._where)
 
     def finish(self, *, may_be_empty: bool) -> None:
         """Say that the body has ended."""

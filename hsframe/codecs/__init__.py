@@ -67,7 +67,7 @@ def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid:
     Ref('a')
     """
     short = format_named(mime).short
-    limits.check("answer_bytes", len(body), short)
+    limits.check("answer_bytes", len(body), short, is_all=True)
     grid = None
     with DeferredWarnings():
         if short in _HISTORY and isinstance(body, bytes) and len(body) >= _WORTH_COLUMNS:

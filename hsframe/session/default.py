@@ -128,7 +128,7 @@ def of_default(method: Any) -> Any:
         return getattr(default_session(), method.__name__)(*args, **kwargs)
 
     verb.__signature__ = inspect.signature(functools.partial(method, None))  # type: ignore[attr-defined]
-    verb.__module__, verb.__qualname__ = __name__, method.__name__
+    verb.__module__, verb.__qualname__ = "hsframe.session.verbs", method.__name__  # where pickle finds it
     return verb
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hsframe import cli
 from hsframe.client import Client
 from hsframe.client.tls import TLSConfig
 from hsframe.errors import AuthError, MetadataError, NetworkError
@@ -106,6 +107,28 @@ def test_an_own_authority(serve: Any, fake: Any, authority: Authority) -> None:
                 ):
                     await client.about()
             assert server.logins == 1
+
+    asyncio.run(main())
+
+
+def test_the_command_line_has_options_for_them(
+    serve: Any, fake: Any, authority: Authority, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cert, key = authority.issue("client-of-cli")
+    both = tmp_path / "both.pem"
+    both.write_bytes(cert.read_bytes() + key.read_bytes())
+
+    async def main() -> None:
+        async with serve(fake(), tls=server_context(authority, wants_client=True)) as server:
+            plain = ["read", "site", "--uri", server.uri, "--user", USER, "--password", PASSWORD, "--retries", "0"]
+            trusted = [*plain, "--ca", str(authority.path)]
+            for args, code, words in (
+                (plain, 3, "give --ca FILE"),
+                (trusted, 3, "give --certificate FILE"),
+                ([*trusted, "--certificate", str(both)], 0, ""),
+            ):
+                assert await asyncio.to_thread(cli.main, args) == code
+                assert words in capsys.readouterr().err
 
     asyncio.run(main())
 

@@ -356,7 +356,7 @@ def test_no_header_is_in_a_message(how: str) -> None:
 @contextmanager
 def refused(most: int) -> Iterator[None]:
     with pytest.raises(
-        CodecError, match=rf"hisRead at .*: the answer has [0-9,]+ bytes .* {most:,} are allowed.*answer_bytes"
+        CodecError, match=rf"hisRead at .*: the answer has [0-9,]+ bytes.* {most:,} are allowed.*answer_bytes"
     ):
         yield
 
@@ -409,7 +409,7 @@ def test_a_long_answer_is_refused_before_it_comes() -> None:
 
 def test_decode_has_the_same_limit() -> None:
     assert len(hsframe.decode(BODY, "zinc", limits=Limits(answer_bytes=len(BODY)))) == ROWS
-    with pytest.raises(CodecError, match=rf"has {len(BODY)} bytes or more.*limits=hsframe\.Limits\(answer_bytes"):
+    with pytest.raises(CodecError, match=rf"has {len(BODY)} bytes, .*hsframe\.Limits\(answer_bytes={len(BODY)}\)"):
         hsframe.decode(BODY, "zinc", limits=hsframe.Limits(answer_bytes=len(BODY) - 1))
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import hsframe
-from hsframe import cli
+from hsframe import cli, commands
 from hsframe.testing.quirks import QUIRKS
 from hsframe.testing.server import RunningServer
 
@@ -190,12 +190,40 @@ def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFix
         assert "retries must be" in capsys.readouterr().err
 
 
+def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("HSFRAME_URI", raising=False)
+    assert cli.main(["about"]) == 2
+    assert "give one, as in --uri http://127.0.0.1:8080/api, or set HSFRAME_URI" in capsys.readouterr().err
+    https = ["about", "--uri", "https://127.0.0.1:9/api", "--user", ""]
+    for option in ("--ca", "--certificate"):
+        assert cli.main([*https, option, "nowhere.pem"]) == 2
+        assert f"{option} 'nowhere.pem' cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("(that is retries=4)", "(that is --retries 4)"),
+        ("give a longer deadline=, or ask for less", "give a longer --deadline, or ask for less"),
+        ("give a longer timeout=", "give a longer --timeout"),
+        ("try another format=, 'zinc' is known", "try another --format, 'zinc' is known"),
+        ("Zinc is the default: connect(..., format='json')", "Zinc is the default: --format json"),
+        ("in another zone (tz='UTC')", "in another zone (--tz UTC)"),
+        ("as connect(retries=) says", "as --retries says"),
+        ("http://host/api/read?format=zinc&timeout=3", "http://host/api/read?format=zinc&timeout=3"),
+    ],
+)
+def test_words_of_python_become_options(words: str, expected: str) -> None:
+    assert commands.in_commands(words) == expected
+
+
 def test_the_password_is_asked_for(
     login: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("HSFRAME_PASSWORD")
     assert cli.main(["about"]) == 2  # no terminal here
-    assert "HSFRAME_PASSWORD" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "give --password, or set HSFRAME_PASSWORD; --user '' is for a server that wants no login" in said
     asked: list[str] = []
 
     def getpass(prompt: str) -> str:

@@ -7,6 +7,7 @@ import gc
 import inspect
 import io
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -557,6 +558,31 @@ def test_ctrl_c_cancels_the_read_and_the_session_goes_on(runner: str) -> None:
         process.send_signal(signal.SIGINT)
         assert finished(process) == ["interrupted", "5"]
         assert slow.open_sessions == 0
+
+
+def test_limits_count_one_answer_and_not_a_read(server: RunningServer) -> None:
+    """As README says: histories are asked for in parts that are allowed, five times half as long; all else once."""
+    day_us = 24 * 60 * MINUTE_US
+    server.database.set_history("kw", FIRST_US + np.arange(1000) * day_us // 100, np.arange(1000.0))
+    start = datetime.fromtimestamp(FIRST_US / 1e6, UTC)
+    span = (start, start + timedelta(days=10))
+    with hsframe.connect(server.uri, server.user, server.password, limits=hsframe.Limits(cells=200)) as s:
+        assert len(s.his_read("@kw", span)) == 1000
+        with pytest.raises(hsframe.CodecError, match="cells or more, and 200 are allowed"):
+            s.call("hisRead", hsframe.Grid({}, ["id", "range"], [[hsframe.Ref("kw")], ["2020-01-01,2030-01-01"]]))
+    small = hsframe.connect(server.uri, server.user, server.password, limits=hsframe.Limits(cells=20))
+    with small, pytest.raises(hsframe.CodecError, match="20 are allowed"):
+        small.his_read("@kw", span)
+
+
+def test_a_worker_connects_by_its_environment(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("uri", "user", "password"):
+        monkeypatch.setenv(f"HSFRAME_{name.upper()}", getattr(server, name))
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawned, initializer=hsframe.connect) as pool:
+        assert len(pool.submit(hsframe.about).result()) == 1
+    with ProcessPoolExecutor(1, spawned) as pool, pytest.raises(hsframe.MetadataError, match=r"there is no session"):
+        pool.submit(hsframe.about).result()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
