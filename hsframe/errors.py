@@ -64,14 +64,18 @@ class AuthError(HsFrameError):
 
     The message names the user and the uri, never the password, a token or a proof.
 
-    Attributes
+    Parameters
     ----------
+    message : str
+        What happened, where, and what to do.
     refused : bool
-        Whether the server refused what was sent. The client does not send the same again at once: some servers lock
-        a user out after a few attempts.
+        Whether the server refused a password, its proof or a token. The client does not send the same again at once:
+        some servers lock a user out after a few attempts.
     """
 
-    refused: bool = False
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class NetworkError(HsFrameError):

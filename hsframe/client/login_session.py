@@ -38,7 +38,7 @@ class LoginSession:
         self._accept = accept
         for secret in (credentials.password, credentials.token):
             if secret.reveal() != credentials.username:  # which is shown; a demo's password may be its user's name
-                transport.secrets.keep(secret)
+                transport.secrets.add_own(secret)
         self._session: LoginResult | None = None
         self._lock = asyncio.Lock()
         self._tried = 0
@@ -70,7 +70,7 @@ class LoginSession:
             if self._failure is not None and self._tried != tried:
                 raise self._failure
             if (left_s := self._refused_until_s - asyncio.get_running_loop().time()) > 0:
-                raise self._not_again(left_s)
+                raise self._still_refused(left_s)
             self._session = self._failure = None
             if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
@@ -90,12 +90,12 @@ class LoginSession:
                 return session
             except HsFrameError as error:
                 self._failure = error  # not of a cancelled login: the next call that waits logs in
-                self.note(error)
+                self.note_refusal(error)
                 raise
             finally:
                 self._tried += 1
 
-    def note(self, error: HsFrameError, session: LoginResult | None = None) -> None:
+    def note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
         """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
         if not (isinstance(error, AuthError) and error.refused) or session is not self._session:
             return
@@ -103,13 +103,12 @@ class LoginSession:
         self._session, self._failure, self._refusals = None, error, self._refusals + 1
         self._refused_until_s = asyncio.get_running_loop().time() + pause_s
 
-    def _not_again(self, left_s: float) -> AuthError:
-        error = AuthError(
+    def _still_refused(self, left_s: float) -> AuthError:
+        return AuthError(
             f"{self._failure}; so it was answered before, and the same is not sent again for {left_s:.0f} s: some "
-            "servers lock users out; connect anew with what is right"
+            "servers lock users out; connect anew with what is right",
+            refused=True,
         )
-        error.refused = True
-        return error
 
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.

@@ -202,11 +202,10 @@ class RequestSender:
         refused = answer.status in (401, 403) or answer.login_page
         if refused and login.scheme in ("bearer", "basic") and not answer.is_grid:
             failure = http_failure(answer)
-            if login.scheme == "bearer":
-                failure = AuthError(f"the token is not accepted: {failure}")
-            if isinstance(failure, AuthError):
-                failure.refused = answer.status == 401
-                self._session.note(failure, login)
+            if login.scheme == "bearer" or isinstance(failure, AuthError):
+                what = "the token is not accepted: " if login.scheme == "bearer" else ""
+                failure = AuthError(f"{what}{failure}", refused=answer.status == 401)
+                self._session.note_refusal(failure, login)
             assert failure is not None
             raise failure
         log.bytes = len(answer.body)

@@ -52,8 +52,12 @@ _REASONS: Final = (
 )
 
 
-def tls_failure(error: BaseException) -> str:
-    """What to say of an error with an error of TLS in it; empty where there is none."""
+def tls_failure(error: BaseException, *, is_connecting: bool) -> str:
+    """What to say of an error with a final one of TLS in it; empty where there is none.
+
+    TLS 1.3 has a connection before the server sees the certificate of the client, and refuses it by an alert. All
+    else that goes wrong once there is a connection is damage on the way.
+    """
     for link in _links(error):
         if type(link).__module__ != "ssl":  # aiohttp has classes that derive from these, without what they say
             continue
@@ -64,12 +68,13 @@ def tls_failure(error: BaseException) -> str:
             return f"the server's certificate is not trusted: it {what} ({link.verify_message})"
         if isinstance(link, ssl.SSLError):
             reason = link.reason or str(link)
-            what = next((what for pattern, what in _REASONS if re.search(pattern, reason)), "TLS failed")
-            return f"no TLS connection: {what} ({reason.replace('_', ' ').lower()})"
+            for pattern, what in _REASONS:
+                if re.search(pattern, reason) and (is_connecting or "ALERT" in reason):
+                    return f"no TLS connection: {what} ({reason.replace('_', ' ').lower()})"
     return ""
 
 
-def broken_hint(*, is_https: bool) -> str:
+def lost_connection_hint(*, is_https: bool) -> str:
     """What may be the reason, where a connection broke and nothing was ever answered."""
     if is_https:
         return f"; if the server wants a certificate of the client, or another one, give {_OWN_CERTIFICATE}"

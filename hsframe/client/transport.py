@@ -18,7 +18,7 @@ from typing import Final
 import aiohttp
 
 from hsframe.client.proxies import Proxy
-from hsframe.client.tls_failures import broken_hint, tls_failure
+from hsframe.client.tls_failures import lost_connection_hint, tls_failure
 from hsframe.client.unpacking import Unpacker
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import NetworkError, RequestTimeoutError, in_short
@@ -39,6 +39,7 @@ _CHUNK_BYTES: Final = 1 << 18
 _HEADER_BYTES: Final = 1 << 18
 # What aiohttp says of wrong HTTP, before it shows what came.
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
+_BREAKS_TLS: Final = (ConnectionResetError, ssl.SSLError)
 
 
 class Transport:
@@ -210,7 +211,8 @@ def _failure(
         return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TruncatedBodyError(f"{where}: the body broke off after {received} bytes ({found}); nothing is returned")
-    if what := tls_failure(error):
+    is_connecting = isinstance(error, aiohttp.ClientConnectorError)
+    if what := tls_failure(error, is_connecting=is_connecting):
         return NetworkError(f"{where}: {secrets.redacted(what)}")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
@@ -219,15 +221,15 @@ def _failure(
         return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return NetworkError(f"{where}: no host has that name ({found}){hint}")
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
+    if isinstance(error, aiohttp.ClientConnectorError) and is_https and isinstance(error.os_error, _BREAKS_TLS):
         return NotConnectedError(
             f"{where}: the connection broke while TLS began ({type(error.os_error).__name__})"
-            f"{broken_hint(is_https=True)}; or its TLS is older than 1.2"
+            f"{lost_connection_hint(is_https=True)}; or its TLS is older than 1.2"
         )
     if isinstance(error, aiohttp.ClientConnectorError):
         return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
-        may_be = broken_hint(is_https=is_https) if hint else ""
+        may_be = lost_connection_hint(is_https=is_https) if hint else ""
         return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")
     if isinstance(error, aiohttp.ClientResponseError):
         says = _SAYS.match(error.message)[0].strip()  # type: ignore[index]  # it matches everywhere
@@ -236,7 +238,7 @@ def _failure(
                 f"{where}: a header or the first line of the answer is longer than the {_HEADER_BYTES:,} bytes that "
                 "are read; see what writes it, the server or a proxy before it, and have it shortened there"
             )
-        may_be = "" if is_https else broken_hint(is_https=False)
+        may_be = "" if is_https else lost_connection_hint(is_https=False)
         return NetworkError(f"{where}: what answers there is not valid HTTP ({found}: {says}){may_be}")
     return NetworkError(f"{where}: the request failed ({found})")
 

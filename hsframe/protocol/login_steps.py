@@ -161,15 +161,13 @@ class _Steps:
 
     def _fail(self, what: str, answer: HttpAnswer | None = None, *, refused: bool = False) -> NoReturn:
         code = "" if answer is None else f" (HTTP {answer.status}{answer.words})"
-        error = AuthError(f"{self._where}: {what}{code}")
-        error.refused = refused
-        raise error
+        raise AuthError(f"{self._where}: {what}{code}", refused=refused)
 
     @property
     def _wrong(self) -> str:
         if self._credentials.password:
             return "the user name or the password is wrong"
-        return "no password was given; give password=, or set HSFRAME_PASSWORD"
+        return "no password was given; give password="
 
     def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
@@ -217,10 +215,13 @@ class _Steps:
                 answer,
             )
 
-    def _refuse(self, answer: HttpAnswer, what: str) -> NoReturn:
-        """Raise for an answer that is not a step of the login: refused, or not from a Haystack server."""
+    def _refuse(self, answer: HttpAnswer, what: str = "") -> NoReturn:
+        """Raise for an answer that is not a step of the login: refused, or not from a Haystack server.
+
+        `what` says what was refused; by default it is the password, or a proof of it.
+        """
         if answer.status in (400, 401, 403):
-            self._fail(what, answer, refused=answer.status != 400)
+            self._fail(what or self._wrong, answer, refused=not what and answer.status != 400)
         if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
             self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)
@@ -243,7 +244,7 @@ class _Steps:
             _authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.final(keys)))
         )
         if not 200 <= answer.status < 300:
-            self._refuse(answer, "the server did not take the last step" if answer.status == 400 else self._wrong)
+            self._refuse(answer, "the server did not take the last step" if answer.status == 400 else "")
         info = _authentication_info(answer)
         if not info.get("data"):
             self._fail("the server did not prove that it knows the password (no Authentication-Info)", answer)
@@ -290,7 +291,7 @@ class _Steps:
             )
         )
         if not 200 <= answer.status < 300:
-            self._refuse(answer, self._wrong)
+            self._refuse(answer)
         token = _authentication_info(answer).get("authtoken")
         if not token:
             self._fail("the server gave no authToken", answer)
@@ -304,7 +305,7 @@ class _Steps:
         headers = {"Authorization": basic_authorization(who.username, who.password)}
         answer = yield from self._ask(headers)
         if not 200 <= answer.status < 300 or answer.is_html or answer.is_redirect:
-            self._refuse(answer, self._wrong)
+            self._refuse(answer)
         return LoginResult("basic", headers)
 
 

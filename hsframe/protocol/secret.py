@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from array import array
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from os.path import commonprefix
 from typing import Any, Final, Self
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote_to_bytes
 
 from hsframe.errors import MetadataError
 from hsframe.grid import Grid
@@ -22,6 +23,7 @@ _PART: Final = re.compile(r"(?:([\w.-]+)=(?![=\s]|$))?([^\s,;\"]+)")
 _HEAD_CHARS: Final = 16  # so much of a long secret is not shown either
 _SHORTEST: Final = 4  # what is shorter is in too many words
 _KEPT: Final = 400
+_PIECE: Final = re.compile(r"%([0-9A-Fa-f]{2})|[\x00-$&-\x7f]+|.", re.DOTALL)
 
 
 class Secret:
@@ -136,18 +138,18 @@ def basic_authorization(user: str, password: Secret) -> HiddenStr:
 class KnownSecrets:
     """The secrets that one connection has, has sent or got, to take them out of what a server says.
 
-    A server or a proxy may repeat the headers of a request in its error, also cut off somewhere, or as a uri has it.
+    A server or a proxy may repeat the headers of a request in its error, also cut off somewhere, or as a uri or a form
+    has it. So all texts are compared as `_decoded` gives them.
     """
 
     def __init__(self) -> None:
         self._texts: deque[HiddenStr] = deque(maxlen=_KEPT)
         self._own: list[HiddenStr] = []
 
-    def keep(self, secret: Secret) -> None:
+    def add_own(self, secret: Secret) -> None:
         """A password or a token, which a server may know and show without having been sent it: SCRAM sends a proof."""
-        for form in (quote, quote_plus, _base64, _base64url):
-            texts = HiddenStr(secret.reveal()), HiddenStr(form(secret.reveal()))
-            self._own += (text for text in texts if len(text) >= _SHORTEST)
+        for form in (str, _base64, _base64url):
+            self._own += _compared(form(secret.reveal()))
 
     def learn(self, headers: Iterable[tuple[str, str]]) -> None:
         """The secrets in the headers of a request or an answer: those of logins and cookies, and hidden values."""
@@ -163,20 +165,21 @@ class KnownSecrets:
                     parts = [("", str(value))] if isinstance(value, HiddenStr) else []
             for part, text in parts:
                 if part.lower() not in ("username", "hash"):  # which are no secrets
-                    found = (text, quote(text, safe=""), *_inside(text))
-                    self._texts += (HiddenStr(one) for one in found if len(one) >= _SHORTEST and one not in self._texts)
+                    found = (form for one in (text, *_inside(text)) for form in _compared(one))
+                    self._texts += (form for form in found if form not in self._texts)
 
     def is_in(self, body: bytes) -> bool:
-        return any(text[:_HEAD_CHARS].encode() in body for text in (*self._own, *self._texts))
+        decoded = unquote_to_bytes(body).replace(b"+", b" ")
+        return any(text[:_HEAD_CHARS].encode("latin-1") in decoded for text in (*self._own, *self._texts))
 
     def redacted(self, text: str) -> str:
         """The text with ``<secret>`` in the place of each secret."""
-        spans, parts, end = list[tuple[int, int]](), list[str](), 0
+        (decoded, places), spans, parts, end = _decoded(text), list[tuple[int, int]](), list[str](), 0
         for secret in {*self._own, *self._texts}:
             at = -1
-            while (at := text.find(secret[:_HEAD_CHARS], at + 1)) >= 0:
-                same = commonprefix([text[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
-                spans.append((at, at + len(same)))
+            while (at := decoded.find(secret[:_HEAD_CHARS], at + 1)) >= 0:
+                same = commonprefix([decoded[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
+                spans.append((places[at], places[at + len(same)]))
         for at, to in sorted(spans):  # which overlap: the forms of a secret begin alike
             parts += [text[end:at], "\0"]
             end = max(end, to)
@@ -205,8 +208,29 @@ def _inside(text: str) -> tuple[str, ...]:
     with suppress(ValueError):
         inside = urlsafe_b64decode(bare + "=" * (-len(bare) % 4)).decode()
         proof = inside.rpartition(",p=")[2] if inside.startswith("c=") else ""
-        return inside.partition(":")[2] or inside, proof, quote(proof, safe="")
+        return inside.partition(":")[2] or inside, proof
     return ()
+
+
+def _decoded(text: str) -> tuple[str, array[int]]:
+    """The bytes of a text, each as a character, without the escapes of uris and forms; and where each begins in it."""
+    parts, places = list[str](), array("Q")
+    for piece in _PIECE.finditer(text):
+        parts.append(chr(int(piece[1], 16)) if piece[1] else _bytes(piece[0]))
+        is_run = len(parts[-1]) == len(piece[0])
+        places.extend(range(*piece.span()) if is_run else [piece.start()] * len(parts[-1]))
+    places.append(len(text))
+    return "".join(parts).replace("+", " "), places
+
+
+def _compared(secret: str) -> list[HiddenStr]:
+    """A secret as texts have it that are compared: as it is sent in a uri, or by itself, if it is long enough."""
+    forms = {_bytes(secret).replace("+", " "), _decoded(secret)[0]}
+    return [HiddenStr(form) for form in forms if len(form) >= _SHORTEST]
+
+
+def _bytes(text: str) -> str:
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _base64(text: str) -> str:

@@ -387,15 +387,24 @@ def test_what_is_taken_out_of_a_text() -> None:
     assert known.redacted("ann:secret, secretsecret, abc") == "ann:<secret>, <secret>, abc", "abc is in too many words"
     assert known.redacted("HELLO text/zinc /there HttpOnly") == "HELLO text/zinc /there HttpOnly"
     assert known.redacted("id=do-not-return;") == "id=<secret>;"
+    known.add_own(Secret("ab/cd ef&g"))
+    assert known.redacted("é ab%2Fcd%20ef%26g é%") == "é <secret> é%"
+    assert known.redacted("ab/cd+ef&g, ab%2fcd") == "<secret>, ab%2fcd"
+    assert known.is_in(b"key=ab%2Fcd%20ef%26g")
+    assert not known.is_in(b"key=ab%2Fcd")
     data = Grid({"dis": "a secret"}, ["val"], [["secret"]])
     assert known.redacted_error(data) is data
 
 
-ODD_PASSWORD = "pénc1l +/%?" * 3
+ODD_PASSWORD = "pénc1l +/%?!%41" * 3
 ODD_FORMS = [
     ODD_PASSWORD,
     quote(ODD_PASSWORD),
+    quote(ODD_PASSWORD, safe=""),
+    quote(ODD_PASSWORD, safe="!'()*"),  # JavaScript's encodeURIComponent
     quote_plus(ODD_PASSWORD),
+    quote_plus(ODD_PASSWORD).replace("%C3%A9", "%c3%a9").replace("%2F", "%2f"),  # .NET's UrlEncode
+    "".join(f"%{byte:02x}" for byte in ODD_PASSWORD.encode()),
     base64.b64encode(ODD_PASSWORD.encode()).decode(),
     base64.urlsafe_b64encode(ODD_PASSWORD.encode()).decode().rstrip("="),
 ]

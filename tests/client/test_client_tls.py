@@ -8,8 +8,8 @@ import socket
 import ssl
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -335,6 +335,91 @@ def test_a_handshake_that_is_cut() -> None:
                 await client.about()
         server.close()
         await server.wait_closed()
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def damaging(to: str) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """The uri of a line to a server, and what comes from it in place of the next answers, one a connection."""
+    damage, port = list[bytes](), int(to.split(":")[2].split("/")[0])
+    lines = set[asyncio.Task[None]]()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        lines.add(task)
+        back, forth = await asyncio.open_connection("127.0.0.1", port)
+
+        async def answer() -> None:
+            while part := await back.read(1 << 16):
+                writer.write(damage.pop(0) if damage else part)
+
+        answers = asyncio.create_task(answer())
+        try:
+            while part := await reader.read(1 << 16):
+                forth.write(part)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            answers.cancel()
+            for end in (writer, forth):
+                end.close()
+
+    server = await asyncio.start_server(join, "127.0.0.1", 0)
+    try:
+        yield to.replace(f":{port}", f":{server.sockets[0].getsockname()[1]}"), damage
+    finally:
+        server.close()
+        for line in lines:
+            line.cancel()
+        await asyncio.gather(*lines, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"\x17\x03\x03\x00\x20" + bytes(32), b"HTTP/1.1 502 Bad Gateway\r\n\r\n"],
+    ids=["a wrong record", "no record"],
+)
+def test_a_connection_that_breaks_after_the_handshake_is_made_anew(
+    serve: Any, fake: Any, authority: Authority, damage: bytes
+) -> None:
+    async def main() -> None:
+        tls = TLSConfig(ca_certificates_path=authority.path)
+        async with (
+            serve(fake(), tls=server_context(authority)) as server,
+            damaging(server.uri) as (uri, damages),
+            Client(uri, USER, PASSWORD, tls=tls, retries=1) as client,
+        ):
+            await client.about()
+            damages.append(damage)
+            assert await client.about() == []
+            assert not damages
+            server.forget_sessions()
+            damages.append(damage)
+            assert await client.read("site") == [], "also where a login is under way"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        ("http", "nothing answers there"),
+        ("https", r"broke while TLS began \(ConnectionResetError\).*certificate_path="),
+    ],
+)
+def test_a_reset_without_a_connection(scheme: str, words: str) -> None:
+    class Resetting(aiohttp.TCPConnector):
+        async def connect(self, req: Any, *args: Any, **kwargs: Any) -> Any:
+            raise aiohttp.ClientConnectorError(
+                req.connection_key, ConnectionResetError(104, "Connection reset by peer")
+            )
+
+    async def main() -> None:
+        async with Client(f"{scheme}://127.0.0.1:9/api", connector=Resetting(), retries=0) as client:
+            with pytest.raises(NetworkError, match=words):
+                await client.about()
 
     asyncio.run(main())
 

@@ -85,6 +85,29 @@ def test_one_failed_login_for_many_calls_at_once(serve: Any, fake: Any, monkeypa
     asyncio.run(main())
 
 
+def test_a_login_that_is_refused_before_a_password_was_sent_is_tried_again(serve: Any, fake: Any) -> None:
+    """A gateway that starts up, or a list of addresses: nobody is locked out by it."""
+
+    at = ["HELLO", "SCRAM"]
+
+    class Starting(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            if at[:1] == [scheme]:
+                at.pop(0)
+                return web.Response(status=403, text="not yet")
+            return await super()._login(scheme, params)
+
+    async def main() -> None:
+        async with serve(Starting()) as server, Client(server.uri, USER, PASSWORD) as client:
+            for _ in range(2):
+                with pytest.raises(AuthError, match="not yet") as caught:
+                    await client.about()
+                assert not caught.value.refused
+            await client.about()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("who", [{"token": "t0ken"}, {"username": USER, "password": PASSWORD, "auth": "basic"}])
 def test_what_each_request_carries_is_not_sent_again_once_it_is_refused(
     serve: Any, fake: Any, who: dict[str, str]
