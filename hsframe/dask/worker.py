@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from multiprocessing import util
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, NoReturn, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import distributed
@@ -110,11 +110,13 @@ class Login:
             if own not in _SESSIONS:
                 password = None if self.password is None else pkgutil.resolve_name(self.password)()
                 settings = SessionSettings(self.uri, self.user, password, **dict(self.settings))
-                if who := settings.user_without_password:
-                    raise AuthError(f"no password of {who!r} was given; {_IN_WORKER}")
-                _SESSIONS[own] = Session(settings)
+                _SESSIONS[own] = Session(settings, _no_password)
                 util.Finalize(None, close, exitpriority=1)  # a worker that was forked runs no functions of atexit
             return _SESSIONS[own]
+
+
+def _no_password(user: str) -> NoReturn:
+    raise AuthError(f"no password of {user!r} was given; {_IN_WORKER}")
 
 
 def _name_of(password: object) -> str:

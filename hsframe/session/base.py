@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -55,17 +55,8 @@ class Settings:
         self.user = self.user if isinstance(self.user, str) else hidden(self.user)
         self.headers = hidden_headers(self.headers)
 
-    @property
-    def user_without_password(self) -> str:
-        """Who wants to log in, where no password or token is given here or in the environment; empty for nobody."""
-        by_token = self.token is not None or bool(self.user is None and os.environ.get("HSFRAME_TOKEN"))
-        by_password = self.password is not None or "HSFRAME_PASSWORD" in os.environ
-        if by_token or by_password or self.auth in ("none", "bearer"):
-            return ""
-        return self.user if self.user is not None else os.environ.get("HSFRAME_USER", "")
-
-    def resolved(self) -> Self:
-        """The same settings, completed from the environment."""
+    def resolved(self, ask: Callable[[str], str | None] = lambda user: None) -> Self:
+        """The same settings, completed from the environment; for a missing password `ask` is called with the user."""
         check_texts(
             self.headers, uri=self.uri, user=self.user, password=self.password, token=self.token, proxy=self.proxy
         )
@@ -80,15 +71,19 @@ class Settings:
         user, password, token = self.user, self.password, self.token
         if token is None and user is None and password is None:
             token = os.environ.get("HSFRAME_TOKEN") or None
-        if who := self.user_without_password:
-            raise MetadataError(
-                f"no password of {who!r} was given, and there is nobody to ask for it: give password=, or set "
-                "HSFRAME_PASSWORD; auth='none' is for a server that wants no login"
-            )
         if token is None:
             user = user if user is not None else os.environ.get("HSFRAME_USER", "")
-            password = password if password is not None else os.environ.get("HSFRAME_PASSWORD", "")
-        return replace(self, uri=uri, user=user or "", password=password or "", token=token)
+            password = password if password is not None else os.environ.get("HSFRAME_PASSWORD")
+        found = replace(self, uri=uri, user=user or "", password=password or "", token=token)
+        if user and password is None and token is None and self.auth not in ("none", "bearer"):
+            found.client()  # what is wrong with the others is told before a person types
+            found = replace(found, password=ask(user))
+            if found.password is None:
+                raise MetadataError(
+                    f"no password of {user!r} was given, and there is nobody to ask for it: give password=, or set "
+                    "HSFRAME_PASSWORD; auth='none' is for a server that wants no login"
+                )
+        return found
 
     def of_session(self) -> dict[str, Any]:
         """The arguments of :class:`hsframe.AsyncSession`, by name: without the fields that a subclass adds."""

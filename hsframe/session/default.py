@@ -6,8 +6,8 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, TypeVar, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, overload
 
 from hsframe.errors import MetadataError
 from hsframe.frame.his_grids import frame_columns, his_grids
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from hsframe.frame.points import Point
     from hsframe.grid import Grid
     from hsframe.kinds import Ref
-
-_SettingsT = TypeVar("_SettingsT", bound=SessionSettings)
 
 _default: Session | None = None
 
@@ -93,14 +91,8 @@ def connect(settings: SessionSettings) -> Session:
     ...     s
     <Session http://127.0.0.1:8080/api as demo>
     """
-    set_default(session := Session(_with_password(settings)))
+    set_default(session := Session(settings, asked_password))
     return session
-
-
-def _with_password(settings: _SettingsT) -> _SettingsT:
-    """The settings with a password that a person was asked for, if none is given and there is someone to ask."""
-    who = settings.user_without_password
-    return replace(settings, password=asked_password(who)) if who else settings
 
 
 def set_default(session: Any) -> None:
@@ -172,7 +164,7 @@ def doctor(settings: _DoctorSettings) -> pd.DataFrame:
     names_no_server = settings == _DoctorSettings(point=settings.point)
     if names_no_server and _default is not None and not _default.is_closed:
         return _default.doctor(settings.point)
-    with Session(_with_password(settings)) as session:
+    with Session(settings, asked_password) as session:
         return session.doctor(settings.point)
 
 

@@ -67,10 +67,10 @@ class Session:
     a notebook; inside a coroutine of your own await those of an `AsyncSession`.
     """
 
-    def __init__(self, settings: SessionSettings) -> None:
-        # Open or not: of this only what works without a loop is used.
-        self._inner = AsyncSession(**settings.of_session())
+    def __init__(self, settings: SessionSettings, ask: Callable[[str], str | None]) -> None:
         self._runner = runner_named(settings.runner)
+        # Open or not: of this only what works without a loop is used.
+        self._inner = AsyncSession(**settings.resolved(ask).of_session())
         self._lock = threading.RLock()
         self._is_closed = self._warned = False
         self._open: tuple[AsyncSession, asyncio.AbstractEventLoop, int] | None = None

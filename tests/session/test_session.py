@@ -95,6 +95,16 @@ def test_a_missing_password_is_asked_for(server: RunningServer, monkeypatch: pyt
     with nobody:
         hsframe.connect(server.uri, "demo")  # no terminal here
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for wrong in (
+        {"uri": None}, {"uri": "bad uri"}, {"user": 5}, {"retries": -1}, {"deadline": "soon"}, {"timeout": "soon"},
+        {"auth": "magic"}, {"format": "yaml"}, {"tls": 5}, {"limits": 5}, {"max_concurrency": 0}, {"runner": "fast"},
+        {"proxy": "socks5://host"}, {"headers": {"X": "half-\ud83d"}},
+    ):  # fmt: skip
+        settings: dict[str, Any] = {"uri": server.uri, "user": "demo", **wrong}
+        for ask in (hsframe.connect, hsframe.doctor):
+            with pytest.raises(hsframe.HsFrameError):
+                ask(**settings)
+    assert asked == [], "in vain"
     with nobody, ThreadPoolExecutor() as pool:
         pool.submit(hsframe.connect, server.uri, "demo").result()  # a worker's
     with nobody:
