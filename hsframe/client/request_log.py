@@ -16,10 +16,11 @@ _log: Final = logging.getLogger("hsframe")
 
 @dataclass
 class LoggedRequest:
-    """What is counted while a request runs; `ended` is why it is not sent again."""
+    """What is counted while a request runs; `fault` is why it was sent again, `ended` why it is not."""
 
     bytes: int = 0
     retries: int = 0
+    fault: str = ""
     ended: str = ""
     outcome: str = "ok"
     silent: bool = False
@@ -48,6 +49,6 @@ def logged(op: str, points: int = 0, *, unfinished: str = "cancelled") -> Iterat
         ms = (time.perf_counter() - started_s) * 1000
         if not request.silent:
             _log.info(
-                "%s points=%d bytes=%d ms=%.1f retries=%d %s",
-                op, points, request.bytes, ms, request.retries, outcome,
+                "%s points=%d bytes=%d ms=%.1f retries=%d%s %s",
+                op, points, request.bytes, ms, request.retries, request.fault, outcome,
             )  # fmt: skip

@@ -143,6 +143,8 @@ class Patience:
                     self.is_large = is_last and fault.cause == "time"
                     if self.is_large:
                         break
+                why = f"HTTP {outcome.status}" if isinstance(outcome, HttpAnswer) else type(outcome).__name__
+                log.fault = f" after {why}"
                 await asyncio.sleep(pause_s)
                 tries += 1
                 log.retries += 1

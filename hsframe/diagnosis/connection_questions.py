@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -258,4 +259,6 @@ def not_reached(error: HsFrameError) -> list[Finding]:
             Finding("reachable", "yes"),
             Finding("login", f"no: {error}", "check the user name and the password; the server's log says more"),
         ]
-    return [Finding("reachable", f"no: {error}", "try the uri in a browser on this machine; check port, path, proxy")]
+    hint = re.search(r"; (if the server .+?)(?= \(|;|$)", str(error))
+    advice = hint[1] if hint else "try the uri in a browser on this machine; check port, path, proxy"
+    return [Finding("reachable", f"no: {error}", advice)]

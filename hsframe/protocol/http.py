@@ -50,21 +50,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def split_user(uri: str, what: str) -> tuple[str, str, str]:
+def split_user(uri: str, what: str, *, hint: str = URI_HINT, is_shown: bool = True) -> tuple[str, str, str]:
     """A uri without its user and password, query, fragment and trailing slash; the user; the password.
 
-    `what` is how the message calls the uri, if it is not an http or https uri.
+    `what` is how the message calls the uri, if it is not an http or https uri; the `hint` ends it.
     """
     parts: SplitResult | None = None
-    is_proxy = what.lower().endswith("proxy")
     try:
         parts = urlsplit(uri.strip())
         host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
     except (ValueError, AttributeError):
         host_and_port = (None, None)
     if parts is None or parts.scheme not in ("http", "https") or not host_and_port[0]:
-        shown = "" if is_proxy or "@" in uri else f"; got {str.__str__(uri)!r}"
-        hint = "as http://user:password@host:port" if is_proxy else URI_HINT
+        shown = f"; got {str.__str__(uri)!r}" if is_shown and "@" not in uri else ""
         del uri, parts  # they may hold a password
         raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))

@@ -86,7 +86,8 @@ def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], dict[str, int], Us
         if found is None or not _is_name(found[1]) or not MIN_ITERATIONS <= int(found[3]) <= MAX_ITERATIONS:
             raise MetadataError(
                 f"{where}: expected NAME ROLE SCRAM-{_HASH}$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with the role "
-                f"{', '.join(ROLES[:-1])} or {ROLES[-1]}; hsframe set-user {path} NAME --role viewer writes such a line"
+                f"{', '.join(ROLES[:-1])} or {ROLES[-1]}; remove the line, and hsframe set-user {path} NAME "
+                "--role viewer writes a right one"
             )
         name, role = found[1], cast(Role, found[2])
         if name in places:

@@ -175,7 +175,8 @@ def test_a_proxy_of_the_environment_that_does_not_work(environment: pytest.Monke
 
 def test_a_proxy_of_the_environment_that_is_none(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("https_proxy", "socks5://pete:pr0xy-pw@host")
-    with pytest.raises(MetadataError, match=r"^https_proxy must be an http or https uri; as http://") as caught:
+    words = r"^https_proxy must be an http or https uri; check https_proxy='http://\S+', or leave trust_env=True out$"
+    with pytest.raises(MetadataError, match=words) as caught:
         Client("https://host/api", trust_env=True)
     assert "pr0xy-pw" not in str(caught.value)
     Client("https://host/api")

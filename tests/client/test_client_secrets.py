@@ -225,7 +225,7 @@ WRONG_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"password": 5}, "password must be a text"),
     ({"token": TOKEN.encode()}, "token must be a text"),
     ({"proxy": PROXY_PASSWORD.encode()}, "proxy must be a text"),
-    ({"proxy": f"foo:{PROXY_PASSWORD}"}, "proxy must be an http or https uri; as http://user"),
+    ({"proxy": f"foo:{PROXY_PASSWORD}"}, "proxy must be an http or https uri; check proxy='http://user"),
     ({"uri": f"http://u:{PASSWORD}@host".encode()}, "(uri|base_url) must be a text"),
     ({"headers": 5}, "headers must be a mapping"),
     ({"headers": [("X-Api-Key", API_KEY)]}, "headers must be a mapping"),

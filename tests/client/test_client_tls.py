@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from hsframe import cli
 from hsframe.client import Client
 from hsframe.client.tls import TLSConfig
+from hsframe.diagnosis.doctor import examine
 from hsframe.errors import AuthError, MetadataError, NetworkError
 
 USER, PASSWORD = "ann", "s3cret-pencil"
@@ -207,6 +208,8 @@ def test_http_on_an_https_port_and_the_other_way(serve: Any, fake: Any, authorit
             async with serve(fake(), tls=tls) as server, Client(server.uri.replace(*swap), USER, PASSWORD) as client:
                 with pytest.raises(NetworkError, match=words):
                     await client.about()
+                advice = (await examine(client))["advice"][0]
+                assert advice.endswith(f"the uri begins with {swap[0]}//"), advice
 
     asyncio.run(main())
 

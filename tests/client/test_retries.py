@@ -25,7 +25,9 @@ def busy(status: int, seconds: str) -> Callable[[Any], web.Response]:
     return lambda seen: web.Response(status=status, headers={"Retry-After": seconds})
 
 
-def test_the_server_says_how_long_to_wait(serve: Any, fake: Any) -> None:
+def test_the_server_says_how_long_to_wait(serve: Any, fake: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "hsframe")
+
     async def main() -> None:
         date = "Wed, 21 Oct 2026 07:28:%02d GMT"
         later = {"Retry-After": date % 0, "Date": date % 1}
@@ -47,6 +49,9 @@ def test_the_server_says_how_long_to_wait(serve: Any, fake: Any) -> None:
             assert server.seen_ops().count("POST read") == 4
 
     asyncio.run(main())
+    assert [
+        text for text in caplog.messages if text.startswith("read ") and text.endswith("retries=3 after HTTP 503 ok")
+    ]
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])

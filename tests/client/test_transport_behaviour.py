@@ -906,7 +906,7 @@ def test_one_log_line_a_request(serve: Any, fake: Any, caplog: pytest.LogCapture
     assert lines[0].startswith("login points=0")
     assert lines[0].endswith("scram")
     assert lines[1].startswith(f"hisRead points=2 bytes={len(batch)} ms=")
-    assert lines[1].endswith("retries=1 ok")
+    assert lines[1].endswith("retries=1 after HTTP 429 ok")
     assert lines[2].startswith("read points=0")
     assert lines[2].endswith("CallError")
     assert lines[3].startswith("close ")

@@ -141,7 +141,7 @@ LINE = "ann viewer SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + ":".join(["A"
         ("", "has no user; hsframe set-user"),
         ("# only words\n", "has no user; hsframe set-user"),
         (f"{LINE}\nbob s3cret\n", "line 2: expected NAME ROLE SCRAM-SHA-256"),
-        (LINE.replace("viewer", "boss"), "with the role viewer, operator or admin; hsframe set-user"),
+        (LINE.replace("viewer", "boss"), "with the role viewer, operator or admin; remove the line, and hsframe"),
         (LINE.replace("4096", "4095"), "line 1: expected"),
         (LINE.replace("4096", "99999999"), "line 1: expected"),
         (LINE.replace("SHA-256", "SHA-512"), "line 1: expected"),
@@ -152,7 +152,9 @@ LINE = "ann viewer SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + ":".join(["A"
         (b"\xff\xfe", "it is not UTF-8"),
     ],
 )
-def test_a_broken_file_is_named_with_its_line_and_stays_as_it_is(tmp_path: Path, text: str | bytes, words: str) -> None:
+def test_a_broken_file_is_named_with_its_line_and_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes, words: str
+) -> None:
     path = tmp_path / "users"
     path.write_bytes(raw := text if isinstance(text, bytes) else text.encode())
     with pytest.raises(MetadataError) as caught:
@@ -160,12 +162,17 @@ def test_a_broken_file_is_named_with_its_line_and_stays_as_it_is(tmp_path: Path,
     assert str(path) in str(caught.value)
     assert words in str(caught.value)
     assert "s3cret" not in str(caught.value)
-    if advised := re.search("hsframe (set-user .*) (adds|writes)", str(caught.value)):
-        assert cli._parser().parse_args(advised[1].split()).file == path
     if "has no user" not in words:
         with pytest.raises(MetadataError):
             set_user(path, "bob", "viewer", kept("x"))
         assert path.read_bytes() == raw
+    if "hsframe" in words:
+        advised = re.search(r"hsframe (set-user .*) (adds|writes)", str(caught.value))
+        assert advised is not None
+        path.write_bytes(b"")
+        monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\n"))
+        assert cli.main(advised[1].split()) == 0
+        assert read_users(path).roles == {"NAME": "viewer"}
 
 
 @pytest.mark.parametrize("name", ["", " ann", "#ann", "a\nb", "a\u2028b", "a\tb"])
