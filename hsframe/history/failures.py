@@ -28,11 +28,9 @@ from hsframe.protocol.http import ConnectionLostError, TruncatedBodyError
 
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)
-# Words of a server that has not begun to write: who asks may not, or nobody may.
-_REFUSED_WORDS: Final = re.compile(
-    r"permission|forbidden|not allowed|unauthori[sz]ed|access denied|read-?only|unsupported|not supported",
-    re.IGNORECASE,
-)
+# Words of a server that has not begun to write: who asks may not, or nobody may. Not those that one row may be to blame
+# for, as "not allowed" or "unsupported": the rows before it may be stored.
+_REFUSED_WORDS: Final = re.compile(r"permission|forbidden|unauthori[sz]ed|access denied|read-?only", re.IGNORECASE)
 _ROW_WORDS: Final = re.compile(r"\b(rows?|samples?|values?|items?|cells?|bytes)\b", re.IGNORECASE)
 # Words for an error of the caller, which a smaller request would make too; IllegalArgumentException, sys::ArgErr.
 _CALLER_WORDS: Final = re.compile(

@@ -418,12 +418,13 @@ def test_what_was_there_before_a_refused_write_is_not_called_written(
 
 
 @pytest.mark.parametrize("existing", ["replace", "keep"])
-def test_what_is_found_after_an_error_may_be_from_before(server: RunningServer, existing: Any) -> None:
+@pytest.mark.parametrize("words", ["the disk is full", "a value that is not allowed, or unsupported, in row 6"])
+def test_what_is_found_after_an_error_may_be_from_before(server: RunningServer, words: str, existing: Any) -> None:
     df = frame(5, ("a",))
 
     def failing(do: Callable[[], None]) -> None:
         do()
-        raise OpRefusal("the disk is full", "IOErr")
+        raise OpRefusal(words, "IOErr")
 
     storing(server, failing)
     with hsframe.connect(server.uri, "demo", "demo") as s, pytest.raises(CallError) as caught:
