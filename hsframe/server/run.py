@@ -21,8 +21,7 @@ from hsframe.server.users import Role
 _DEMO_USERS: Final = {"demo": "demo"}
 # How long open requests may take to end when the server stops.
 _GRACE_S: Final = 1.0
-# How long a connection may be idle, the time for the head of the next request included. Before 3.14 aiohttp does not
-# count the time before the first one.
+# How long a connection may be idle, the time for the head of the next request included.
 _IDLE_S: Final = 60.0
 
 

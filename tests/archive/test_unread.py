@@ -67,8 +67,9 @@ def told_of(read: Any) -> tuple[Any, list[str]]:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         result = read()
+    told = [one for one in told if one.category is ReadWarning]
     assert {one.filename for one in told} <= {__file__}
-    return result, [str(one.message) for one in told if one.category is ReadWarning]
+    return result, [str(one.message) for one in told]
 
 
 READS: dict[str, Any] = {
