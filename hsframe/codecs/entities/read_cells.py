@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, any_between
+from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, any_between, split_bytes
 from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.byte_words import (
     PAD,
@@ -90,7 +90,7 @@ class CellReader:
         self.body = body
         self.separator = separator
         self.exact = exact
-        self._made_bytes = 0
+        self._bytes = split_bytes(body.block, body.length, sum(len(part.rows) for part in body.columns))
 
     def typed_column(self, part: ColumnCells) -> Sequence[Any] | None:
         """The whole column, where its cells are of one of the forms that the format knows."""
@@ -132,7 +132,7 @@ class CellReader:
 
     def _column_or_plan(self, part: ColumnCells) -> Sequence[Any] | _Plan:
         count = len(part.rows)
-        self._check_memory(_MAKING_BYTES * count)
+        self.body.limits.check_memory(self._bytes + _MAKING_BYTES * count, "records")
         if not count:
             return DictionaryColumn(self._codes(part.rows, -1), ())
         sample = np.arange(0, count, max(count // _SAMPLE, 1))
@@ -142,18 +142,15 @@ class CellReader:
         if self._repeats(part, seen, len(sample)):
             texts, codes = coded_texts(self.body.block, part.starts, part.ends)
             if 2 * len(texts) <= count or count < _FEW_ROWS:
-                self._made_bytes += _OBJECT_BYTES * len(texts)
+                self._bytes += _OBJECT_BYTES * len(texts)
                 return _Plan(part.rows, self._joined(texts), len(texts), self._codes(part.rows, codes))
         column = self.typed_column(part)
         if column is not None:
-            self._made_bytes += _ARROW_BYTES * count
+            self._bytes += _ARROW_BYTES * count
             return column
-        self._made_bytes += _OBJECT_BYTES * count
-        self._check_memory(0)
+        self._bytes += _OBJECT_BYTES * count
+        self.body.limits.check_memory(self._bytes, "records")
         return _Plan(part.rows, self._joined(self.compact_texts(part.starts, part.ends)), count)
-
-    def _check_memory(self, more: int) -> None:
-        self.body.check_memory(self._made_bytes + more)
 
     def _is_constant(self, part: ColumnCells, text: bytes) -> bool:
         if len(text) > _MOST_CONSTANT or not ((part.ends - part.starts) == len(text)).all():

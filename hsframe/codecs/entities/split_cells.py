@@ -173,14 +173,10 @@ class SplitBody:
     columns: list[ColumnCells]
     limits: Limits
 
-    def check_memory(self, beside: int) -> None:
-        """Raise a CodecError where these cells and what is made of them, `beside`, take more memory than is allowed."""
-        cells = sum(len(part.rows) for part in self.columns)
-        self.limits.check_memory(_split_bytes(self.block.size, self.length, cells) + beside, "records")
 
-
-def _split_bytes(size: int, rows: int, cells: int) -> int:
-    return _BODY_BYTES * size + _ROW_BYTES * rows + _CELL_BYTES * cells
+def split_bytes(block: Block, rows: int, cells: int) -> int:
+    """The memory that a body takes whose cells are split."""
+    return _BODY_BYTES * block.size + _ROW_BYTES * rows + _CELL_BYTES * cells
 
 
 class Splitter(abc.ABC):
@@ -210,7 +206,7 @@ class Splitter(abc.ABC):
 
     def check_memory(self, rows: int, cells: int) -> None:
         """Raise a CodecError where the places of so many rows and cells take more memory than is allowed."""
-        self.limits.check_memory(_split_bytes(self.block.size, rows, cells), "records")
+        self.limits.check_memory(split_bytes(self.block, rows, cells), "records")
 
     def guess_ends(self, begins: Positions, first: npt.NDArray[np.uint8]) -> Positions:
         """The likely ends of values, from their first bytes."""
