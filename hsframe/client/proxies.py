@@ -39,7 +39,7 @@ class Proxy:
             del found
         if given is None:
             return None
-        uri, user, password = split_user(given, setting, hint=_advice(setting), is_shown=False)
+        uri, user, password = split_user(given, setting, hint=cls("", setting).advice, is_shown=False)
         login = {"Proxy-Authorization": basic_authorization(user, Secret(password))} if user or password else {}
         return cls(uri, setting, login)
 
@@ -49,9 +49,5 @@ class Proxy:
     @property
     def advice(self) -> str:
         """What to do where it does not work."""
-        return _advice(self.setting)
-
-
-def _advice(setting: str) -> str:
-    otherwise = "" if setting == "proxy" else ", or leave trust_env=True out"
-    return f"check {setting}='http://user:password@host:port'{otherwise}"
+        otherwise = "" if self.setting == "proxy" else ", or leave trust_env=True out"
+        return f"check {self.setting}='http://user:password@host:port'{otherwise}"

@@ -53,11 +53,7 @@ _REASONS: Final = (
 
 
 def tls_failure(error: BaseException, *, is_connecting: bool) -> str:
-    """What to say of an error with a final one of TLS in it; empty where there is none.
-
-    TLS 1.3 has a connection before the server sees the certificate of the client, and refuses it by an alert. All
-    else that goes wrong once there is a connection is damage on the way.
-    """
+    """What to say of an error with a final one of TLS in it; empty where there is none."""
     for link in _links(error):
         if type(link).__module__ != "ssl":  # aiohttp has classes that derive from these, without what they say
             continue
@@ -69,6 +65,7 @@ def tls_failure(error: BaseException, *, is_connecting: bool) -> str:
         if isinstance(link, ssl.SSLError):
             reason = link.reason or str(link)
             for pattern, what in _REASONS:
+                # By TLS 1.3 a certificate is refused once there is a connection. What is no alert then is damage.
                 if re.search(pattern, reason) and (is_connecting or "ALERT" in reason):
                     return f"no TLS connection: {what} ({reason.replace('_', ' ').lower()})"
     return ""

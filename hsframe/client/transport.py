@@ -40,6 +40,8 @@ _HEADER_BYTES: Final = 1 << 18
 # What aiohttp says of wrong HTTP, before it shows what came.
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
 _BREAKS_TLS: Final = (ConnectionResetError, ssl.SSLError)
+# Where there is a proxy, it looks for the host of the server.
+_OF_PROXY: Final = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorDNSError)
 
 
 class Transport:
@@ -206,6 +208,13 @@ def _failure(
     # The texts of these hold what came: the beginning of an answer, with its headers.
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
         found += f": {in_short(secrets.redacted(str(error)))}"
+    may_be = lost_connection_hint(is_https=is_https) if proxy is None else f"; {proxy.advice}"
+    if proxy is not None:
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
+        if isinstance(error, _OF_PROXY):
+            return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
+        where += f" through {proxy}"
     if isinstance(error, TimeoutError):
         less = {"login": "", "hisWrite": "write less at once, or "}.get(where.split()[0], "ask for less at once, or ")
         return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
@@ -214,22 +223,17 @@ def _failure(
     is_connecting = isinstance(error, aiohttp.ClientConnectorError)
     if what := tls_failure(error, is_connecting=is_connecting):
         return NetworkError(f"{where}: {secrets.redacted(what)}")
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        assert proxy is not None
-        return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return NetworkError(f"{where}: no host has that name ({found}){hint}")
     if isinstance(error, aiohttp.ClientConnectorError) and is_https and isinstance(error.os_error, _BREAKS_TLS):
         return NotConnectedError(
             f"{where}: the connection broke while TLS began ({type(error.os_error).__name__})"
-            f"{lost_connection_hint(is_https=True)}; or its TLS is older than 1.2"
+            f"{may_be}; or the server's TLS is older than 1.2"
         )
     if isinstance(error, aiohttp.ClientConnectorError):
         return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
-        may_be = lost_connection_hint(is_https=is_https) if hint else ""
+        may_be = may_be if hint else ""
         return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")
     if isinstance(error, aiohttp.ClientResponseError):
         says = _SAYS.match(error.message)[0].strip()  # type: ignore[index]  # it matches everywhere
@@ -238,7 +242,7 @@ def _failure(
                 f"{where}: a header or the first line of the answer is longer than the {_HEADER_BYTES:,} bytes that "
                 "are read; see what writes it, the server or a proxy before it, and have it shortened there"
             )
-        may_be = "" if is_https else lost_connection_hint(is_https=False)
+        may_be = "" if is_https and proxy is None else may_be
         return NetworkError(f"{where}: what answers there is not valid HTTP ({found}: {says}){may_be}")
     return NetworkError(f"{where}: the request failed ({found})")
 

@@ -163,12 +163,6 @@ class _Steps:
         code = "" if answer is None else f" (HTTP {answer.status}{answer.words})"
         raise AuthError(f"{self._where}: {what}{code}", refused=refused)
 
-    @property
-    def _wrong(self) -> str:
-        if self._credentials.password:
-            return "the user name or the password is wrong"
-        return "no password was given; give password="
-
     def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
         assert isinstance(answer, HttpAnswer)
@@ -221,7 +215,11 @@ class _Steps:
         `what` says what was refused; by default it is the password, or a proof of it.
         """
         if answer.status in (400, 401, 403):
-            self._fail(what or self._wrong, answer, refused=not what and answer.status != 400)
+            has_password = bool(self._credentials.password)
+            wrong = (
+                "the user name or the password is wrong" if has_password else "no password was given; give password="
+            )
+            self._fail(what or wrong, answer, refused=not what and answer.status != 400)
         if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
             self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)

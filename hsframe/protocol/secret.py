@@ -216,7 +216,8 @@ def _decoded(text: str) -> tuple[str, array[int]]:
     """The bytes of a text, each as a character, without the escapes of uris and forms; and where each begins in it."""
     parts, places = list[str](), array("Q")
     for piece in _PIECE.finditer(text):
-        parts.append(chr(int(piece[1], 16)) if piece[1] else _bytes(piece[0]))
+        code = piece[1]
+        parts.append(chr(int(code, 16)) if code else piece[0].encode("utf-8", "surrogatepass").decode("latin-1"))
         is_run = len(parts[-1]) == len(piece[0])
         places.extend(range(*piece.span()) if is_run else [piece.start()] * len(parts[-1]))
     places.append(len(text))
@@ -225,12 +226,8 @@ def _decoded(text: str) -> tuple[str, array[int]]:
 
 def _compared(secret: str) -> list[HiddenStr]:
     """A secret as texts have it that are compared: as it is sent in a uri, or by itself, if it is long enough."""
-    forms = {_bytes(secret).replace("+", " "), _decoded(secret)[0]}
+    forms = {_decoded(secret)[0], _decoded(secret.replace("%", "%25"))[0]}
     return [HiddenStr(form) for form in forms if len(form) >= _SHORTEST]
-
-
-def _bytes(text: str) -> str:
-    return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _base64(text: str) -> str:

@@ -19,5 +19,7 @@ def asked_password(user: str) -> str | None:
     if is_main and (is_terminal or in_notebook()):
         # The kernel of a notebook that is run by a program refuses.
         with suppress(EOFError, NotImplementedError):
-            return getpass.getpass(f"password of {user}: ")
+            while not (given := getpass.getpass(f"password of {user}: ")):
+                pass
+            return given
     return None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hsframe.client import Client
-from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.errors import AuthError, HsFrameError, HTTPStatusError, MetadataError, NetworkError
 from hsframe.session import AsyncSession
 
 USER, PASSWORD = "ann", "s3cret-pencil"
@@ -180,6 +180,48 @@ def test_a_proxy_of_the_environment_that_is_none(environment: pytest.MonkeyPatch
         Client("https://host/api", trust_env=True)
     assert "pr0xy-pw" not in str(caught.value)
     Client("https://host/api")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [
+        *((scheme, answer) for scheme in ("http", "https") for answer in (b"", b"\0\1garbage\r\n\r\n", None)),
+        ("https", b"HTTP/1.1 200 OK\r\n\r\ngarbage"),
+    ],
+)
+def test_what_goes_wrong_behind_a_proxy_names_it(scheme: str, answer: bytes | None) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is None:
+            await reader.read()
+        writer.write(answer or b"")
+        writer.close()
+        has_said.set()
+
+    has_said = asyncio.Event()
+
+    async def main() -> None:
+        server = await asyncio.start_server(say, "127.0.0.1", 0)
+        uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client(f"{scheme}://station.example/api", proxy=uri, retries=0, timeout=1.0) as client:
+            with pytest.raises(HsFrameError, match=r"the proxy http://127\.0\.0\.1:\d+ of proxy=") as caught:
+                await client.about()
+            assert "begins with" not in str(caught.value)
+        await has_said.wait()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_a_proxy_whose_name_nobody_knows() -> None:
+    async def main() -> None:
+        async with Client("http://127.0.0.1:9/api", proxy="http://no-such-proxy.invalid:3128", retries=0) as client:
+            words = r"the proxy http://no-such-proxy\S+ of proxy= cannot be used.*check proxy="
+            with pytest.raises(NetworkError, match=words):
+                await client.about()
+
+    asyncio.run(main())
 
 
 def test_what_is_no_proxy() -> None:

@@ -453,6 +453,17 @@ def test_a_proof_is_a_secret_by_itself(serve: Any, fake: Any) -> None:
     assert told
 
 
+@pytest.mark.parametrize("end", ["2024/Summer", "2024?Summer", "2024#Summer", "Su/mmer", "1/Summer@x"])
+def test_a_password_in_a_uri_that_ends_too_early_is_not_shown(end: str) -> None:
+    for settings in ({}, {"proxy": f"http://bob:{end}@host/"}):
+        uri = "http://host/api" if settings else f"http://bob:{end}@host/api"
+        with pytest.raises(MetadataError, match=r"must be an http or https uri; ") as caught:
+            Client(uri, **settings)
+        assert "mmer" not in shown(caught.value)
+        if "2024" in end:
+            assert "%2F %3F %23 or %40" in str(caught.value)
+
+
 def test_a_password_that_is_the_users_name_hides_no_words() -> None:
     client = Client("http://host/api", "demo", "demo")
     assert client.sender.decoder.secrets.redacted("no project demo") == "no project demo"

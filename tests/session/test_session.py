@@ -88,7 +88,7 @@ def test_a_missing_password_is_asked_for(server: RunningServer, monkeypatch: pyt
 
     def getpass(prompt: str) -> str:
         asked.append(prompt)
-        return server.password
+        return server.password if len(asked) > 1 else ""  # Enter alone
 
     monkeypatch.setattr("getpass.getpass", getpass)
     nobody = pytest.raises(hsframe.MetadataError, match=r"no password of 'demo'.*password=, or set HSFRAME_PASSWORD")
@@ -113,14 +113,14 @@ def test_a_missing_password_is_asked_for(server: RunningServer, monkeypatch: pyt
     with hsframe.connect(server.uri, "demo") as s:
         assert len(s.about()) == 1
     assert hsframe.doctor(server.uri, "demo").set_index("question")["answer"]["login"].startswith("SCRAM")
-    assert asked == ["password of demo: "] * 2
+    assert asked == ["password of demo: "] * 3
     for settings in ({"auth": "none"}, {"token": "t"}, {"password": ""}):
         hsframe.connect(server.uri, "demo", **settings).close()
     hsframe.connect(server.uri).close()
     monkeypatch.setenv("HSFRAME_TOKEN", "t")
     monkeypatch.setenv("HSFRAME_USER", "demo")
     hsframe.connect(server.uri).close()
-    assert len(asked) == 2
+    assert len(asked) == 3
 
     def refuse(prompt: str) -> str:
         raise StdinNotImplementedError  # the notebook is run by a program
