@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -23,6 +24,9 @@ _WIDEST: Final = re.compile(rb"[\xf0-\xff]")
 # value becomes that, which takes less.
 _WEIGHTS: Final = {"{": 192, "[": 72, ",": 56, ":": 48, '{"_kind"': -184}
 _BEFORE, _AFTER = 24, 24
+_MANY_CHARS: Final = 4_000
+# Some escapes and the text around them; it does not end between the two surrogates of a character.
+_SOME_ESCAPES: Final = re.compile(r"[^\\]*+(?:\\.?+[^\\]*+){0,2000}+(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -86,6 +90,11 @@ def error_at(text: str, pos: int, problem: str, expected: str, source: str) -> C
         expected=expected,
         source=source,
     )
+
+
+def escape_parts(text: str) -> Sequence[str]:
+    """The parts of a text for ``re.sub``, which keeps an object for each escape that it replaces, until the last."""
+    return _SOME_ESCAPES.findall(text) if len(text) > _MANY_CHARS else (text,)
 
 
 def without_lone_surrogates(text: str) -> str:

@@ -16,7 +16,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
-from hsframe.codecs.body_text import GRID_BYTES, TOO_DEEP, at_most, check_objects, error_at, excerpt, text_of
+from hsframe.codecs.body_text import (
+    GRID_BYTES,
+    TOO_DEEP,
+    at_most,
+    check_objects,
+    error_at,
+    escape_parts,
+    excerpt,
+    text_of,
+)
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError, in_short
 from hsframe.grid import Col, Grid
@@ -382,7 +391,8 @@ def load_json(
     text = text_of(body, source)
     check_objects(text, source, limits)
     if _SURROGATE_ESCAPE.search(text):
-        text = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
+        parts = escape_parts(text)
+        text = "".join(_ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], part) for part in parts)
     try:
         try:
             return json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of)

@@ -50,8 +50,11 @@ _PIECES = re.compile(rf"(?:{_PIECE_TEXT},)*+", re.VERBOSE)
 _OPENS: Final = ("[", "{")
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
-# Texts and uris may hold anything; grids within grids begin with a version line of their own.
-_TOKENS: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\\n]|\\.)*`|<<|>>|^ver:', re.MULTILINE)
+# Texts and uris may hold anything, and what is not closed goes to the end of its line; grids within grids begin with a
+# version line of their own.
+_TOKENS: Final = re.compile(
+    rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|`[^`\\\n]*+(?:\\.[^`\\\n]*+)*+`?|<<|>>|^ver:', re.MULTILINE
+)
 
 
 def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
@@ -247,6 +250,8 @@ class _Reader:
                 problem = "the text ends before the columns" if self.at_end() else "no column name begins here"
                 raise self.error(problem, "a name of a column: a letter, then letters, digits or _")
             self.pos = match.end()
+            self.count_value()
+            self.count_value()  # a column takes as much as two
             cols.append(Col(match[0], self.meta(depth)))
             self.limits.check("columns", len(cols), _SOURCE)
             if not self.at(","):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
 from hsframe.caller_warnings import warn_caller
-from hsframe.codecs.body_text import error_at, without_lone_surrogates
+from hsframe.codecs.body_text import error_at, escape_parts, without_lone_surrogates
 from hsframe.errors import CodecError, UnitWarning
 from hsframe.kinds import (
     MARKER,
@@ -39,7 +39,8 @@ _SOURCE: Final = "zinc"
 # <digits>   := <digit> (<digit> | "_")*      an underscore before a letter begins a unit: 10_foo is 10 of unit _foo
 # <decimal>  := ["-"] <digits> ["." <digits>] [<exp>]
 # <exp>      := ("e" | "E") ["+" | "-"] <digits>
-_DIGITS = r"[0-9]+(?:_+[0-9]+)*"
+# In no pattern here does the repeat of a group keep the way back: that takes 150 bytes for each character.
+_DIGITS = r"[0-9](?:[0-9_]*[0-9])?"
 # Haxall reads hexadecimal digits too, without a unit.
 _DECIMAL = rf"-?{_DIGITS}(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?"
 # <unit>     := <unitChar>*    <unitChar> := <alpha> | "%" | "_" | "/" | "$" | any character over 128
@@ -76,13 +77,13 @@ _DECIMAL_ONLY = re.compile(rf"{_HEX}|{_DECIMAL}")
 # <str>      := '"' <strChar>* '"'     <strChar> := <unicodeChar> | "\" <escape>
 # <escape>   := b f n r t " \ $ | "u" <hex> <hex> <hex> <hex>      Haxall also reads \' and \`, and writes \u{1f}
 # A line end inside is a string that was never closed; other control characters are kept as they are.
-_STR = re.compile(r'"([^"\\\r\n]*)"|"((?:[^"\\\r\n]|\\[^\r\n])*)"')
+_STR = re.compile(r'"([^"\\\r\n]*)"|"([^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+)"')
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|u\{(?:0?[0-9A-Fa-f]{1,5}|10[0-9A-Fa-f]{4})\}|.)", re.DOTALL)
 ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", **{char: char for char in "\"\\$'`"}}
 # <uri>      := "`" <uriChar>* "`"     <uriChar> := <unicodeChar> | "\" <escape> | "\" and one of : / ? # [ ] @ \ & = ;
 # Before one of these the backslash stays: it is part of the uri, which has it where the character separates nothing.
-_URI = re.compile(r"`([^`\\\r\n]*)`|`((?:[^`\\\r\n]|\\[^\r\n])*)`")
-_URI_KEEPS: Final = frozenset(":/?#[]@\\&=;")
+_URI = re.compile(r"`([^`\\\r\n]*)`|`([^`\\\r\n]*+(?:\\[^\r\n][^`\\\r\n]*+)*+)`")
+_URI_ESCAPED: Final = ESCAPED | {char: f"\\{char}" for char in r":/?#[]@\&=;"}
 # <ref>      := "@" <refChar>* [" " <str>]     <refChar> := <alpha> | <digit> | "_" | ":" | "-" | "." | "~"
 _REF = re.compile(r'@([A-Za-z0-9_:\-.~]+)(?: +"([^"\\\r\n]*)"| +(?="))?')
 # <symbol>   := "^" <refChar>*
@@ -234,22 +235,24 @@ def scan_str(text: str, pos: int) -> tuple[str, int]:
     return _unescaped(text, pos + 1, escaped), match.end()
 
 
-def _unescaped(text: str, pos: int, escaped: str, keeps: frozenset[str] = frozenset()) -> str:
-    """The characters of a text with escapes; a backslash before one that `keeps` names stays."""
+def _unescaped(text: str, begin: int, escaped: str, known: Mapping[str, str] = ESCAPED) -> str:
+    """The characters of a text with escapes, which begins at `begin`; `known` are the escapes of one character."""
 
     def one(match: re.Match[str]) -> str:
         code = match[1]
-        if code in keeps:
-            return match[0]
-        if len(code) > 1:
-            return chr(int(code[1:].strip("{}"), 16))
-        char = ESCAPED.get(code)
+        char = known.get(code)
         if char is None:
-            known = r"\b \f \n \r \t \" \\ \$ \` \uXXXX" + "".join(f" \\{one}" for one in ":/?#[]@&=;" if keeps)
-            raise _error(text, pos + match.start(), f"no such escape: \\{code}", f"one of {known}")
+            if len(code) == 1:
+                codes = " ".join(f"\\{code}" for code in known)
+                raise _error(text, begin + match.start(), f"no such escape: \\{code}", rf"one of \uXXXX {codes}")
+            char = chr(int(code[1:].strip("{}"), 16))
         return char
 
-    return without_lone_surrogates(_ESCAPE.sub(one, escaped))
+    unescaped = []
+    for part in escape_parts(escaped):
+        unescaped.append(_ESCAPE.sub(one, part))
+        begin += len(part)
+    return without_lone_surrogates("".join(unescaped))
 
 
 def _scan_uri(text: str, pos: int) -> tuple[Uri, int]:
@@ -257,7 +260,7 @@ def _scan_uri(text: str, pos: int) -> tuple[Uri, int]:
     if match is None:
         raise _error(text, pos, "this uri does not end in its line", "a closing `")
     plain, escaped = match.groups()
-    return Uri(_unescaped(text, pos + 1, escaped, _URI_KEEPS) if plain is None else plain), match.end()
+    return Uri(_unescaped(text, pos + 1, escaped, _URI_ESCAPED) if plain is None else plain), match.end()
 
 
 def _scan_ref(text: str, pos: int) -> tuple[Ref, int]:

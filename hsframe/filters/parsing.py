@@ -21,14 +21,14 @@ _SOURCE: Final = "filter"
 _OPS: Final = ("==", "!=", "<=", ">=", "<", ">")
 
 # Servers of the Haxall family skip comments, and the spaces that browsers copy.
-_SPACE = re.compile(r"(?:[ \t\r\n\xa0]+|//[^\n]*)*")
+_SPACE = re.compile(r"(?:[ \t\r\n\xa0]++|//[^\n]*+)*+")
 # name: a lower-case letter (or an underscore, as Haxall reads it), then letters, digits, underscores
 _NAME = re.compile(r"[a-z_][A-Za-z0-9_]*")
 _ID: Final = ID.pattern.pattern
 # spec: an upper-case name, with its library before "::" or alone; a symbol; a relation of FIN, with a symbol and a ref
 _SPEC = re.compile(
-    r"(?:[a-z][A-Za-z0-9_]*(?:\.[a-z][A-Za-z0-9_]*)*::)?[A-Z][A-Za-z0-9_]*"
-    rf"|\^{_ID}|[a-z][A-Za-z0-9_]*(?:-[a-z][A-Za-z0-9_]*)*\?(?: *\^{_ID})?(?: *@{_ID})?"
+    r"(?:[a-z][A-Za-z0-9_]*(?:\.[a-z][A-Za-z0-9_]*+)*+::)?[A-Z][A-Za-z0-9_]*"
+    rf"|\^{_ID}|[a-z][A-Za-z0-9_]*(?:-[a-z][A-Za-z0-9_]*+)*+\?(?: *\^{_ID})?(?: *@{_ID})?"
 )
 _CHARS_OF_IDS = re.compile(rf"(?:{_ID})?")
 _VALUE = re.compile(r"[0-9\-\"`@^]")

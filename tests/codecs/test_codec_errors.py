@@ -50,7 +50,7 @@ ZINC_ERRORS: list[tuple[str, int, int, str]] = [
     (HEAD + "a\n`x\n", 3, 1, "uri does not end"),
     (HEAD + "a,b\n1,`x\\q`\n", 3, 5, "no such escape: \\q"),
     (HEAD + "a\n`\\u12`\n", 3, 2, "no such escape: \\u"),
-    (HEAD + "a\n`\\q`\n", 3, 2, r"\$ \` \uXXXX \: \/ \? \# \[ \] \@ \& \= \;"),
+    (HEAD + "a\n`\\q`\n", 3, 2, r"one of \uXXXX \b \f \n \r \t \" \\ \$ \' \` \: \/ \? \# \[ \] \@ \& \= \;"),
     ('ver:"3.0" a:1 b a:2\nid\n', 1, 17, "the tag a stands here twice"),
     (HEAD + "a,b m m\n1,2\n", 2, 7, "the tag m stands here twice"),
     (HEAD + "a\n{b:1, c {b}}\n", 3, 9, "no tag begins here"),

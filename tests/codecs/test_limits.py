@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -163,7 +164,58 @@ def test_the_places_of_small_rows_are_counted_before_they_are_taken(short: str, 
     assert peak_of(refused) < 30_000_000  # beside the body
 
 
+# Of each the tail is repeated.
+LONG_SCALARS = {
+    "number": ("zinc", "1", "_1", ""),
+    "number in a list": ("zinc", "[1", "_1", "]"),
+    "coordinate": ("zinc", "C(1", "_1", ",2)"),
+    "code points": ("zinc", '"', "\\u0041", '"'),
+    "characters": ("zinc", '"', "\\n", '"'),
+    "escapes in a text": ("zinc", '"', "ab\\n", '"'),
+    "escaped commas": ("zinc", '"', "\\\\,", '"'),
+    "not closed": ("zinc", '"', '\\"', ""),
+    "uri": ("zinc", "`", "\\:", "`"),
+    "typed text": ("zinc", 'X("', "\\n", '")'),
+    "text in a dict": ("zinc", '{a:"', "\\n", '"}'),
+    "name of a ref": ("zinc", '@a "', "\\n", '"'),
+    "text of Trio": ("trio", '"', "\\n", '"'),
+    "number of JSON": ("json3", '"n:1', "_1", '"'),
+    "surrogates of JSON": ("json4", r'"\ud83d', "\\n", '"'),
+}
+
+
+@pytest.mark.parametrize(("short", "begin", "tail", "end"), LONG_SCALARS.values(), ids=LONG_SCALARS)
+def test_a_long_scalar_takes_a_few_times_its_bytes(short: str, begin: str, tail: str, end: str) -> None:
+    scalar = begin + tail * (600_000 // len(tail)) + end
+    bodies = {"zinc": f'ver:"3.0"\na\n{scalar}\n', "trio": f"a:{scalar}\n"}
+    body = (bodies.get(short) or json_body(short, ["a"], f'{{"a":{scalar}}}')).encode()
+
+    def read() -> None:
+        with contextlib.suppress(CodecError):
+            decode(body, short)
+
+    read()  # what is loaded on first use
+    assert peak_of(read) < 12 * len(body)
+
+
+def test_escapes_are_read_some_at_a_time() -> None:
+    r"""With the same result as all at once; ``\ud83d\ude00`` is one character."""
+    text = "a\\\\n\n\N{GRINNING FACE}b\\u0041" * 3_000 + "\\"
+    escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\N{GRINNING FACE}", "\\ud83d\\ude00")
+    for begin in ("", "x\\t", "\\ud83dx"):
+        expected = begin.replace("\\t", "\t").replace("\\ud83d", "\ufffd") + text
+        assert decode(f'ver:"3.0"\na\n"{begin}{escaped}"\n', "zinc")[0]["a"] == expected
+        assert decode(json_body("json4", ["a"], f'{{"a":"{begin}{escaped}"}}'), "json4")[0]["a"] == expected
+    with pytest.raises(CodecError, match=r"no such escape: \\q") as caught:
+        decode(f'ver:"3.0"\na\n"{escaped}\\q"\n', "zinc")
+    assert caught.value.column == len(escaped) + 2
+    with pytest.raises(CodecError, match="not JSON"):
+        decode(json_body("json4", ["a"], f'{{"a":"\\ud83d{escaped}"}}') + "\\", "json4")
+
+
 VALUES = {
+    "grids": '<<ver:"3.0"\na,b,c,d,e,f\n>>\n' * 12_000,
+    "columns": ('<<ver:"3.0"\n' + ",".join(f"a{number}" for number in range(1_000)) + "\n>>\n") * 100,
     "lists": "[" + "[]," * 700_000 + "]",
     "dicts": "[" + "{a}," * 400_000 + "]",
     "tags": "{" + " ".join(f"a{number}" for number in range(300_000)) + "}",

@@ -18,7 +18,7 @@ from hsframe.grid import Grid
 from hsframe.options import Limits
 
 _STAMP = re.compile(STAMP_TEXT.encode() + rb"((?: [A-Z][A-Za-z0-9_+/-]*)?)")
-_DIGITS: Final = rb"[0-9]+(?:_+[0-9]+)*"
+_DIGITS: Final = rb"[0-9](?:[0-9_]*[0-9])?"
 _NUMBER = re.compile(rb"( ?)-?" + _DIGITS + rb"(?:\." + _DIGITS + rb")?(?:[eE][+-]?" + _DIGITS + rb")?")
 # Not what is part of some numbers: 1e5 has no unit, nor has 0xab.
 _UNIT = re.compile(rb"(?![eE][0-9]|x[0-9A-Fa-f][0-9A-Fa-f_]*$)(?:[A-Za-z%_/$\x80-\xff][A-Za-z%_/$\x80-\xff0-9]*)?")
