@@ -135,8 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     set_user.add_argument(
         "--role",
         choices=ROLES,
-        required=True,
-        help="viewer: reads and watches; operator: writes and commands too; admin: also ops that a program adds",
+        help="viewer: reads and watches; operator: writes and commands too; admin: also ops that a program adds; "
+        "who is there keeps it by default",
     )
     set_user.set_defaults(run=commands.set_user)
     for command in (demo, serve):

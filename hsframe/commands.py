@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +45,7 @@ _IN_COMMANDS: Final = {
     r"since='([^']+)'": r"--since \1",
     "other_server=True": "--other-server",
     "trust_env=True": "--trust-env",
-    r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME",
+    r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME, or --users FILE",
 }
 
 
@@ -89,7 +90,7 @@ def demo(args: argparse.Namespace) -> int:
 
 def serve(args: argparse.Namespace) -> int:
     """Serve an archive, Parquet files or the demo building until Ctrl-C."""
-    from hsframe.frame.whole_file import local_path
+    from hsframe.frame.whole_file import alone_in, local_path
     from hsframe.server import run
     from hsframe.server.users import read_users
     from hsframe.testing.quirk_wrappers import with_quirks
@@ -103,17 +104,21 @@ def serve(args: argparse.Namespace) -> int:
     elif args.user:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _new_password(args.user)}
     database: Database | None = None
-    folder = args.folder and local_path(args.folder)
-    if args.folder is not None and (folder is None or (folder / "samples").is_dir()):
-        from hsframe.archive.served import ArchiveDatabase
-        from hsframe.archive.storage import Storage
+    with ExitStack() as alone:
+        folder = None if args.folder is None else local_path(args.folder)
+        if args.folder is not None and (folder is None or (folder / "samples").is_dir()):
+            from hsframe.archive.served import ArchiveDatabase
+            from hsframe.archive.storage import Storage
 
-        database = ArchiveDatabase(Storage(args.folder, dict(args.storage_option)))
-    elif args.folder is not None:
-        from hsframe.server.folder import parquet_folder
+            database = ArchiveDatabase(Storage(args.folder, dict(args.storage_option)))
+        elif folder is not None:
+            from hsframe.server.folder import parquet_folder
 
-        database = parquet_folder(folder or args.folder)
-    run.serve(args.host, args.port, database, users=users, roles=roles, prepare=with_quirks(args.quirk))
+            if folder.is_dir():
+                refusal = f"another program serves {folder}; neither would have what is written to the other: stop one"
+                alone.enter_context(alone_in(folder, refusal))
+            database = parquet_folder(folder)
+        run.serve(args.host, args.port, database, users=users, roles=roles, prepare=with_quirks(args.quirk))
     return 0
 
 
@@ -130,8 +135,9 @@ def set_user(args: argparse.Namespace) -> int:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise MetadataError("the password is empty; nothing was changed")
-    is_new = set_user(args.file, args.name, args.role, ScramCredentials.from_password(password))
-    print(f"{args.file}: {args.name} is {'a new' if is_new else 'now'} {args.role}")
+    before, now = set_user(args.file, args.name, args.role, ScramCredentials.from_password(password))
+    what = f"{args.name} is now {now}, with another password" if before else f"{args.name} is a new {now}"
+    print(f"{args.file}: {what}; a server reads the file when it starts")
     return 0
 
 

@@ -7,8 +7,6 @@ the same command goes on where it was killed, and a file has its name only when 
 from __future__ import annotations
 
 import base64
-import os
-import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,14 +34,12 @@ from hsframe.frame.histories import History
 from hsframe.frame.reads import Read, checksum, note_reads, note_source, source_of
 from hsframe.frame.trend import trend_frame
 from hsframe.frame.values import bools_of
+from hsframe.frame.whole_file import alone_in
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.source import Source
 from hsframe.history.unread import part_read
 from hsframe.spans import Span, from_epoch_us
-
-if sys.platform != "win32":
-    import fcntl
 
 # The samples of a tidy frame, as a file has them; what repeats is a dictionary, as in a frame.
 _TIDY_SCHEMA: Final = ROWS_SCHEMA.set(3, pa.field("text", pa.string()))
@@ -190,20 +186,16 @@ def _metadata(
 
 @contextmanager
 def _alone(folder: Path | None, name: str) -> Generator[None]:
-    """A block that no other program is in for the same folder, where folders can be locked."""
-    if folder is None or sys.platform == "win32":
+    """A block that no other program is in for the same folder; it is made where there is none."""
+    if folder is None:
         yield
         return
     with reaching(str(folder.parent)):
         folder.mkdir(exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
         where = folder.with_name(name)
-        raise MetadataError(f"another program exports to {where}; wait for it, or take another name") from error
+        with alone_in(folder, f"another program exports to {where}; wait for it, or take another name"):
+            yield
     finally:
-        os.close(handle)
         with suppress(OSError):  # it is not empty: the same command goes on there
             folder.rmdir()

@@ -116,6 +116,47 @@ def _new_part(target: Path) -> BinaryIO:
     return file
 
 
+@contextmanager
+def alone_in(folder: Path, refusal: str) -> Generator[None]:
+    """A block that no other program is in for the same folder, where folders can be locked; else a MetadataError."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network drive without locks
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise MetadataError(refusal) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def alone_on(path: str | os.PathLike[str]) -> Generator[None]:
+    """A block that no other program is in for the same file, which is made where there is none; it waits for them."""
+    if sys.platform == "win32":
+        yield
+        return
+    target = checked_path(path)
+    while True:
+        try:
+            handle = os.open(target, os.O_RDONLY | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise MetadataError(f"{path} cannot be written: {error.strerror or error}") from error
+        with suppress(OSError):  # a network drive without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            break
+        os.close(handle)  # who had the lock has put another file in its place
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def remove_left_parts(folder: Path, name: str = "*") -> None:
     """Remove the parts of files of a folder that killed programs have left; `name` is a pattern of the files' names."""
     for part in folder.glob(f".{name}.*.part"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from hsframe.errors import MetadataError, NetworkError
 from hsframe.protocol.http import is_loopback
@@ -24,6 +26,22 @@ _GRACE_S: Final = 1.0
 # How long a connection may be idle, the time for the head of the next request included.
 _IDLE_S: Final = 60.0
 
+_log = logging.getLogger("hsframe.server")
+
+
+class _Connection(web.RequestHandler):
+    """Shows nothing of wrong HTTP, which may have a token in it; aiohttp does, in its log and in the answer."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        _log.info("what %s sends is not valid HTTP: %s", request.remote, type(exc).__name__)
+        response = web.Response(status=400, text=f"the request is not valid HTTP: {type(exc).__name__}\n")
+        response.force_close()
+        return response
+
 
 @asynccontextmanager
 async def listening(
@@ -34,26 +52,35 @@ async def listening(
     With `tls` it serves HTTPS with that certificate; a context that verifies clients asks for theirs.
     """
     # Cancels the handler of a closed connection: it would outlive its connection, and the server.
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        handler_cancellation=True,
-        keepalive_timeout=_IDLE_S,
-        shutdown_timeout=_GRACE_S,
-    )
+    runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=_GRACE_S)
     await runner.setup()
+    loop = asyncio.get_running_loop()
     try:
+        manager = runner.server
+        assert manager is not None
         try:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+            server = await loop.create_server(
+                lambda: _Connection(
+                    manager,
+                    loop=loop,
+                    keepalive_timeout=_IDLE_S,
+                    access_log=None,  # type: ignore[arg-type]  # AppRunner gives it too: there is none then
+                ),
+                host,
+                port,
+                ssl=tls,
+            )
         except OSError as error:
             raise NetworkError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}; "
                 "another program may have the port: choose another one"
             ) from error
-        bound = runner.addresses[0]
+        bound = server.sockets[0].getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        yield f"{'http' if tls is None else 'https'}://{name}:{bound[1]}{PREFIX}"
+        try:
+            yield f"{'http' if tls is None else 'https'}://{name}:{bound[1]}{PREFIX}"
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import warnings
 from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, cast, get_args
 
 from hsframe.errors import MetadataError
-from hsframe.frame.whole_file import whole_file
+from hsframe.frame.whole_file import alone_on, whole_file
 from hsframe.protocol.scram import MAX_ITERATIONS, MIN_ITERATIONS, ScramCredentials
 
 Role = Literal["viewer", "operator", "admin"]
@@ -46,23 +48,36 @@ def read_users(path: str | os.PathLike[str]) -> Users:
     _, _, users = _parsed(path)
     if not users.roles:  # a server without users asks for no login
         raise MetadataError(f"{path} has no user; hsframe set-user {path} NAME --role viewer adds one")
+    if sys.platform != "win32" and (mode := os.stat(path).st_mode) & 0o044:
+        what = f"others can read {path} ({mode & 0o777:o}), and try passwords against it; chmod 600 {path}"
+        warnings.warn(what, UserWarning, stacklevel=2)
     return users
 
 
-def set_user(path: str | os.PathLike[str], name: str, role: Role, credentials: ScramCredentials) -> bool:
-    """Add a user to a file, or change one; whether it is a new one. Only the owner of the file may read it then."""
+def set_user(
+    path: str | os.PathLike[str], name: str, role: Role | None, credentials: ScramCredentials
+) -> tuple[Role | None, Role]:
+    """Add a user to a file, or change one, who keeps the role where none is given; the role before, and now.
+
+    Only the owner of the file may read it then.
+    """
     if not _is_name(name):
         raise MetadataError(f"{name!r} is no name of a user; expected a text of one line, not '#' in its beginning")
-    lines, places, _ = _parsed(path) if Path(path).exists() else ([], {}, None)
     parts = credentials.salt, credentials.stored_key, credentials.server_key
     salt, *keys = (b64encode(part).decode() for part in parts)
-    line = f"{name} {role} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
-    place = places.get(name, len(lines))
-    lines[place : place + 1] = [line]
-    with whole_file(path) as file:
-        os.chmod(file.name, 0o600)
-        file.write("".join(f"{one}\n" for one in lines).encode())
-    return name not in places
+    with alone_on(path):
+        is_there = Path(path).exists() and os.path.getsize(path)
+        lines, places, users = _parsed(path) if is_there else ([], {}, Users({}, {}))
+        before = users.roles.get(name)
+        if (now := role or before) is None:
+            raise MetadataError(f"{name!r} is new in {path}; give the role: --role viewer, operator or admin")
+        line = f"{name} {now} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
+        place = places.get(name, len(lines))
+        lines[place : place + 1] = [line]
+        with whole_file(path) as file:
+            os.chmod(file.name, 0o600)
+            file.write("".join(f"{one}\n" for one in lines).encode())
+    return before, now
 
 
 def _is_name(name: str) -> bool:
@@ -74,7 +89,8 @@ def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], dict[str, int], Us
     try:
         lines = Path(path).read_bytes().decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
     except OSError as error:
-        raise MetadataError(f"{path} cannot be read: {error.strerror or error}") from error
+        advice = f"hsframe set-user {path} NAME --role viewer makes it" if isinstance(error, FileNotFoundError) else ""
+        raise MetadataError(f"{path} cannot be read: {error.strerror or error}{advice and '; '}{advice}") from error
     except UnicodeDecodeError as error:
         raise MetadataError(f"{path} is no file of users: it is not UTF-8") from error
     users, places = Users({}, {}), dict[str, int]()

@@ -62,7 +62,10 @@ class WrittenFolder(Database):
                 points = connection.execute("SELECT id, kind, unit FROM points").fetchall()
                 rows = connection.execute("SELECT id, ts_us, val, state FROM samples ORDER BY id, ts_us").fetchall()
         except sqlite3.Error as error:
-            raise MetadataError(f"{self._file}, which has what was written here, cannot be read: {error}") from error
+            raise MetadataError(
+                f"{self._file}, which has what was written here, cannot be read: {error}; "
+                "put a copy of it in its place, or move it elsewhere: then it counts no more"
+            ) from error
         recs = {id: rec for id, *_ in points if (rec := self.get(id)) is not None}
         for id, kind, unit in points:
             if id in recs and (kind, unit) != (now := (recs[id].get("kind"), recs[id].get("unit"))):

@@ -309,6 +309,18 @@ def test_a_head_that_never_ends_is_not_waited_for(
         assert all_of(line).count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("header", ["Authorization: BEARER authToken=S3CRET\x01", "X: S3CRET" + "x" * 9_000, "S3CRET"])
+def test_what_is_wrong_in_a_head_is_not_shown(raw: Raw, caplog: pytest.LogCaptureFixture, header: str) -> None:
+    caplog.set_level("DEBUG")
+    with connection(raw) as line:
+        line.sendall(f"GET /api/about HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        answer = all_of(line)
+    assert b" 400 " in answer
+    assert b"the request is not valid HTTP: " in answer
+    assert "what 127.0.0.1 sends is not valid HTTP: " in caplog.text
+    assert "S3CRET" not in caplog.text + answer.decode()
+
+
 def test_a_head_that_comes_byte_by_byte_is_not_waited_for(
     start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,11 +100,14 @@ def test_roles_that_are_of_nobody_or_none_are_refused() -> None:
 
 def test_a_file_has_users_and_no_passwords(tmp_path: Path) -> None:
     path = tmp_path / "users"
-    assert set_user(path, "ann", "viewer", kept("s3cret"))
+    assert set_user(path, "ann", "viewer", kept("s3cret")) == (None, "viewer")
     path.write_text(f"# who may what\n\n{path.read_text()}")
     path.chmod(0o644)
-    assert set_user(path, "Bob the builder, 3rd", "operator", kept("other"))
-    assert not set_user(path, "ann", "admin", kept("n3w"))
+    assert set_user(path, "Bob the builder, 3rd", "operator", kept("other")) == (None, "operator")
+    assert set_user(path, "ann", "admin", kept("n3w")) == ("viewer", "admin")
+    assert set_user(path, "Bob the builder, 3rd", None, kept("other")) == ("operator", "operator")
+    with pytest.raises(MetadataError, match=r"'carl' is new in .*; give the role: --role viewer, operator or admin"):
+        set_user(path, "carl", None, kept("x"))
     assert path.read_text().startswith("# who may what\n\nann admin SCRAM-SHA-256$4096:")
     assert not {"s3cret", "n3w", "other"} & set(path.read_text().split())
     if os.name != "nt":
@@ -183,7 +186,9 @@ def test_a_name_that_the_file_cannot_have(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["serve", "--users", str(tmp_path / "none")]) == 1
-    assert "none cannot be read: No such file" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "none cannot be read: No such file" in err
+    assert "hsframe set-user" in err
     assert cli.main(["serve", "--users", "a", "--anonymous"]) == 2
 
 
@@ -215,15 +220,42 @@ def test_set_user_takes_the_password_from_the_standard_input_or_asks_twice(
         return cli.main(["set-user", path, "ann", "--role", role])
 
     assert given("s3cret\n", "viewer") == 0
-    assert capsys.readouterr().out == f"{path}: ann is a new viewer\n"
+    assert capsys.readouterr().out == f"{path}: ann is a new viewer; a server reads the file when it starts\n"
     assert given("", "operator", "n3w", "n3w") == 0
-    assert capsys.readouterr().out == f"{path}: ann is now operator\n"
+    assert f"{path}: ann is now operator, with another password; a server reads" in capsys.readouterr().out
     known = read_users(path).credentials["ann"]
     assert known == ScramCredentials.from_password("n3w", "SHA-256", known.salt, known.iterations)
     for text, asked, words in (("\n", (), "empty"), ("", ("a", "b"), "differ"), ("", ("", ""), "empty")):
         assert given(text, "admin", *asked) == 2
         assert words in capsys.readouterr().err
     assert read_users(path).roles == {"ann": "operator"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files")
+def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    set_user(path, "ann", "viewer", kept("s3cret"))
+    read_users(path)
+    path.chmod(0o640)
+    with pytest.warns(UserWarning, match=r"others can read .*users \(640\).*; chmod 600"):
+        read_users(path)
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of files")
+def test_programs_that_set_users_of_one_file_at_once_lose_none(tmp_path: Path) -> None:
+    path = tmp_path / "users"
+    code = """if True:
+        import sys
+        from hsframe.protocol.scram import ScramCredentials
+        from hsframe.server.users import set_user
+        kept = ScramCredentials("SHA-256", b"salt" * 3, 4096, b"k" * 32, b"s" * 32)
+        for number in range(40):
+            set_user(sys.argv[1], f"{sys.argv[2]}{number}", "viewer", kept)
+    """
+    programs = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "abc"]
+    assert [program.wait(60) for program in programs] == [0, 0, 0]
+    assert len(read_users(path).roles) == 120
 
 
 @pytest.mark.one_python

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import hsframe
+from hsframe import cli
 from hsframe.codecs import decode
 from hsframe.errors import CallError, MetadataError
 from hsframe.grid import Grid
@@ -118,7 +119,9 @@ def test_a_write_that_cannot_be_kept_is_refused_and_nothing_of_it_is_stored(tmp_
         with pytest.raises(CallError, match=rf"{FILE} cannot be written: .*; nothing was stored"):
             session.his_write(before + 1)
         assert session.his_read(["@a", "@b"], DAY).equals(before)
-    with pytest.raises(MetadataError, match=rf"{FILE}, which has what was written here, cannot be read: "):
+    with pytest.raises(
+        MetadataError, match=rf"{FILE}, which has what was written here, cannot be read: .*; put a copy"
+    ):
         parquet_folder(tmp_path)
 
 
@@ -139,6 +142,17 @@ def ask(uri: str, op: str, body: str) -> Grid:
         grid = decode(answer.read(), "zinc")
     assert not grid.is_error, grid.meta
     return grid
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of folders")
+def test_a_folder_is_served_by_one_program_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path)
+    with serving(tmp_path) as (_, uri):
+        assert uri.startswith("http://")
+        assert cli.main(["serve", str(tmp_path), "--anonymous", "--port", "0"]) == 1
+        assert f"another program serves {tmp_path}; neither would have what" in capsys.readouterr().err
+    with serving(tmp_path) as (_, uri):
+        assert uri.startswith("http://"), "it is free again, also after a kill"
 
 
 @pytest.mark.one_python

@@ -328,7 +328,8 @@ def test_a_sync_that_is_stopped_says_so(tmp_path: Path, number: signal.Signals) 
 
 def test_the_demo_is_for_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["demo", "--host", "0.0.0.0"]) == 2
-    assert "listen on 127.0.0.1, or give a user of your own: hsframe serve --user NAME\n" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "listen on 127.0.0.1, or give a user of your own: hsframe serve --user NAME, or --users FILE\n" in err
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
