@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
@@ -27,11 +27,12 @@ _Kept: TypeAlias = dict[tuple[object, ...], tuple[str, type[Warning], str, set[s
 
 _DEFERRED: ContextVar[_Kept | None] = ContextVar("hsframe_deferred_warnings", default=None)
 _TOLD: ContextVar[set[str] | None] = ContextVar("hsframe_told_topics", default=None)
+_CLEAN: ContextVar[Callable[[str], str]] = ContextVar("hsframe_cleaned_warnings", default=str)
 
 
 def warn_caller(message: str, category: type[Warning], topic: str = "") -> None:
     """Warn at the line outside of this package that led here; of a topic once in a block of :func:`told_once`."""
-    deferred, told = _DEFERRED.get(), _TOLD.get()
+    message, deferred, told = _CLEAN.get()(message), _DEFERRED.get(), _TOLD.get()
     if deferred is not None:
         deferred.setdefault((topic or message, id(told)), (message, category, topic, told))
         return
@@ -55,6 +56,16 @@ def told_once(told: set[str] | None) -> Generator[None]:
         yield
     finally:
         _TOLD.reset(token)
+
+
+@contextmanager
+def cleaned(clean: Callable[[str], str]) -> Generator[None]:
+    """A block whose warnings have what `clean` makes of their messages, which may hold words of a server."""
+    token = _CLEAN.set(clean)
+    try:
+        yield
+    finally:
+        _CLEAN.reset(token)
 
 
 class DeferredWarnings:

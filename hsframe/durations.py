@@ -26,7 +26,7 @@ import re
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from hsframe.errors import SpanError
+from hsframe.errors import SpanError, in_short
 from hsframe.kinds import Number
 
 Duration: TypeAlias = str | timedelta | Number
@@ -97,7 +97,7 @@ def amount_of(value: object, where: str, expected: str = _EXPECTED, *, plain: st
         name = name.replace("\u03bc", "\xb5")  # the Greek letter for the micro sign, which looks the same
         unit = _UNITS.get(name) or (None if name.lower() in _BY_CASE else _UNITS.get(name.lower()))
     if unit is None:
-        reason = f"{name!r} is not a unit of time" if name else "it has no unit of time"
+        reason = f"{in_short(name)!r} is not a unit of time" if name else "it has no unit of time"
         raise SpanError(f"{where}: {reason}; expected {expected}")
     return (int(count) if isinstance(count, float) and count.is_integer() else count), unit
 
@@ -111,13 +111,13 @@ def duration_us(value: Duration | float, what: str, *, plain: str | None = None)
     (5400000000, 500000, 2000000)
     """
     expected = f"{_EXPECTED}, or a number alone, in {plain}" if plain else _EXPECTED
-    count, unit = amount_of(value, f"{what}={value!r}", expected, plain=plain)
+    where = f"{what}={in_short(repr(value))}"
+    count, unit = amount_of(value, where, expected, plain=plain)
     if unit in MONTHS:
         raise SpanError(
-            f"{what}={value!r}: months, quarters and years differ in length, and a fixed one is needed here; expected "
-            f"{expected}"
+            f"{where}: months, quarters and years differ in length, and a fixed one is needed here; expected {expected}"
         )
     length_us = count * LENGTHS_US[unit]
     if not 0.5 < length_us <= _LONGEST_US:  # neither is NaN
-        raise SpanError(f"{what}={value!r} must be positive and at most 10,000 years; expected {expected}")
+        raise SpanError(f"{where} must be positive and at most 10,000 years; expected {expected}")
     return round(length_us)

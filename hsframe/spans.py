@@ -32,7 +32,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple, TypeAlias
 
 from hsframe.durations import LENGTHS_US, MONTHS, amount_of
-from hsframe.errors import SpanError, ZoneError
+from hsframe.errors import SpanError, ZoneError, in_short
 from hsframe.zones import check_zone_files, zone
 
 SpanLike: TypeAlias = "str | date | Span | Sequence[str | date | None]"
@@ -261,8 +261,10 @@ def resolve_in(
 def _shown(given: object) -> str:
     """The text of what was given for a span; of an index of a thousand times, how many it has."""
     if isinstance(given, list | tuple) and len(given) <= 3 and not any(_is_many(part) for part in given):
-        return repr(given)
-    return f"a {type(given).__name__} of {len(given)}" if isinstance(given, Sized) and _is_many(given) else repr(given)
+        return in_short(repr(given))
+    if isinstance(given, Sized) and _is_many(given):
+        return f"a {type(given).__name__} of {len(given)}"
+    return in_short(repr(given))
 
 
 def _is_many(given: object) -> bool:
@@ -314,7 +316,8 @@ class _SpanParser:
         end_us = last.start_us if last.end_us is None else last.end_us
         if end_us < first.start_us or last.start_us < end_us == first.start_us:
             raise SpanError(
-                f"the span {span!r} ends before it starts: {from_epoch_us(first.start_us, self.tz).isoformat()} to "
+                f"the span {_shown(span)} ends before it starts: "
+                f"{from_epoch_us(first.start_us, self.tz).isoformat()} to "
                 f"{from_epoch_us(last.start_us, self.tz).isoformat()}"
             )
         return first.start_us, end_us
@@ -332,7 +335,9 @@ class _SpanParser:
             where = "" if part is span else f" in {_shown(span)}"
             if isinstance(part, str) and self.text(f"-{part.strip()}"):
                 ago = f"-{part.strip()}"
-                raise SpanError(f"{part!r}{where} is a length of time, not a span; {ago!r} reaches from then up to now")
+                raise SpanError(
+                    f"{_shown(part)}{where} is a length of time, not a span; {_shown(ago)} reaches from then up to now"
+                )
             raise SpanError(f"{_shown(part)}{where} is not a valid span; {_EXAMPLES}")
         return piece
 
@@ -359,7 +364,7 @@ class _SpanParser:
         try:
             first = date(int(year), int(month or 1), int(day or 1))
         except ValueError as error:
-            raise SpanError(f"{text!r} is not a day of the calendar: {error}; {_EXAMPLES}") from error
+            raise SpanError(f"{_shown(text)} is not a day of the calendar: {error}; {_EXAMPLES}") from error
         if day is not None:
             return self.days(first, first + _DAY)
         return self.days(first, _add_months(first, 12 if month is None else 1))
@@ -369,7 +374,7 @@ class _SpanParser:
             when = datetime.fromisoformat(wall + (offset or ""))
             tz = None if name is None else zone(name)
         except (ValueError, ZoneError) as error:
-            raise SpanError(f"{text!r} is not a valid time: {error}; {_EXAMPLES}") from error
+            raise SpanError(f"{_shown(text)} is not a valid time: {error}; {_EXAMPLES}") from error
         if when.tzinfo is not None:
             return _Piece(epoch_us(when), None)  # the offset decides, the name only labels
         return _Piece(local_instant_us(when, tz or self.tz), None)
@@ -402,14 +407,16 @@ class _SpanParser:
         return self.days(first, _add_months(first, months))
 
     def ago(self, amount: str, text: str) -> _Piece:
-        count, unit = amount_of(amount, f"the span {text!r}", _AMOUNTS)
+        count, unit = amount_of(amount, f"the span {_shown(text)}", _AMOUNTS)
         if unit in LENGTHS_US and 0 < count * LENGTHS_US[unit] <= 0.5:
-            raise SpanError(f"the span {text!r} is shorter than a microsecond; expected {_AMOUNTS}")
+            raise SpanError(f"the span {_shown(text)} is shorter than a microsecond; expected {_AMOUNTS}")
         if unit not in ("d", "w") and unit not in MONTHS:
             return _Piece(self.now_us - round(count * LENGTHS_US[unit]), None, to_now=True)
         # Days and longer go by the calendar: the same time of day, this many days ago.
         if not isinstance(count, int):
-            raise SpanError(f"the span {text!r}: days, weeks, months and years must be whole, as in '-36h' or '-7d'")
+            raise SpanError(
+                f"the span {_shown(text)}: days, weeks, months and years must be whole, as in '-36h' or '-7d'"
+            )
         if unit in MONTHS:
             wall = datetime.combine(_add_months(self.today, -count * MONTHS[unit]), self.local_now.time())
         else:

@@ -23,7 +23,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hsframe.caller_warnings import warn_caller
-from hsframe.errors import ZoneError, ZoneWarning
+from hsframe.errors import ZoneError, ZoneWarning, in_short
 
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -89,8 +89,8 @@ def zone_key(name: str) -> str:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass  # the error below says more
     raise ZoneError(
-        f"no time zone is called {name!r}; expected the last segment of an IANA id, as in 'New_York', or the whole "
-        "id, as in 'America/New_York'"
+        f"no time zone is called {in_short(name)!r}; expected the last segment of an IANA id, as in 'New_York', or "
+        "the whole id, as in 'America/New_York'"
     )
 
 
@@ -106,8 +106,8 @@ def zone_or_utc(name: str) -> ZoneInfo:
         return zone(name)
     except ZoneError:
         warn_caller(
-            f"no time zone is called {name!r} here; its times are right by their offsets, and shown in UTC. A newer "
-            "package tzdata may know the zone",
+            f"no time zone is called {in_short(name)!r} here; its times are right by their offsets, and shown in UTC. "
+            "A newer package tzdata may know the zone",
             ZoneWarning,
             f"unknown zone {name}",
         )

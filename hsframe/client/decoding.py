@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from hsframe.caller_warnings import told_once
+from hsframe.caller_warnings import cleaned, told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import decode
 from hsframe.codecs.formats import format_named, formats_by_start, short_of
@@ -35,6 +37,12 @@ class Decoder:
         self._mime = mime
         self._dialect = dialect
         self._one_at_a_time = asyncio.Lock()
+
+    @contextmanager
+    def telling(self) -> Generator[None]:
+        """A block that decodes: its warnings hold no secret, and are given once where they are of the server."""
+        with told_once(self._dialect.told), cleaned(self.secrets.redacted_message):
+            yield
 
     async def grid(self, answer: HttpAnswer, op: Op) -> Grid:
         """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body."""
@@ -75,7 +83,7 @@ class Decoder:
         try:
             texts = None if split is None else await in_thread(split, answer.body, self.limits)
             if texts is not None:
-                with told_once(self._dialect.told):
+                with self.telling():
                     grids = await in_thread(lambda: [self._decode(text, format) for text in texts])
                 return [self.secrets.redacted_error(grid) for grid in grids]
         except CodecError as error:
@@ -85,7 +93,7 @@ class Decoder:
         return [await self.grid(answer, op)]
 
     async def _decoded(self, answer: HttpAnswer) -> Grid:
-        with told_once(self._dialect.told):
+        with self.telling():
             if len(answer.body) <= _THREAD_BYTES:
                 return self._decode(answer.body, self._format_of(answer))
             # One at a time: decoding holds the GIL and takes several times the memory of the body.

@@ -37,8 +37,7 @@ class LoginSession:
         self._credentials = credentials
         self._accept = accept
         for secret in (credentials.password, credentials.token):
-            if secret.reveal() != credentials.username:  # which is shown; a demo's password may be its user's name
-                transport.secrets.add_own(secret)
+            transport.secrets.add_own(secret, credentials.username, base)
         self._session: LoginResult | None = None
         self._lock = asyncio.Lock()
         self._tried = 0

@@ -21,11 +21,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeVar
 
+from hsframe.caller_warnings import cleaned
 from hsframe.client.request_log import LoggedRequest
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError
 from hsframe.protocol.request_grids import Op
+from hsframe.protocol.secret import KnownSecrets
 
 _T = TypeVar("_T")
 
@@ -202,7 +204,8 @@ class Patience:
 class Retries:
     """The settings of one client, and the patience of its verb that runs: a verb may be many requests, in many tasks.
 
-    `retries` is how often a request is sent again, `deadline` the seconds (or a duration) that a verb may take.
+    `retries` is how often a request is sent again, `deadline` the seconds (or a duration) that a verb may take. The
+    `secrets` are those of the client, which no error and no warning of its verbs holds.
     """
 
     def __init__(self, retries: int, deadline: Duration | float | None) -> None:
@@ -210,6 +213,7 @@ class Retries:
             raise MetadataError(f"retries must be a whole number, 0 or more; got {retries!r}")
         self._retries = retries
         self._deadline_s = None if deadline is None else duration_us(deadline, "deadline", plain="s") / SECOND_US
+        self.secrets = KnownSecrets()
 
     def patience(self) -> Patience:
         """The patience of the verb that runs, or a new one for a request by itself."""
@@ -225,7 +229,8 @@ class Retries:
         patience = Patience(self._retries) if anew else self.patience()
         token = _RUNNING.set((self, patience))
         try:
-            yield
+            with self.secrets.out_of_errors(), cleaned(self.secrets.redacted_message):
+                yield
         finally:
             _RUNNING.reset(token)
 

@@ -55,6 +55,7 @@ class RequestSender:
         self.base = base
         self.mime = mime
         self.retries = retries
+        retries.secrets = transport.secrets
         self.caller = "Client"  # as its user calls what sends these calls
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect, transport.limits, transport.secrets)
@@ -130,7 +131,8 @@ class RequestSender:
                 f"the {self.caller} of {self.base} is not open; use it inside 'async with {self.caller}(...) as ...:', "
                 f"or await its __aenter__() first; a closed {self.caller} stays closed"
             )
-        return await self._session.current(patience or self.retries.patience())
+        with self._transport.secrets.out_of_errors():
+            return await self._session.current(patience or self.retries.patience())
 
     def check_loop(self) -> None:
         """Refuse a call from another event loop than that of the connections, where some calls would hang."""
@@ -164,7 +166,8 @@ class RequestSender:
         http = self._http(op, request, login, method, accept=accept, body_mime=mime_of(body))
         send = partial(self._transport.fetch, http, timeout_s=timeout_s)
         reading = Op(op, get=True, repeatable=True)
-        return await self.retries.patience().answer(reading, send, log or LoggedRequest(), if_busy=True)
+        with self._transport.secrets.out_of_errors():
+            return await self.retries.patience().answer(reading, send, log or LoggedRequest(), if_busy=True)
 
     @contextmanager
     def _logged(
@@ -172,7 +175,7 @@ class RequestSender:
     ) -> Iterator[tuple[LoggedRequest, Patience]]:
         """One log line; an error says whether others would fail too."""
         patience = patience or self.retries.patience()
-        with logged(op.name, points, unfinished=unfinished) as log:
+        with self._transport.secrets.out_of_errors(), logged(op.name, points, unfinished=unfinished) as log:
             try:
                 yield log, patience
             except NetworkError as error:

@@ -10,7 +10,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from hsframe.caller_warnings import told_once
 from hsframe.client.sender import RequestSender
 from hsframe.durations import SECOND_US
 from hsframe.errors import CallError, CodecError, IncompleteError, SpanError
@@ -210,7 +209,7 @@ class HistoryStreams:
 
         def fed(decoder: HistoryStream, data: bytes) -> tuple[list[pa.RecordBatch], CodecError | None]:
             try:
-                with told_once(self.sender.dialect.told):
+                with self.sender.decoder.telling():
                     return decoder.feed(data) + ([] if piece else decoder.finish()), None
             except CodecError as error:
                 return [], self.sender.decoder.with_source(error, op, data)

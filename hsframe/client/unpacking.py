@@ -32,8 +32,10 @@ class Unpacker:
         self._part = zlib.decompressobj()
         self.received = 0
         if self._coding not in ("gzip", "deflate", ""):
+            # Another word of a header is not shown.
+            how = f"as {self._coding!r}" if self._coding in ("br", "zstd", "compress") else "in a way that is not known"
             raise NetworkError(
-                f"{where}: the answer is packed as {self._coding[:40]!r}; expected gzip, deflate or nothing, which was "
+                f"{where}: the answer is packed {how}; expected gzip, deflate or nothing, which was "
                 "asked for; look for a proxy or gateway that packs"
             )
 

@@ -34,6 +34,8 @@ _USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 # Longer bodies are no JSON errors; the library would make hundreds of megabytes of some.
 _LONGEST_ERROR: Final = 1 << 20
+# A reference to a character by a number that no character has; Python refuses to read thousands of digits.
+_LONG_NUMBER: Final = re.compile(r"&#[0-9]{8,};?")
 _LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
 
 
@@ -286,6 +288,7 @@ def _page_text(body: bytes) -> str:
     page = body[:20_000].decode("utf-8", "replace")
     title = re.search(r"<title[^>]*>(.*?)</title>", page, re.DOTALL | re.IGNORECASE)
     page = re.sub(r"<(script|style|head|title)\b.*?</\1>", " ", page, flags=re.DOTALL | re.IGNORECASE)
+    page = _LONG_NUMBER.sub(" ", page)
     text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
     name = " ".join(html.unescape(title.group(1)).split()) if title else ""
     return text if text.startswith(name) else ": ".join(part for part in (name, text) if part)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from hsframe.errors import AuthError, NetworkError
+from hsframe.errors import AuthError, NetworkError, in_short
 from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
@@ -67,10 +67,14 @@ class LoginResult:
 
 @dataclass(frozen=True)
 class _Challenge:
-    """A scheme that the server offers, with its parameters; names in lower case."""
+    """A scheme that the server offers, by the name that it writes, with its parameters, whose names are lower case."""
 
-    scheme: str
+    name: str
     params: Mapping[str, str] = field(repr=False)
+
+    @property
+    def scheme(self) -> str:
+        return self.name.lower()
 
 
 _LoginSteps: TypeAlias = Generator[HttpRequest | Derivation, HttpAnswer | ScramKeys, LoginResult]
@@ -100,7 +104,7 @@ def challenges(answer: HttpAnswer) -> list[_Challenge]:
             if value is None:
                 if scheme:
                     found.append(_Challenge(scheme, params))
-                scheme, params = name.lower(), {}
+                scheme, params = name, {}
             else:
                 params.setdefault(name.lower(), value)
         if scheme:
@@ -178,11 +182,13 @@ class _Steps:
         if usable:
             return (yield from self._scram(max(usable, key=lambda c: c.params.get("hash", ""))))
         schemes = [c.scheme for c in offered]
+        named = in_short(answer.secrets.redacted(", ".join(c.name for c in offered)).lower()) or "no scheme"
         if "scram" in schemes:
             hashes = ", ".join(c.params.get("hash", "") for c in offered if c.scheme == "scram")
+            hashes = in_short(answer.secrets.redacted(hashes))
             self._fail(f"the server offers SCRAM only with {hashes}; expected {' or '.join(HASHES)}")
         if self._credentials.auth == "scram":
-            self._fail(f"auth='scram', and the server offers {', '.join(schemes) or 'no scheme'}", answer)
+            self._fail(f"auth='scram', and the server offers {named}", answer)
         if "plaintext" in schemes:
             self._check_not_less("PLAINTEXT", answer)
             return (yield from self._plaintext())
@@ -191,7 +197,7 @@ class _Steps:
             return (yield from self._basic())
         if answer.status == 401:
             self._fail(
-                f"the server offers {', '.join(schemes) or 'no scheme'}; known are SCRAM, PLAINTEXT, Basic and a token",
+                f"the server offers {named}; known are SCRAM, PLAINTEXT, Basic and a token",
                 answer,
             )
         if 200 <= answer.status < 300 and not answer.is_html:
@@ -249,7 +255,8 @@ class _Steps:
         if info.get("hash", client.hash).upper() != client.hash:
             self._fail("the server changed the hash during the login")
         with self._named():
-            client.verify(b64url_decode(info["data"]))
+            final = b64url_decode(info["data"])
+            client.verify(answer.secrets.redacted(final) if final.startswith("e=") else final)
         if not info.get("authtoken"):
             self._fail("the server gave no authToken", answer)
         return LoginResult("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from array import array
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from os.path import commonprefix
 from typing import Any, Final, Self
 from urllib.parse import unquote_to_bytes
 
-from hsframe.errors import MetadataError
+from hsframe.errors import CallError, HsFrameError, MetadataError
 from hsframe.grid import Grid
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
@@ -145,11 +147,19 @@ class KnownSecrets:
     def __init__(self) -> None:
         self._texts: deque[HiddenStr] = deque(maxlen=_KEPT)
         self._own: list[HiddenStr] = []
+        self._uri = ""
 
-    def add_own(self, secret: Secret) -> None:
-        """A password or a token, which a server may know and show without having been sent it: SCRAM sends a proof."""
-        for form in (str, _base64, _base64url):
+    def add_own(self, secret: Secret, user: str = "", uri: str = "") -> None:
+        """A password or a token, which a server may know and show without having been sent it: SCRAM sends a proof.
+
+        What is shown of a connection anyway, its `user` and its `uri`, is no secret.
+        """
+        self._uri = uri
+        if not secret or secret.reveal() == user:  # as the password of a demo may be
+            return
+        for form in (str, _base64, _base64url, html.escape, _in_json, _hex, _upper_hex):
             self._own += _compared(form(secret.reveal()))
+        self._own += _compared(_base64(f"{user}:{secret.reveal()}"))
 
     def learn(self, headers: Iterable[tuple[str, str]]) -> None:
         """The secrets in the headers of a request or an answer: those of logins and cookies, and hidden values."""
@@ -173,17 +183,32 @@ class KnownSecrets:
         return any(text[:_HEAD_CHARS].encode("latin-1") in decoded for text in (*self._own, *self._texts))
 
     def redacted(self, text: str) -> str:
-        """The text with ``<secret>`` in the place of each secret."""
-        (decoded, places), spans, parts, end = _decoded(text), list[tuple[int, int]](), list[str](), 0
-        for secret in {*self._own, *self._texts}:
-            at = -1
-            while (at := decoded.find(secret[:_HEAD_CHARS], at + 1)) >= 0:
-                same = commonprefix([decoded[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
-                spans.append((places[at], places[at + len(same)]))
-        for at, to in sorted(spans):  # which overlap: the forms of a secret begin alike
-            parts += [text[end:at], "\0"]
-            end = max(end, to)
-        return re.sub("\0+", _HIDDEN, "".join([*parts, text[end:]]))  # at the end: "secret" may be one
+        """What a server says, with ``<secret>`` in the place of each secret."""
+        return _without({*self._own, *self._texts}, text)
+
+    def redacted_message(self, text: str) -> str:
+        """A whole message: without the secrets, but for those that its own words may hold, of letters or in the uri.
+
+        Taken out of "the server says", a password would be known to be "server".
+        """
+        return _without({one for one in (*self._own, *self._texts) if not one.isalpha() and one not in self._uri}, text)
+
+    @contextmanager
+    def out_of_errors(self) -> Generator[None]:
+        """A block whose errors hold no secret, wherever a server put it and whatever code quotes that."""
+        try:
+            yield
+        except HsFrameError as error:
+            link: BaseException | None = error
+            while link is not None:
+                if isinstance(link, HsFrameError):
+                    link.args = tuple(self.redacted_message(arg) if isinstance(arg, str) else arg for arg in link.args)
+                    texts = {name: value for name, value in vars(link).items() if isinstance(value, str)}
+                    vars(link).update((name, self.redacted_message(value)) for name, value in texts.items())
+                if isinstance(link, CallError) and link.grid is not None:
+                    link.grid = Grid(self._cleaned(link.grid.meta), link.grid.cols, link.grid.columns)
+                link = link.__cause__ or link.__context__
+            raise
 
     def redacted_error(self, grid: Grid) -> Grid:
         """An error grid, or one marked as incomplete, without secrets; any other as it is: they are data."""
@@ -200,6 +225,21 @@ class KnownSecrets:
             return {name: self._cleaned(item) for name, item in value.items()}
         shown = self.redacted(text := value if isinstance(value, str) else repr(value))
         return shown if isinstance(value, str) else value if shown == text else _HIDDEN
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    (decoded, places), spans, parts, end = _decoded(text), list[tuple[int, int]](), list[str](), 0
+    for secret in secrets:
+        at = -1
+        while (at := decoded.find(secret[:_HEAD_CHARS], at + 1)) >= 0:
+            same = commonprefix([decoded[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
+            spans.append((places[at], places[at + len(same)]))
+    if not spans:
+        return text
+    for at, to in sorted(spans):  # which overlap: the forms of a secret begin alike
+        parts += [text[end:at], "\0"]
+        end = max(end, to)
+    return re.sub("\0+", _HIDDEN, "".join([*parts, text[end:]]))  # at the end: "secret" may be one
 
 
 def _inside(text: str) -> tuple[str, ...]:
@@ -236,3 +276,15 @@ def _base64(text: str) -> str:
 
 def _base64url(text: str) -> str:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _hex(text: str) -> str:
+    return text.encode().hex()
+
+
+def _upper_hex(text: str) -> str:
+    return _hex(text).upper()

@@ -1,0 +1,185 @@
+"""A server that knows the password or the token, and puts it where nobody expects it, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import json
+import traceback
+import warnings
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+import hsframe
+from hsframe.errors import HsFrameError, SpanError
+from hsframe.protocol.scram import MAX_ITERATIONS
+from hsframe.spans import resolve
+
+USER, SECRET = "ann", "S3cret-Pencil24"
+HISTORY = 'ver:"3.0" id:@{id} hisStart:2020-01-01T00:00:00Z UTC hisEnd:2020-01-02T00:00:00Z UTC\nts,val\n{row}\n'
+
+
+def raw(body: str = "", status: str = "200 OK", **headers: str) -> bytes:
+    given = {"Content_Type": "text/zinc", "Content_Length": str(len(body.encode())), **headers}
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in given.items()]
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", body]).encode()
+
+
+def b64(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def scram_of(
+    first: str = "r={nonce}x,s=c2FsdHNhbHQ=,i=4096", final: str = "", offer: str = "hash=SHA-256"
+) -> Callable[[str, str], bytes]:
+    """The answers of a login: `first` and `final` are what the server sends in its two steps."""
+
+    def answer(path: str, authorization: str) -> bytes:
+        if "data=" not in authorization:
+            return raw("", "401 Who", WWW_Authenticate=f"SCRAM {offer}, handshakeToken=aa")
+        data = authorization.rpartition("data=")[2]
+        said = base64.urlsafe_b64decode(data + "=" * (-len(data) % 4)).decode()
+        if said.startswith("n,,"):
+            step = b64(first.format(nonce=said.partition("r=")[2]))
+            return raw("", "401 Go on", WWW_Authenticate=f"SCRAM hash=SHA-256, handshakeToken=aa, data={step}")
+        return raw("", "200 OK", Authentication_Info=f"authToken=abc, data={b64(final)}")
+
+    return answer
+
+
+async def asked(answer: Callable[[str, str], bytes], call: Callable[[str], Awaitable[None]]) -> None:
+    """Serve raw answers by the path and the Authorization of each request, while `call` runs with the uri."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                names = {name.lower(): value for name, _, value in (li.partition(": ") for li in head.split("\r\n"))}
+                await reader.readexactly(int(names.get("content-length", "0")))
+                writer.write(answer(head.split()[1], names.get("authorization", "")))
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        await call(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api")
+
+
+def told(answer: Callable[[str, str], bytes], *, token: str = "", password: str = "") -> tuple[str, str]:
+    """The message of the error, or else the warnings; and what a traceback and a repr show of an error."""
+    found: list[str] = []
+
+    async def read(uri: str) -> None:
+        session = hsframe.AsyncSession(uri, USER if password else "", password, token=token, retries=0, timeout=20)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                async with session:
+                    await session.his_read("@a", "2020-01-01")
+                found.extend(["; ".join(str(warning.message) for warning in caught), ""])
+            except HsFrameError as error:
+                shown = "".join(traceback.format_exception(error))
+                found.extend([str(error), f"{shown} {error!r} {vars(error)}"])
+
+    asyncio.run(asked(answer, read))
+    return found[0], found[1]
+
+
+def point(tz: str = "UTC", id: str = "a", row: str = "2020-01-01T05:00:00Z UTC,1") -> Callable[[str, str], bytes]:
+    def answer(path: str, authorization: str) -> bytes:
+        if path.startswith("/api/hisRead"):
+            return raw(HISTORY.format(id=id, row=row))
+        if path.startswith("/api/read"):
+            return raw(f'ver:"3.0"\nid,his,point,kind,tz\n@a,M,M,"Number","{tz}"\n')
+        return raw('ver:"3.0"\nhaystackVersion\n"3.0"\n')
+
+    return answer
+
+
+PLACES: dict[str, Callable[[str], Callable[[str, str], bytes]]] = {
+    "coding": lambda said: lambda path, _: raw("x", Content_Encoding=said),
+    "end of a login": lambda said: scram_of(final=f"e={said}"),
+    "iterations": lambda said: scram_of(f"r={{nonce}}x,s=c2FsdHNhbHQ=,i={said}"),
+    "hash": lambda said: scram_of(offer=f"hash={said}"),
+    "scheme": lambda said: lambda path, _: raw("", "401 Who", WWW_Authenticate=f"{said} realm=x"),
+    "zone of a record": lambda said: point(said),
+    "zone of a sample": lambda said: point(row=f"2020-01-01T05:00:00Z {said},1"),
+    "id of a history": lambda said: point(id=said),
+    "zinc version": lambda said: lambda path, _: raw(f'ver:"{said}"\na\n1\n'),
+}
+OF_LOGINS = ("end of a login", "iterations", "hash", "scheme")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("who", ["password", "token"])
+def test_a_secret_is_not_shown_wherever_a_server_puts_it(place: str, who: str) -> None:
+    if who == "token" and place in OF_LOGINS[:3]:
+        pytest.skip("a token needs no login")
+    message, shown = told(PLACES[place](SECRET), **{who: SECRET})
+    assert message, "the place was looked at"
+    assert SECRET.lower() not in (message + shown).lower()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_long_is_cut_wherever_a_server_puts_it(place: str) -> None:
+    password = "" if place not in OF_LOGINS else SECRET
+    message, _ = told(PLACES[place]("Zz" * 50_000), token="" if password else SECRET, password=password)
+    assert message
+    assert len(message) < 1_200
+
+
+def test_many_schemes_are_cut() -> None:
+    message, _ = told(lambda path, _: raw("", "401 Who", WWW_Authenticate="a " * 100_000), password=SECRET)
+    assert message.count("a, a") > 10
+    assert len(message) < 1_200
+
+
+ODD = 'Pa/ss&w"rd+2024ä'
+FORMS = {
+    "hex": ODD.encode().hex(),
+    "HEX": ODD.encode().hex().upper(),
+    "Basic": base64.b64encode(f"{USER}:{ODD}".encode()).decode().rstrip("="),
+    "%2f": "Pa%2fss%26w%22rd%2b2024%c3%a4",
+    "html": html.escape(ODD),
+    "json": json.dumps(ODD)[1:-1],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_known_in_each_form(form: str) -> None:
+    answer = raw(f"wrong: {FORMS[form]}.", "500 X", Content_Type="text/plain")
+    message, _ = told(lambda path, _: answer, password=ODD)
+    assert "wrong: <secret>" in message
+    assert FORMS[form][-8:] not in message
+
+
+def test_words_of_our_own_and_the_uri_are_no_secrets() -> None:
+    """A password of letters alone could be known by what is missing in a message."""
+    for password in ("server", "password", "127.0.0.1"):
+        message, _ = told(lambda path, _: raw("", "403 No"), password=password)
+        assert "<secret>" not in message
+    message, _ = told(lambda path, _: raw("", "403 the server"), password="server")
+    assert "says 'the <secret>'" in message, "what a server says is its own"
+
+
+@pytest.mark.parametrize("login", [True, False])
+def test_a_page_with_a_number_of_no_character(login: bool) -> None:
+    """Python refuses to read thousands of digits by a ValueError."""
+    page = raw("<html><p>Bad &#" + "9" * 5_000 + "; gateway", "502 Bad", Content_Type="text/html")
+    message, _ = told(lambda path, _: page, **({"password": SECRET} if login else {"token": SECRET}))
+    assert "Bad gateway" in message
+
+
+def test_a_login_that_would_take_seconds_is_refused() -> None:
+    message, _ = told(scram_of(f"r={{nonce}}x,s=c2FsdHNhbHQ=,i={MAX_ITERATIONS + 1}"), password=SECRET)
+    assert "asks for 1,000,001 iterations" in message
+    assert "expected 4,096 to 1,000,000" in message
+
+
+def test_a_span_is_cut() -> None:
+    for span in ("x" * 100_000, "-" + "9" * 300 + "y" * 100_000, ("2026-01-02", "z" * 100_000)):
+        with pytest.raises(SpanError) as caught:
+            resolve(span, "UTC")
+        assert len(str(caught.value)) < 1_500
