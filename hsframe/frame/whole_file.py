@@ -136,7 +136,10 @@ def alone_in(folder: Path, refusal: str) -> Generator[None]:
 
 @contextmanager
 def alone_on(path: str | os.PathLike[str]) -> Generator[None]:
-    """A block that no other program is in for the same file, which is made where there is none; it waits for them."""
+    """A block that no other program is in for the same file, which is made where there is none; it waits for them.
+
+    An empty file does not outlast a block that fails.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -150,9 +153,13 @@ def alone_on(path: str | os.PathLike[str]) -> Generator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
             break
-        os.close(handle)  # who had the lock has put another file in its place
+        os.close(handle)  # who had the lock has put another file in its place, or removed it
     try:
         yield
+    except BaseException:
+        if not os.fstat(handle).st_size:
+            os.remove(target)
+        raise
     finally:
         os.close(handle)
 

@@ -88,9 +88,10 @@ def _parsed(path: str | os.PathLike[str]) -> tuple[list[str], dict[str, int], Us
     """The lines of a file, and which of them is whose."""
     try:
         lines = Path(path).read_bytes().decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
+    except FileNotFoundError:  # no failure of a disk, but a wrong argument
+        raise MetadataError(f"there is no file {path}; hsframe set-user {path} NAME --role viewer makes it") from None
     except OSError as error:
-        advice = f"hsframe set-user {path} NAME --role viewer makes it" if isinstance(error, FileNotFoundError) else ""
-        raise MetadataError(f"{path} cannot be read: {error.strerror or error}{advice and '; '}{advice}") from error
+        raise MetadataError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise MetadataError(f"{path} is no file of users: it is not UTF-8") from error
     users, places = Users({}, {}), dict[str, int]()

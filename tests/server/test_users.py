@@ -185,10 +185,11 @@ def test_a_name_that_the_file_cannot_have(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["serve", "--users", str(tmp_path / "none")]) == 1
-    err = capsys.readouterr().err
-    assert "none cannot be read: No such file" in err
-    assert "hsframe set-user" in err
+    assert cli.main(["serve", "--users", str(tmp_path / "none")]) == 2
+    assert "none; hsframe set-user" in capsys.readouterr().err
+    with pytest.raises(MetadataError, match="'ann' is new in"):
+        set_user(tmp_path / "none", "ann", None, kept("x"))
+    assert list(tmp_path.iterdir()) == []
     assert cli.main(["serve", "--users", "a", "--anonymous"]) == 2
 
 
