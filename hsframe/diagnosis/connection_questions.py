@@ -127,7 +127,7 @@ async def ops(exam: Examination) -> Answer:
     what = (
         "histories cannot be read; "
         if "hisRead" in missing
-        else "histories cannot be written; " * ("hisWrite" in missing)
+        else "histories cannot be written, or not by this user; " * ("hisWrite" in missing)
     )
     return shown, f"{what}not listed: {', '.join(missing)}"
 

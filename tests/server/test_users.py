@@ -89,6 +89,8 @@ def test_a_client_reads_why_it_may_not_and_the_ops_are_those_that_it_may() -> No
         with pytest.raises(CallError, match="'ann' has the role viewer, and pointWrite needs the role operator"):
             session.point_write("@fan", 10, True)
         assert set(session.ops()["name"]) == OPS.keys() - WRITES
+        told = hsframe.doctor(server.uri, "ann", "s3cret").set_index("question")["advice"]["ops"]
+        assert told.startswith("histories cannot be written, or not by this user; not listed: hisWrite")
         assert server.open_sessions == 1  # a refusal is no reason to log in again
 
 
