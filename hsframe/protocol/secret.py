@@ -157,7 +157,7 @@ class KnownSecrets:
         self._uri = uri
         if not secret or secret.reveal() == user:  # as the password of a demo may be
             return
-        for form in (str, _base64, _base64url, html.escape, _in_json, _hex, _upper_hex):
+        for form in (str, _base64, _base64url, html.escape, _in_json, _in_php_json, _hex, _upper_hex):
             self._own += _compared(form(secret.reveal()))
         self._own += _compared(_base64(f"{user}:{secret.reveal()}"))
 
@@ -280,6 +280,10 @@ def _base64url(text: str) -> str:
 
 def _in_json(text: str) -> str:
     return json.dumps(text)[1:-1]
+
+
+def _in_php_json(text: str) -> str:
+    return _in_json(text).replace("/", "\\/")
 
 
 def _hex(text: str) -> str:

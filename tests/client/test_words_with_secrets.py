@@ -130,6 +130,15 @@ def test_what_is_long_is_cut_wherever_a_server_puts_it(place: str) -> None:
     assert len(message) < 1_200
 
 
+def test_a_client_shows_no_secret_for_the_id_of_a_history() -> None:
+    async def read(uri: str) -> None:
+        async with hsframe.Client(uri, token=SECRET, retries=0) as client:
+            with pytest.raises(HsFrameError, match="is the history of @<secret>"):
+                await client.his_read("a", "2020-01-01")
+
+    asyncio.run(asked(point(id=SECRET), read))
+
+
 def test_many_schemes_are_cut() -> None:
     message, _ = told(lambda path, _: raw("", "401 Who", WWW_Authenticate="a " * 100_000), password=SECRET)
     assert message.count("a, a") > 10
@@ -144,6 +153,7 @@ FORMS = {
     "%2f": "Pa%2fss%26w%22rd%2b2024%c3%a4",
     "html": html.escape(ODD),
     "json": json.dumps(ODD)[1:-1],
+    "json of PHP": json.dumps(ODD)[1:-1].replace("/", "\\/"),
 }
 
 
