@@ -144,7 +144,10 @@ def set_user(args: argparse.Namespace) -> int:
 def about(args: argparse.Namespace) -> int:
     """Print what a server says of itself."""
     with _connect(args) as session:
-        row = session.about().iloc[0]
+        df = session.about()
+    if df.empty:
+        raise MetadataError("the server's answer to 'about' has no row; hsframe doctor looks into it")
+    row = df.iloc[0]
     width = max(map(len, row.index))
     print("\n".join(f"{name:{width}}  {value}" for name, value in row.items()))
     return 0

@@ -85,6 +85,14 @@ def test_about_and_read(login: RunningServer, capsys: pytest.CaptureFixture[str]
     assert "2 rows x" in capsys.readouterr().out
 
 
+def test_an_answer_without_a_row_is_told(
+    login: RunningServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hsframe.Session, "about", lambda self: pd.DataFrame())
+    assert cli.main(["about"]) == 1
+    assert "answer to 'about' has no row; hsframe doctor" in capsys.readouterr().err
+
+
 def test_his_read_and_export(login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["his-read", "kw", "@oat", "2026-11-01", "--header", "id", "--csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
