@@ -199,8 +199,10 @@ class KnownSecrets:
         try:
             yield
         except HsFrameError as error:
+            links: dict[BaseException, None] = {}  # which may go round: a login that failed is the error of many calls
             link: BaseException | None = error
-            while link is not None:
+            while link is not None and link not in links:
+                links[link] = None
                 if isinstance(link, HsFrameError):
                     link.args = tuple(self.redacted_message(arg) if isinstance(arg, str) else arg for arg in link.args)
                     texts = {name: value for name, value in vars(link).items() if isinstance(value, str)}

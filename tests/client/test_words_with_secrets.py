@@ -16,6 +16,7 @@ import pytest
 import hsframe
 from hsframe.errors import HsFrameError, SpanError
 from hsframe.protocol.scram import MAX_ITERATIONS
+from hsframe.protocol.secret import KnownSecrets, Secret
 from hsframe.spans import resolve
 
 USER, SECRET = "ann", "S3cret-Pencil24"
@@ -193,3 +194,12 @@ def test_a_span_is_cut() -> None:
         with pytest.raises(SpanError) as caught:
             resolve(span, "UTC")
         assert len(str(caught.value)) < 1_500
+
+
+def test_errors_that_are_causes_of_each_other_are_cleaned_once() -> None:
+    known, first, second = KnownSecrets(), HsFrameError("pass 123 word"), HsFrameError("with pass 123 word")
+    known.add_own(Secret("pass 123 word"))
+    first.__cause__, second.__cause__ = second, first
+    with pytest.raises(HsFrameError, match=r"^<secret>$"), known.out_of_errors():
+        raise first
+    assert str(second) == "with <secret>"
