@@ -26,12 +26,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hsframe.grid import Grid
 
 
 _SHOWN_CHARS: Final = 300
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it, each once: a chain may go round, as a failed login is the error of many calls."""
+    seen = list[BaseException]()
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def in_short(text: str, end: int = 0) -> str:

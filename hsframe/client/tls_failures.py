@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
 from typing import Final
+
+from hsframe.errors import chain_of
 
 _AUTHORITY: Final = "tls=TLSConfig(ca_certificates_path=...)"
 _OWN_CERTIFICATE: Final = "tls=TLSConfig(certificate_path=..., private_key_path=...)"
@@ -54,7 +55,7 @@ _REASONS: Final = (
 
 def tls_failure(error: BaseException, *, is_connecting: bool) -> str:
     """What to say of an error with a final one of TLS in it; empty where there is none."""
-    for link in _links(error):
+    for link in chain_of(error):
         if type(link).__module__ != "ssl":  # aiohttp has classes that derive from these, without what they say
             continue
         if isinstance(link, ssl.SSLCertVerificationError):
@@ -76,9 +77,3 @@ def lost_connection_hint(*, is_https: bool) -> str:
     if is_https:
         return f"; if the server wants a certificate of the client, or another one, give {_OWN_CERTIFICATE}"
     return "; if the server speaks TLS at this port, the uri begins with https://"
-
-
-def _links(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

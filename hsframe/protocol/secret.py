@@ -14,7 +14,7 @@ from os.path import commonprefix
 from typing import Any, Final, Self
 from urllib.parse import unquote_to_bytes
 
-from hsframe.errors import CallError, HsFrameError, MetadataError
+from hsframe.errors import CallError, HsFrameError, MetadataError, chain_of
 from hsframe.grid import Grid
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
@@ -199,17 +199,13 @@ class KnownSecrets:
         try:
             yield
         except HsFrameError as error:
-            links: dict[BaseException, None] = {}  # which may go round: a login that failed is the error of many calls
-            link: BaseException | None = error
-            while link is not None and link not in links:
-                links[link] = None
+            for link in chain_of(error):
                 if isinstance(link, HsFrameError):
                     link.args = tuple(self.redacted_message(arg) if isinstance(arg, str) else arg for arg in link.args)
                     texts = {name: value for name, value in vars(link).items() if isinstance(value, str)}
                     vars(link).update((name, self.redacted_message(value)) for name, value in texts.items())
                 if isinstance(link, CallError) and link.grid is not None:
                     link.grid = Grid(self._cleaned(link.grid.meta), link.grid.cols, link.grid.columns)
-                link = link.__cause__ or link.__context__
             raise
 
     def redacted_error(self, grid: Grid) -> Grid:
