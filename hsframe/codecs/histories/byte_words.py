@@ -180,13 +180,13 @@ def read_numbers(block: Block, starts: Positions, ends: Positions, last: Words |
             negative = block.octets[starts[rest]] == ord("-")
         first = np.where(negative, block.octets[starts[rest] + 1], block.octets[starts[rest]])
         final = block.octets[ends[rest] - 1]
-        rest = rest[_is_digit(first) & _is_digit(final) & (lengths[rest] >= 3) & (lengths[rest] <= _LONGEST)]
+        rest = rest[is_digit(first) & is_digit(final) & (lengths[rest] >= 3) & (lengths[rest] <= _LONGEST)]
     if len(rest):
         values[rest], ok[rest] = _long(block, starts[rest], ends[rest])
     return values, ok
 
 
-def _is_digit(octets: npt.NDArray[np.uint8]) -> Bools:
+def is_digit(octets: npt.NDArray[np.uint8]) -> Bools:
     result: Bools = (octets >= ord("0")) & (octets <= ord("9"))
     return result
 

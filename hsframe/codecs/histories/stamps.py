@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,6 +28,7 @@ from hsframe.codecs.histories.byte_words import (
     byte_index,
     eight_digits,
     equal_bytes,
+    is_digit,
     not_digits,
 )
 from hsframe.durations import SECOND_US
@@ -37,6 +38,7 @@ from hsframe.zones import check_offset, zone
 #: A pattern of what is likely a timestamp; the kernels decide.
 STAMP_TEXT: Final = r"[0-9-]{10}T[0-9:]{8}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _MIDNIGHT = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T00:00(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])")
+_END = re.compile(rb"(?:\.([0-9]{1,9}))?([Z+-])")
 # Far beyond these years instants leave the range of what pandas and datetime agree on; the exact parser handles them.
 _YEARS: Final = range(1700, 2201)
 _INVALID: Final = np.iinfo(np.int64).min
@@ -69,21 +71,42 @@ def read_stamps(block: Block, starts: Positions, after: bytes = b"") -> tuple[In
 
     `after` is the text that must follow each timestamp, the zone's name among it; it does not count in the lengths.
     """
-    looks = block.octets[starts[:: max(len(starts) // 8, 1)] + 19]
-    if ((looks == ord("+")) | (looks == ord("-"))).all():
-        # All rows are likely of one form; what is not has no offset there, and is not ok.
-        us, ok = _of_form(block, starts, 0, offset=True, after=after)
-        if ok.all():
-            return us, ok, 25
-        lengths = np.full(len(starts), 25)
-        rest = np.flatnonzero(~ok)
-        us[rest], ok[rest], lengths[rest] = _by_form(block, starts[rest], after)
-        return us, ok, lengths
-    return _by_form(block, starts, after)
+    forms = {_form_at(block, start) for start in starts[:: max(len(starts) // 2, 1)].tolist()}
+    form = forms.pop() if len(forms) == 1 else None
+    if form is None:
+        return _by_form(block, starts, after)
+    # All rows are likely of one form; what is not is not ok.
+    us, ok = _of_form(block, starts, form, after)
+    if ok.all():
+        return us, ok, form.length
+    lengths = np.full(len(starts), form.length)
+    rest = np.flatnonzero(~ok)
+    us[rest], ok[rest], lengths[rest] = _by_form(block, starts[rest], after)
+    return us, ok, lengths
+
+
+class _Form(NamedTuple):
+    """What follows the seconds: a fraction of some digits, then an offset, else ``Z``."""
+
+    digits: int
+    offset: bool
+
+    @property
+    def mark_at(self) -> int:
+        return 20 + self.digits if self.digits else 19
+
+    @property
+    def length(self) -> int:
+        return self.mark_at + (6 if self.offset else 1)
+
+
+def _form_at(block: Block, start: int) -> _Form | None:
+    match = _END.match(block.text(start + 19, start + 30))
+    return _Form(len(match[1] or b""), match[2] != b"Z") if match else None
 
 
 def _by_form(block: Block, starts: Positions, after: bytes) -> tuple[Ints, Bools, Ints]:
-    """Timestamps of several forms, by what follows the seconds: a fraction of some digits, an offset or Z."""
+    """Timestamps of several forms."""
     us = np.zeros(len(starts), np.int64)
     ok = np.zeros(len(starts), bool)
     lengths = np.zeros(len(starts), np.int64)
@@ -93,32 +116,36 @@ def _by_form(block: Block, starts: Positions, after: bytes) -> tuple[Ints, Bools
     begin = starts[fractional] + 20
     flags = not_digits(block.words[begin] ^ ZEROS)
     found = np.where(flags == 0, 8, byte_index(flags))
-    ninth = block.octets[begin + 8]
-    found += (found == 8) & (ninth >= ord("0")) & (ninth <= ord("9"))
+    found += (found == 8) & is_digit(block.octets[begin + 8])
     digits[fractional], mark[fractional] = found, np.where(found, block.octets[begin + found], 0)
     for offset, has_mark in ((True, (mark == ord("+")) | (mark == ord("-"))), (False, mark == ord("Z"))):
         for count in np.flatnonzero(np.bincount(digits[has_mark])).tolist():
+            form = _Form(count, offset)
             rows = np.flatnonzero(has_mark & (digits == count))
-            us[rows], ok[rows] = _of_form(block, starts[rows], count, offset=offset, after=after)
-            lengths[rows] = 20 + (count and count + 1) + (5 if offset else 0)
+            us[rows], ok[rows] = _of_form(block, starts[rows], form, after)
+            lengths[rows] = form.length
     return us, ok, lengths
 
 
-def _of_form(block: Block, starts: Positions, digits: int, *, offset: bool, after: bytes) -> tuple[Ints, Bools]:
-    """Timestamps with `digits` digits in the fraction, and an offset or Z; the caller has checked which."""
+def _of_form(block: Block, starts: Positions, form: _Form, after: bytes) -> tuple[Ints, Bools]:
+    """Timestamps of one form, ok where they are of it."""
     seconds, ok = clock_seconds(block.words[11:][starts])
-    mark_at = 20 + digits if digits else 19
-    offsets = block.words[mark_at:][starts] & _SIX_BYTES if offset else np.zeros(len(starts), np.uint64)
+    if form.offset:
+        after_at, offsets = form.length, block.words[form.mark_at :][starts] & _SIX_BYTES
+    else:
+        after_at, after, offsets = form.mark_at, b"Z" + after, np.zeros(len(starts), np.uint64)
     us, is_date = midnights(block, block.words[starts], block.words[3:][starts], offsets)
     ok &= is_date
-    if after:
-        ok &= equal_bytes(block, starts + (mark_at + (6 if offset else 1)), after)
+    ok &= equal_bytes(block, starts + after_at, after)
     us += seconds.view(np.int64) * SECOND_US
-    if digits:
+    if form.digits:
         fraction = block.words[20:][starts] ^ ZEROS
-        if digits < 8:
-            fraction &= np.uint64((1 << 8 * digits) - 1)
+        if form.digits < 8:
+            fraction &= np.uint64((1 << 8 * form.digits) - 1)
         ok &= not_digits(fraction) == 0
+        ok &= block.octets[19:][starts] == ord(".")
+        if form.digits > 8:
+            ok &= is_digit(block.octets[28:][starts])
         # The digits after the sixth are dropped.
         us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
     return us, ok
