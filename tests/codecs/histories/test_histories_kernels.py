@@ -132,6 +132,24 @@ def test_stamps_that_are_none_are_not_read(text: str) -> None:
     assert ok.tolist() == [False, True]
 
 
+_ENDS = ["Z", "+01:00", ".5Z", ".123Z", ".12345678Z", ".123456789Z", ".123456789-05:00", ".1234567890Z"]
+
+
+@pytest.mark.parametrize("end", _ENDS)
+@pytest.mark.parametrize("odd", [*_ENDS, ",5Z", ".12345678 Z", ".1234567 9Z", "z", " 01:00", ".Z"])
+def test_a_stamp_of_another_form_among_stamps_of_one(end: str, odd: str) -> None:
+    texts = [f"2021-01-01T00:00:0{second}{end}" for second in range(9)]
+    texts[2] = f"2021-01-01T00:00:02{odd}"
+    block, starts, _ = placed([text.encode() for text in texts], b",1\n")
+    times, ok, lengths = read_stamps(block, starts, b",")
+    is_stamp = [text[19:] in _ENDS[:-1] for text in texts]
+    assert ok.tolist() == is_stamp
+    for text, us, length in zip(texts, times, np.broadcast_to(lengths, len(texts)), strict=True):
+        if text[19:] in _ENDS[:-1]:
+            when = datetime.fromisoformat(text) - datetime.fromisoformat("1970-01-01T00:00:00Z")
+            assert (us, length) == (when // timedelta(microseconds=1), len(text))
+
+
 @pytest.mark.parametrize("stamp", ["2021-01-01T00:00:00-05:00", "2021-01-01T00:00:00Z", "2021-01-01T00:00:00.5+01:00"])
 @pytest.mark.parametrize("at", range(10))
 def test_every_byte_behind_a_stamp_counts(stamp: str, at: int) -> None:
