@@ -39,6 +39,8 @@ _VERSIONS: Final = ("3.0", "2.0")
 _ID = NAME.pattern
 # <nl>  := "\n" | "\r\n"
 _NL = re.compile(r"\r?\n")
+# The last line may lack its end, or have half of one: a text that was cut between the two.
+_NL_OR_END = re.compile(r"\r?\n|[ \t\r\n]*+\Z")
 # A cell up to its comma, for cells that are not lists, dicts or grids: strings, uris and parentheses keep their commas.
 _PIECE_TEXT = r"""(?:[^,"`(\[{<\r\n]++
     |"(?:[^"\\\r\n]|\\[^\r\n])*+"
@@ -165,12 +167,11 @@ class _Reader:
             raise self.error("the text goes on", expected)
 
     def nl(self, expected: str, *, or_end: bool) -> None:
-        match = _NL.match(self.text, self.pos)
-        if match is not None:
-            self.pos = match.end()
-        elif not (or_end and self.at_end()):
+        match = (_NL_OR_END if or_end else _NL).match(self.text, self.pos)
+        if match is None:
             problem = "the text ends here" if self.at_end() else "this does not belong here"
             raise self.error(problem, expected)
+        self.pos = match.end()
 
     def check_depth(self, depth: int) -> None:
         if depth > self.limits.nesting:

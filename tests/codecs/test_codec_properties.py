@@ -224,7 +224,8 @@ def test_looking_pieces_up_gives_what_walking_gives(data: st.DataObject, grid: G
 @given(grid=GRIDS)
 def test_line_ends_and_marks_do_not_matter(grid: Grid) -> None:
     body = encode(grid, "zinc").decode()
-    for other in (body.replace("\n", "\r\n"), "\ufeff" + body, body + "\n\r\n", body.removesuffix("\n")):
+    whole = body.removesuffix("\n")
+    for other in (body.replace("\n", "\r\n"), "\ufeff" + body, body + "\n\r\n", whole, whole + "\r", whole + "\r\r"):
         assert decode_exact(other, "zinc") == grid
 
 

@@ -332,6 +332,7 @@ def test_zinc_grid_forms() -> None:
         unix.rstrip("\n"),
         unix + "\n\n\n",
         "\ufeff" + unix,
+        *(unix.rstrip("\n") + end for end in ("\r", "\r\r", " \r \n", "\r\r\n\r")),
         'ver : "3.0"  a  dis : "x y" \nid  m , v \n @a , \n , 1 \n',
         'ver:"2.0" a dis:"x y"\nid m,v\n@a,\nN,1 "1 kW"\n',
         'ver:"3.0" a dis:"x y" ver:"3.0"\nid m,v\n@a,N\nN,1',

@@ -255,7 +255,7 @@ def zinc_bodies(draw: st.DrawFn) -> bytes:
         rows.append(",".join(cells))
     version = draw(st.sampled_from(["3.0", "3.0", "3.0", "2.0", "4.0"]))
     end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
-    tail = draw(st.sampled_from(["\n", "", "\r\n", "\n\n", "\n \n", "\n\nx", "\n>>", " "]))
+    tail = draw(st.sampled_from(["\n", "", "\r\n", "\n\n", "\n \n", "\n\nx", "\n>>", " ", "\r", "\r\r", "\r \n"]))
     return (end.join([f'ver:"{version}"', ",".join(names), *rows]) + tail).encode()
 
 
