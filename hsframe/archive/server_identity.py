@@ -10,7 +10,7 @@ from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.history.source import Source
-from hsframe.protocol.http import is_loopback
+from hsframe.protocol.uris import is_loopback
 
 
 async def server_of(source: Source) -> str:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
-from hsframe.client.proxies import Proxy
 from hsframe.client.record_ops import NO_SUCH_OP, AnswerT, Plain, Raw
 from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
@@ -20,10 +19,11 @@ from hsframe.grid import Grid, GridBuilder
 from hsframe.options import Limits
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, check_evaluated
-from hsframe.protocol.http import is_loopback, split_user
 from hsframe.protocol.login_steps import AUTH_SCHEMES, AuthScheme, Credentials
+from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.request_grids import OPS, Id, op_of
 from hsframe.protocol.secret import Secret, check_texts, hidden, hidden_headers
+from hsframe.protocol.uris import is_loopback, split_user
 
 if TYPE_CHECKING:
     import aiohttp

@@ -33,9 +33,10 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
-from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure, uri_hint
+from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
+from hsframe.protocol.uris import uri_hint
 
 _ZINC: Final = mime_of("zinc")
 PLAIN_JSON: Final = "application/json"

@@ -17,7 +17,6 @@ from typing import Final
 
 import aiohttp
 
-from hsframe.client.proxies import Proxy
 from hsframe.client.tls_failures import lost_connection_hint, tls_failure
 from hsframe.client.unpacking import Unpacker
 from hsframe.durations import SECOND_US, Duration, duration_us
@@ -30,6 +29,7 @@ from hsframe.protocol.http import (
     NotConnectedError,
     TruncatedBodyError,
 )
+from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.secret import HiddenStr, KnownSecrets
 
 DEFAULT_TIMEOUT_S: Final = 30.0
@@ -155,8 +155,7 @@ class Transport:
                     response.status,
                     self.secrets.redacted(response.reason or ""),
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
-                    proxy="" if proxy is None or is_https else str(proxy),
-                    proxy_advice="" if proxy is None else proxy.advice,
+                    proxy=None if is_https else proxy,
                     secrets=self.secrets,
                     request=request,
                 )

@@ -15,8 +15,9 @@ from hsframe.errors import AuthError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import Symbol
 from hsframe.protocol.dialects import Method
-from hsframe.protocol.http import ConnectionLostError, is_loopback
+from hsframe.protocol.http import ConnectionLostError
 from hsframe.protocol.request_grids import read_request
+from hsframe.protocol.uris import is_loopback
 
 _EXPECTED_OPS: Final = ("about", "ops", "read", "nav", "hisRead", "hisWrite", "watchSub", "watchPoll", "pointWrite")
 _CLOCK_S: Final = 5.0

@@ -14,17 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
-from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, MetadataError, NetworkError, in_short
+from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, in_short
+from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.secret import KnownSecrets
+from hsframe.protocol.uris import uri_hint
 
-URI_HINT: Final = (
-    "a Haystack uri ends in the path of the API and often names a project, like http://host:port/api/demo/"
-)
 _GIVE_LOGIN: Final = "give a user name and a password, or a token"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
@@ -32,50 +29,14 @@ _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|product
 _USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
+# RFC 9209, section 2.1.1; what is quoted may be any words (RFC 8941, section 3.3.3).
+_PROXY_ERROR: Final = re.compile(r";\s*error\s*=")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
 # Longer bodies are no JSON errors; the library would make hundreds of megabytes of some.
 _LONGEST_ERROR: Final = 1 << 20
 # A reference to a character by a number that no character has; Python refuses to read thousands of digits.
 _LONG_NUMBER: Final = re.compile(r"&#[0-9]{8,};?")
 _LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
-
-
-def uri_hint(*, is_known: bool = False) -> str:
-    """What a message says of a uri that may be wrong; nothing where an op has been answered there."""
-    return "" if is_known else f"; {URI_HINT}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    try:
-        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def split_user(uri: str, what: str, *, hint: str = URI_HINT, is_shown: bool = True) -> tuple[str, str, str]:
-    """A uri without its user and password, query, fragment and trailing slash; the user; the password.
-
-    `what` is how the message calls the uri, if it is not an http or https uri; the `hint` ends it.
-    """
-    parts: SplitResult | None = None
-    try:
-        parts = urlsplit(uri.strip())
-        host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
-    except (ValueError, AttributeError):
-        host_and_port = (None, None)
-    # A password with one of these ends where they are: what follows would be shown as a part of the path.
-    is_cut = parts is not None and "@" in parts.path + parts.query + parts.fragment
-    if parts is None or is_cut or parts.scheme not in ("http", "https") or not host_and_port[0]:
-        shown = f"; got {str.__str__(uri)!r}" if is_shown and "@" not in uri else ""
-        hint = (
-            "a / ? # or @ in a user or a password is written %2F %3F %23 or %40, as is an @ in a path"
-            if is_cut
-            else hint
-        )
-        del uri, parts  # they may hold a password
-        raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
 
 class ConnectionLostError(NetworkError):
@@ -112,16 +73,15 @@ class HttpAnswer:
 
     `reason` is the text after the status; some servers put their whole message there. The headers are in the order
     received, a name may come twice. The repr does not show them: they may hold a token. One that came through a
-    `proxy`, as messages name it, may be the proxy's own. The `secrets` are those that its words are shown
-    without; `request` is what it answers.
+    `proxy` may be the proxy's own. The `secrets` are those that its words are shown without; `request` is what it
+    answers.
     """
 
     status: int
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
-    proxy: str = ""
-    proxy_advice: str = field(default="check proxy='http://user:password@host:port'", repr=False)
+    proxy: Proxy | None = None
     secrets: KnownSecrets = field(default_factory=KnownSecrets, repr=False, compare=False)
     request: HttpRequest = field(default=HttpRequest("GET", "", ""), repr=False, compare=False)
 
@@ -222,16 +182,20 @@ class HttpAnswer:
     @property
     def words(self) -> str:
         """The same as a part of a message, with the one who says it; empty where nothing is said."""
-        proxy = self.proxy or "the proxy"
-        who = proxy if self.is_from_proxy else f"the server or {proxy}" if self.proxy else "the server"
+        who = f"the server or {self.proxy}" if self.proxy else "the server"
+        if self.is_from_proxy:
+            who = str(self.proxy or "a proxy")
         said = self.text
         return f"; {who} says {said!r}" if said else ""
 
     @property
     def is_from_proxy(self) -> bool:
         """Whether an error is that of a proxy: by its status or by a header (RFC 9110, RFC 9209, Squid)."""
-        names = ("Proxy-Authenticate", "Proxy-Status", "X-Squid-Error")
-        return self.status == 407 or (self.status >= 400 and any(map(self.headers_of, names)))
+        if self.status < 400 or self.status == 407:
+            return self.status == 407
+        # A proxy that passes on what the server answered names itself too, as in "gw; received-status=503".
+        has_error = any(_PROXY_ERROR.search(_QUOTED.sub("", value)) for value in self.headers_of("Proxy-Status"))
+        return has_error or bool(self.header("Proxy-Authenticate") or self.header("X-Squid-Error"))
 
     @property
     def login_page(self) -> str:
@@ -261,7 +225,7 @@ class HttpAnswer:
     def advice(self) -> str:
         """What the status means for the one who called an op, and what to do; empty where it says enough itself."""
         if self.is_from_proxy:
-            return f"{self.proxy_advice}, or ask who runs the proxy"
+            return f"{self.proxy.advice}, or ask who runs the proxy" if self.proxy else "ask who runs the proxy"
         op, hint = self.request.op, "" if self.is_grid else self.request.hint
         advice = {
             206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",

@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from hsframe.errors import MetadataError, NetworkError
-from hsframe.protocol.http import is_loopback
 from hsframe.protocol.scram import ScramCredentials
+from hsframe.protocol.uris import is_loopback
 from hsframe.server.app import PREFIX, make_app
 from hsframe.server.database import Database
 from hsframe.server.users import Role

@@ -16,9 +16,9 @@ from hsframe.frame.points import Point
 from hsframe.history.plan import check_count
 from hsframe.history.source import Source
 from hsframe.options import Limits
-from hsframe.protocol.http import split_user
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import check_texts, hidden, hidden_headers
+from hsframe.protocol.uris import split_user
 from hsframe.session.signatures import takes
 
 if TYPE_CHECKING:

@@ -282,6 +282,13 @@ PROXY_ANSWERS = [
     (b"403 Forbidden", b"X-Squid-Error: ERR_ACCESS_DENIED 0\r\n", r"HTTP 403; the proxy http:\S+ of proxy= says"),
     (b"502 Bad Gateway", b"Proxy-Status: gw; error=dns_error\r\n", r"HTTP 502; the proxy http:\S+ of proxy= says"),
     (b"503 Service Unavailable", b"", r"HTTP 503; the server or the proxy http:\S+ of proxy= says"),
+    (
+        b"503 Service Unavailable",
+        b"Proxy-Status: gw; received-status=503\r\n",
+        r"HTTP 503; the server or the proxy http",
+    ),
+    (b"502 Bad Gateway", b'Proxy-Status: gw; details="it; error=x"\r\n', r"HTTP 502; the server or the proxy http"),
+    (b"502 Bad Gateway", b'Proxy-Status: a, "b";details="\\"" ;  error=dns_error\r\n', r"HTTP 502; the proxy http"),
 ]
 
 

@@ -9,8 +9,8 @@ from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from hsframe.protocol.http import split_user
 from hsframe.protocol.secret import Secret, basic_authorization, hidden
+from hsframe.protocol.uris import split_user
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,52 @@
+"""The uris that a user gives: of a server and of a proxy."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from hsframe.errors import MetadataError
+
+URI_HINT: Final = (
+    "a Haystack uri ends in the path of the API and often names a project, like http://host:port/api/demo/"
+)
+
+
+def uri_hint(*, is_known: bool = False) -> str:
+    """What a message says of a uri that may be wrong; nothing where an op has been answered there."""
+    return "" if is_known else f"; {URI_HINT}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def split_user(uri: str, what: str, *, hint: str = URI_HINT, is_shown: bool = True) -> tuple[str, str, str]:
+    """A uri without its user and password, query, fragment and trailing slash; the user; the password.
+
+    `what` is how the message calls the uri, if it is not an http or https uri; the `hint` ends it.
+    """
+    parts: SplitResult | None = None
+    try:
+        parts = urlsplit(uri.strip())
+        host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
+    except (ValueError, AttributeError):
+        host_and_port = (None, None)
+    # A password with one of these ends where they are: what follows would be shown as a part of the path.
+    is_cut = parts is not None and "@" in parts.path + parts.query + parts.fragment
+    if parts is None or is_cut or parts.scheme not in ("http", "https") or not host_and_port[0]:
+        shown = f"; got {str.__str__(uri)!r}" if is_shown and "@" not in uri else ""
+        hint = (
+            "a / ? # or @ in a user or a password is written %2F %3F %23 or %40, as is an @ in a path"
+            if is_cut
+            else hint
+        )
+        del uri, parts  # they may hold a password
+        raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")
