@@ -260,6 +260,6 @@ def not_reached(error: HsFrameError) -> list[Finding]:
             Finding("reachable", "yes"),
             Finding("login", f"no: {error}", "check the user name and the password; the server's log says more"),
         ]
-    hint = re.search(r"; (if the server .+?)(?= \(|;|$)", str(error))
+    hint = re.search(r"; ((?:if the server|this port) .+?)(?= \(|;|$)", str(error))
     advice = hint[1] if hint else "try the uri in a browser on this machine; check port, path, proxy"
     return [Finding("reachable", f"no: {error}", advice)]

@@ -29,6 +29,8 @@ _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|product
 _USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
+# What servers say to http at a port of https: nginx, Jetty; Go; Apache; Tomcat.
+_SPEAKS_TLS: Final = re.compile(r"HTTP request (was sent )?to (an )?HTTPS|HTTP to an SSL-enabled|requires TLS")
 # RFC 9209, section 2.1.1; what is quoted may be any words (RFC 8941, section 3.3.3).
 _PROXY_ERROR: Final = re.compile(r";\s*error\s*=")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
@@ -198,6 +200,11 @@ class HttpAnswer:
         return has_error or bool(self.header("Proxy-Authenticate") or self.header("X-Squid-Error"))
 
     @property
+    def wants_tls(self) -> bool:
+        """Whether this is the answer of a port that speaks https to one who speaks http."""
+        return self.status >= 400 and self.request.url.startswith("http:") and bool(_SPEAKS_TLS.search(self.text))
+
+    @property
     def login_page(self) -> str:
         """The address of a page for people to log in, if the server redirects there; without its query, or empty."""
         target = self.target if self.is_redirect else ""
@@ -226,6 +233,8 @@ class HttpAnswer:
         """What the status means for the one who called an op, and what to do; empty where it says enough itself."""
         if self.is_from_proxy:
             return f"{self.proxy.advice}, or ask who runs the proxy" if self.proxy else "ask who runs the proxy"
+        if self.wants_tls:
+            return "this port speaks TLS, so the uri begins with https://"
         op, hint = self.request.op, "" if self.is_grid else self.request.hint
         advice = {
             206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",

@@ -170,7 +170,7 @@ class _Steps:
     def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
         answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
         assert isinstance(answer, HttpAnswer)
-        if answer.is_from_proxy and (failure := http_failure(answer)):
+        if (answer.is_from_proxy or answer.wants_tls) and (failure := http_failure(answer)):
             raise failure
         return answer
 

@@ -26,7 +26,7 @@ from hsframe import cli
 from hsframe.client import Client
 from hsframe.client.tls import TLSConfig
 from hsframe.diagnosis.doctor import examine
-from hsframe.errors import AuthError, MetadataError, NetworkError
+from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 
@@ -210,6 +210,46 @@ def test_http_on_an_https_port_and_the_other_way(serve: Any, fake: Any, authorit
                     await client.about()
                 advice = (await examine(client))["advice"][0]
                 assert advice.endswith(f"the uri begins with {swap[0]}//"), advice
+
+    asyncio.run(main())
+
+
+OF_HTTPS_PORTS = {
+    "nginx": "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n"
+    "<center><h1>400 Bad Request</h1></center>\r\n<center>The plain HTTP request was sent to HTTPS port</center>\r\n"
+    "<hr><center>nginx/1.24.0</center>\r\n</body>\r\n</html>\r\n",
+    "Apache": '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>400 Bad Request</title></head>'
+    "<body>\n<h1>Bad Request</h1>\n<p>Your browser sent a request that this server could not understand.<br />\n"
+    "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access "
+    "this URL, please.<br />\n</p>\n<hr>\n<address>Apache/2.4.18 (Ubuntu) Port 443</address>\n</body></html>\n",
+    "Jetty": "<!DOCTYPE html>\r\n<html>\r\n<head><title>Bad Request</title></head>\r\n<body><h1>Bad Request</h1>"
+    "<p>HTTP request to HTTPS port</p></body>\r\n</html>",
+    "Tomcat": "Bad Request\r\nThis combination of host and port requires TLS.\r\n",
+    "Go": "Client sent an HTTP request to an HTTPS server.\n",
+}
+
+
+@pytest.mark.parametrize("user", ["", USER])
+@pytest.mark.parametrize("server", OF_HTTPS_PORTS)
+def test_https_ports_that_answer_http(server: str, user: str) -> None:
+    page = OF_HTTPS_PORTS[server]
+    kind = "text/html" if page.startswith("<") else "text/plain"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 400 Bad Request\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n{page}".encode())
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as port:
+            uri = f"http://127.0.0.1:{port.sockets[0].getsockname()[1]}/api"
+            async with Client(uri, user, PASSWORD) as client:
+                words = r"at http://.*: found .*HTTP 400; the server says .*; this port speaks TLS, so .*https://$"
+                with pytest.raises(HTTPStatusError, match=words):
+                    await client.about()
+                advice = (await examine(client))["advice"][0]
+                assert advice.endswith("the uri begins with https://"), advice
 
     asyncio.run(main())
 
