@@ -42,6 +42,7 @@ _END = re.compile(rb"(?:\.([0-9]{1,9}))?([Z+-])")
 # Far beyond these years instants leave the range of what pandas and datetime agree on; the exact parser handles them.
 _YEARS: Final = range(1700, 2201)
 _INVALID: Final = np.iinfo(np.int64).min
+_NO_OFFSET: Final = np.uint64(1)
 
 _CLOCK: Final = np.uint64(int.from_bytes(b"00:00:00", "little"))
 # What a byte of the clock may be at most after `xor "00:00:00"`, as the number that lifts one more to the high bit.
@@ -134,10 +135,7 @@ def _of_form(block: Block, starts: Positions, form: _Form, after: bytes) -> tupl
         after_at, offsets = form.length, block.words[form.mark_at :][starts] & _SIX_BYTES
     else:
         after_at, after, offsets = form.mark_at, b"Z" + after, np.zeros(len(starts), np.uint64)
-    us, is_date = midnights(block, block.words[starts], block.words[3:][starts], offsets)
-    ok &= is_date
     ok &= equal_bytes(block, starts + after_at, after)
-    us += seconds.view(np.int64) * SECOND_US
     if form.digits:
         fraction = block.words[20:][starts] ^ ZEROS
         if form.digits < 8:
@@ -146,6 +144,12 @@ def _of_form(block: Block, starts: Positions, form: _Form, after: bytes) -> tupl
         ok &= block.octets[19:][starts] == ord(".")
         if form.digits > 8:
             ok &= is_digit(block.octets[28:][starts])
+    # What is read here of a row of another form is not its offset, which would be warned of.
+    offsets[~ok] = _NO_OFFSET
+    us, is_date = midnights(block, block.words[starts], block.words[3:][starts], offsets)
+    ok &= is_date
+    us += seconds.view(np.int64) * SECOND_US
+    if form.digits:
         # The digits after the sixth are dropped.
         us += (eight_digits(fraction & _SIX_BYTES) // np.uint64(100)).view(np.int64)
     return us, ok

@@ -20,7 +20,7 @@ from hsframe.codecs.histories.byte_words import (
     read_numbers,
     zero_bytes,
 )
-from hsframe.codecs.histories.stamps import read_stamps
+from hsframe.codecs.histories.stamps import check_offsets, read_stamps
 
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -148,6 +148,14 @@ def test_a_stamp_of_another_form_among_stamps_of_one(end: str, odd: str) -> None
         if text[19:] in _ENDS[:-1]:
             when = datetime.fromisoformat(text) - datetime.fromisoformat("1970-01-01T00:00:00Z")
             assert (us, length) == (when // timedelta(microseconds=1), len(text))
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456"])
+def test_a_row_with_an_offset_among_rows_in_utc_is_not_warned_of(fraction: str) -> None:
+    texts = [f"2021-03-{day}T12:00:00{fraction}{'+01:00' if day == 29 else 'Z'}" for day in (26, 27, 29, 28, 25)]
+    block, starts, _ = placed([text.encode() for text in texts], b" London\n")
+    assert read_stamps(block, starts, b" London")[1].all()
+    check_offsets(block.days, "London")  # London was at +00:00 until the 28th
 
 
 @pytest.mark.parametrize("stamp", ["2021-01-01T00:00:00-05:00", "2021-01-01T00:00:00Z", "2021-01-01T00:00:00.5+01:00"])
