@@ -64,6 +64,7 @@ async def listening(
                     manager,
                     loop=loop,
                     keepalive_timeout=_IDLE_S,
+                    auto_decompress=False,  # it would unpack what no handler reads, on the event loop
                     access_log=None,  # type: ignore[arg-type]  # AppRunner gives it too: there is none then
                 ),
                 host,

@@ -81,6 +81,26 @@ def test_413_a_body_over_the_limit(start: Callable[..., Any]) -> None:
     assert raw.post("about", 'ver:"3.0" a:"' + "x" * 100 + '"\nempty\n').status == 413
 
 
+def test_413_a_long_body_of_what_only_reads(raw: Any) -> None:
+    long = "\n" * 9 * 2**20
+    assert raw.post("read", 'ver:"3.0"\nid\n@temp' + long).status == 413
+    write = 'ver:"3.0" id:@temp\nts,val\n2026-01-01T00:00:00Z UTC,1°C'
+    assert raw.post("hisWrite", write + long).status == 200
+
+
+def test_a_packed_body_is_never_unpacked(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[bytes] = []
+    monkeypatch.setattr(
+        "aiohttp.compression_utils.ZLibDecompressor.decompress_sync", lambda _, data, *__: unpacked.append(data) or b""
+    )
+    raw = start()
+    body = gzip.compress(b"a" * 2**22)
+    headers = {"Content-Type": "text/zinc", "Content-Encoding": "gzip"}
+    for path, given in ("read", {}), ("read", {"Authorization": "Bearer authToken=no"}), ("no", {}), ("hisWrite", {}):
+        assert raw.send("POST", path, body, headers | given).status in (401, 403, 404, 415)
+    assert unpacked == []
+
+
 def test_a_broken_request_line_does_no_harm(raw: Any) -> None:
     host, port = raw.server.uri.removeprefix("http://").removesuffix("/api").split(":")
     connection = http.client.HTTPConnection(host, int(port))
@@ -158,10 +178,10 @@ def test_a_large_answer_is_zipped_in_a_thread(raw: Any) -> None:
     assert len(decode(gzip.decompress(answer.body), "zinc")) == 3_000
 
 
-def test_a_zipped_request_is_read(raw: Any) -> None:
-    body = gzip.compress(b'ver:"3.0"\nid\n@temp\n')
+@pytest.mark.parametrize("body", [gzip.compress(b'ver:"3.0"\nid\n@temp\n'), b"damaged"], ids=["whole", "damaged"])
+def test_415_a_packed_request(raw: Any, body: bytes) -> None:
     answer = raw.send("POST", "read", body, {"Content-Type": "text/zinc", "Content-Encoding": "gzip"})
-    assert answer.grid[0]["dis"] == "Temp"
+    assert (answer.status, b"without Content-Encoding" in answer.body) == (415, True)
 
 
 def test_get_arguments_are_zinc_or_text(raw: Any) -> None:
