@@ -119,8 +119,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     who = serve.add_mutually_exclusive_group()
-    who.add_argument("--user", help="who may log in; the password is asked for, or HSFRAME_PASSWORD")
-    who.add_argument("--users", type=Path, metavar="FILE", help="who may log in, as hsframe set-user writes it")
+    who.add_argument(
+        "--user",
+        metavar="NAME",
+        help="one user, who may do all, until the server ends; the password is asked for, or HSFRAME_PASSWORD",
+    )
+    who.add_argument(
+        "--users", type=Path, metavar="FILE", help="users with roles, who last: the file that hsframe set-user writes"
+    )
     who.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
     serve.set_defaults(run=commands.serve)
 
@@ -128,7 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         "set-user",
         help="add a user to a file for serve --users, or change one",
         description="The password is asked for, or is the first line of the standard input. The file does not have it, "
-        "but what SCRAM needs to check it. A server reads the file when it starts.",
+        "but what SCRAM needs to check it. A server that runs takes a change with its next request; sessions of who "
+        "has another password end.",
     )
     set_user.add_argument("file", type=Path, help="made where there is none; only its owner may read it")
     set_user.add_argument("name", help="of the user")

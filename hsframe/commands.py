@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hsframe.errors import MetadataError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from hsframe.client import Client
@@ -92,14 +94,10 @@ def serve(args: argparse.Namespace) -> int:
     """Serve an archive, Parquet files or the demo building until Ctrl-C."""
     from hsframe.frame.whole_file import alone_in, local_path
     from hsframe.server import run
-    from hsframe.server.users import read_users
     from hsframe.testing.quirk_wrappers import with_quirks
 
-    users: dict[str, Any] | None = None
-    roles: dict[str, Any] = {}
-    if args.users:
-        users, roles = read_users(args.users)
-    elif args.anonymous:
+    users: dict[str, str] | Path | None = args.users
+    if args.anonymous:
         users = {}
     elif args.user:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _new_password(args.user)}
@@ -118,7 +116,7 @@ def serve(args: argparse.Namespace) -> int:
                 refusal = f"another program serves {folder}; neither would have what is written to the other: stop one"
                 alone.enter_context(alone_in(folder, refusal))
             database = parquet_folder(folder)
-        run.serve(args.host, args.port, database, users=users, roles=roles, prepare=with_quirks(args.quirk))
+        run.serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
     return 0
 
 
@@ -137,7 +135,7 @@ def set_user(args: argparse.Namespace) -> int:
         raise MetadataError("the password is empty; nothing was changed")
     before, now = set_user(args.file, args.name, args.role, ScramCredentials.from_password(password))
     what = f"{args.name} is now {now}, with another password" if before else f"{args.name} is a new {now}"
-    print(f"{args.file}: {what}; a server reads the file when it starts")
+    print(f"{args.file}: {what}; a server that runs takes it with its next request")
     return 0
 
 

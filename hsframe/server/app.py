@@ -37,7 +37,7 @@ from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 from hsframe.server.unread import Unread
-from hsframe.server.users import Role
+from hsframe.server.users import Role, UsersFile
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class _Written:
 
 def make_app(
     database: Database,
-    users: Mapping[str, str | ScramCredentials] | None = None,
+    users: Mapping[str, str | ScramCredentials] | UsersFile | None = None,
     *,
     clock: Clock | None = None,
     **options: Unpack[LoginOptions],
@@ -169,6 +169,7 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
     if isinstance(admitted, HiddenStr):
         return web.Response(headers={"Authentication-Info": admitted})
+    who = admitted.user, logins.role_of(admitted.user)
     op = request.app[SERVED_OPS].get(name)
     if op is None:
         raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
@@ -185,7 +186,6 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         asked = await _asked(request)
         is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
         pool = request.app[_SHORT if is_short else _LONG]
-        who = admitted.user, logins.role_of(admitted.user)
         grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], *who, chosen, packs)
     if name == "close":
         logins.end(admitted)

@@ -24,7 +24,7 @@ from hsframe.protocol.secret import HiddenStr
 from hsframe.server.clock import Clock
 from hsframe.server.expiring import Expiring
 from hsframe.server.refusal import HttpRefusal
-from hsframe.server.users import ROLES, Role
+from hsframe.server.users import ROLES, Role, Users, UsersFile
 
 Scheme = Literal["scram", "plaintext", "basic"]
 
@@ -47,6 +47,8 @@ class LoggedIn:
 
     user: str
     token: str = field(default="", repr=False)
+    proved: ScramCredentials | None = None
+    """What the user was known by: a session ends where that changes."""
 
 
 class LoginOptions(TypedDict, total=False):
@@ -62,11 +64,14 @@ class Logins:
 
     Passwords are hashed at once, with ``SHA-256`` or ``SHA-512``, and forgotten; without users there is no login. A
     session ends when it was not used for `token_ttl_s`. A user without one of the `roles` is admin.
+
+    A file of users has the roles too, and is followed: who is taken out of it, or has another password, is logged out,
+    and another role counts at once.
     """
 
     def __init__(
         self,
-        users: Mapping[str, str | ScramCredentials],
+        users: Mapping[str, str | ScramCredentials] | UsersFile,
         clock: Clock,
         *,
         scheme: Scheme = "scram",
@@ -75,29 +80,40 @@ class Logins:
         token_ttl_s: float = 3600.0,
         roles: Mapping[str, Role] | None = None,
     ) -> None:
-        self._users = {
-            name: ScramCredentials.from_password(known, hash, iterations=iterations)
-            if isinstance(known, str)
-            else known
-            for name, known in users.items()
-        }
-        self._roles = dict(roles or {})
-        if wrong := [
-            f"{name!r}: {role!r}" for name, role in self._roles.items() if role not in ROLES or name not in users
-        ]:
+        roles = dict(roles or {})
+        self._file = None
+        if isinstance(users, UsersFile):
+            self._file = users
+            users, roles = users.users
+        if wrong := [f"{name!r}: {role!r}" for name, role in roles.items() if role not in ROLES or name not in users]:
             raise MetadataError(
                 f"roles has {', '.join(wrong)}; expected names of users, each with {' or '.join(ROLES)}"
             )
-        # Its count of iterations must not tell a name that exists.
-        usual = max((known.iterations for known in self._users.values()), default=iterations)
-        self._nobody = ScramCredentials.of_nobody("", hash, usual)
+        known = {
+            name: ScramCredentials.from_password(one, hash, iterations=iterations) if isinstance(one, str) else one
+            for name, one in users.items()
+        }
         self._clock = clock
         self._scheme = scheme
         self._hash = hash
+        self._iterations = iterations
+        self._take(Users(known, roles))
         self._handshakes: Expiring[str, ScramServer] = Expiring(clock, _HANDSHAKE_S, *_MOST_HANDSHAKES)
         # How many, and until when the next try has to wait.
         self._wrong: Expiring[tuple[int, str], tuple[int, float]] = Expiring(clock, _WRONG_S, _MOST_COUNTS, _COUNTS)
         self._sessions: Expiring[str, LoggedIn] = Expiring(clock, token_ttl_s, *_MOST_SESSIONS)
+
+    def _take(self, users: Users) -> None:
+        self._users, self._roles = users
+        # Its count of iterations must not tell a name that exists.
+        usual = max((known.iterations for known in self._users.values()), default=self._iterations)
+        self._nobody = ScramCredentials.of_nobody("", self._hash, usual)
+
+    def keep_up(self) -> None:
+        """Take the users of the file, where it has changed."""
+        if self._file is not None and self._file.has_changed():
+            self._take(self._file.users)
+            self._handshakes.clear()  # each has the users of before
 
     @property
     def are_needed(self) -> bool:
@@ -116,6 +132,7 @@ class Logins:
         Every other step is a refusal: 401 with a challenge, 400 for a malformed header, 403 for a wrong proof. The
         `address` is that of the client.
         """
+        self.keep_up()
         if not authorization:
             raise self._challenge("no login: there is no Authorization header")
         scheme, _, rest = authorization.strip().partition(" ")
@@ -216,12 +233,13 @@ class Logins:
 
     def _grant(self, user: str, address: str, more: str = "") -> HiddenStr:
         token = secrets.token_urlsafe(32)
-        self._sessions.put(token, LoggedIn(user, token), address)
+        self._sessions.put(token, LoggedIn(user, token, self._users[user]), address)
         return HiddenStr(f"authToken={token}{more}")
 
     def _bearer(self, token: str) -> LoggedIn:
         session = self._sessions.renew(token)
-        if session is None:
+        if session is None or session.proved != self._users.get(session.user):
+            self._sessions.pop(token)
             raise self._challenge("the session is unknown or has ended; log in again")
         return session
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,7 +19,7 @@ from hsframe.protocol.scram import ScramCredentials
 from hsframe.protocol.uris import is_loopback
 from hsframe.server.app import PREFIX, make_app
 from hsframe.server.database import Database
-from hsframe.server.users import Role
+from hsframe.server.users import Role, UsersFile
 
 _DEMO_USERS: Final = {"demo": "demo"}
 # How long open requests may take to end when the server stops.
@@ -90,7 +91,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     database: Database | None = None,
-    users: Mapping[str, str | ScramCredentials] | None = None,
+    users: Mapping[str, str | ScramCredentials] | str | os.PathLike[str] | None = None,
     *,
     roles: Mapping[str, Role] | None = None,
     prepare: Callable[[web.Application], None] | None = None,
@@ -98,7 +99,8 @@ def serve(
     """Serve until Ctrl-C, and print the address; NetworkError where it cannot be bound.
 
     MetadataError where others than this machine could log in with the password of the demo, or `roles` has a name that
-    is no user's; a user that it does not have is admin. :func:`hsframe.server.users.read_users` reads both from a file.
+    is no user's; a user that it does not have is admin. `users` may be a file as ``hsframe set-user`` writes it, which
+    has the roles too: what is changed in it counts from the next request on.
 
     The default `host` can be reached from this machine only; the `port` 0 is any free one. By default the database is
     the demo building, with new samples while it is served, and the user is ``demo`` with the password ``demo``.
@@ -107,11 +109,12 @@ def serve(
     """
     if users is None:
         users = _DEMO_USERS
-    if not is_loopback(host) and any(_is_known(users.get(name), password) for name, password in _DEMO_USERS.items()):
-        raise MetadataError(
-            f"other machines reach {host!r}, and everybody knows the password of the user demo; listen on 127.0.0.1, "
-            "or give a user of your own: users={'NAME': 'PASSWORD'}"
-        )
+    file = None
+    if isinstance(users, str | os.PathLike):
+        file = UsersFile(users, lambda read: _refuse_demo(host, read.credentials))
+        users = file.users.credentials
+    else:
+        _refuse_demo(host, users)
     if not is_loopback(host) and not users:
         what = f"everybody who reaches {host} can call without a login; give users of your own"
         warnings.warn(what, UserWarning, stacklevel=2)
@@ -119,7 +122,7 @@ def serve(
         from hsframe.server.demo import demo_building  # takes a second, so only when needed
 
         database = demo_building(live=True)
-    app = make_app(database, users, roles=roles or {})
+    app = make_app(database, file or users, roles=roles or {})
     if prepare is not None:
         prepare(app)
     # Only the password of the demo, which everybody knows, is shown.
@@ -128,6 +131,14 @@ def serve(
         asyncio.run(_serve(app, host, port, f"{len(database)} records; {who}"))
     except KeyboardInterrupt:
         print("stopped")
+
+
+def _refuse_demo(host: str, users: Mapping[str, str | ScramCredentials]) -> None:
+    if not is_loopback(host) and any(_is_known(users.get(name), password) for name, password in _DEMO_USERS.items()):
+        raise MetadataError(
+            f"other machines reach {host!r}, and everybody knows the password of the user demo; listen on 127.0.0.1, "
+            "or give a user of your own: users={'NAME': 'PASSWORD'}"
+        )
 
 
 def _is_known(kept: str | ScramCredentials | None, password: str) -> bool:

@@ -9,11 +9,13 @@ Empty lines and those that begin with ``#`` are for people.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
 import warnings
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, cast, get_args
 
@@ -35,6 +37,8 @@ _SALT: Final = f"((?:{_B64}{{4}})+|(?:{_B64}{{4}})*(?:{_B64}{{2}}==|{_B64}{{3}}=
 _KEY: Final = f"({_B64}{{43}}=)"
 _LINE: Final = re.compile(rf"(\S.*?)\s+({'|'.join(ROLES)})\s+SCRAM-{_HASH}\$([0-9]{{4,8}}):{_SALT}\${_KEY}:{_KEY}")
 
+_log = logging.getLogger("hsframe.server")
+
 
 class Users(NamedTuple):
     """What a server needs to know: by name, what it keeps of the password, and the role."""
@@ -52,6 +56,49 @@ def read_users(path: str | os.PathLike[str]) -> Users:
         what = f"others can read {path} ({mode & 0o777:o}), and try passwords against it; chmod 600 {path}"
         warnings.warn(what, UserWarning, stacklevel=2)
     return users
+
+
+class UsersFile:
+    """The users of a file, which is read again where it has changed, before the next request is answered.
+
+    A file that can then not be used changes no user, and the log tells it once: who edits it must not lock all out.
+    `check` raises MetadataError for users that are not taken.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], check: Callable[[Users], None] = lambda _: None) -> None:
+        self._path, self._check = path, check
+        self._trouble = ""
+        self._read_as = self._state()
+        self.users = self._read()
+
+    def _state(self) -> tuple[int, ...]:
+        """What is another one after each change, of the file's rights too."""
+        try:
+            now = os.stat(self._path)
+        except OSError:
+            return ()
+        return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+    def _read(self) -> Users:
+        self._check(users := read_users(self._path))
+        return users
+
+    def has_changed(self) -> bool:
+        """Whether `users` are others than before."""
+        if (state := self._state()) == self._read_as:
+            return False
+        self._read_as = state
+        try:
+            self.users = self._read()
+        except MetadataError as error:
+            if isinstance(error.__cause__, OSError):
+                self._read_as = ()  # it may be read the next time, as it is
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                _log.warning("%s; until the file is right, users are who they were", error)
+            return False
+        self._trouble = ""
+        return True
 
 
 def set_user(

@@ -28,6 +28,7 @@ from hsframe.server.auth import LoginOptions
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.run import listening
+from hsframe.server.users import UsersFile
 from hsframe.testing.quirk_wrappers import with_quirks
 
 _USERS: Final = {"demo": "demo"}
@@ -50,7 +51,7 @@ class RunningServer:
     database : Database
         The database that it serves; a test may change it while the server runs.
     user, password : str
-        The first of its users; empty where it asks for no login.
+        The first of its users; empty where it asks for no login, or they are in a file.
     app : aiohttp.web.Application
         The application itself.
     """
@@ -79,7 +80,7 @@ class RunningServer:
 @contextmanager
 def running_server(
     database: Database | None = None,
-    users: Mapping[str, str | ScramCredentials] | None = None,
+    users: Mapping[str, str | ScramCredentials] | UsersFile | None = None,
     quirks: Iterable[str] = (),
     *,
     tls: ssl.SSLContext | None = None,
@@ -93,8 +94,9 @@ def running_server(
     ----------
     database : Database, optional
         The demo building by default.
-    users : mapping, optional
-        Names and passwords; by default the user ``demo`` with the password ``demo``. An empty one means no login.
+    users : mapping or UsersFile, optional
+        Names and passwords; by default the user ``demo`` with the password ``demo``. An empty one means no login. Of a
+        file of users, each change counts with the next request.
     quirks : iterable of str
         Behaviours of other servers, see :mod:`hsframe.testing.quirks`.
     tls : ssl.SSLContext, optional
@@ -138,7 +140,7 @@ def running_server(
 @asynccontextmanager
 async def async_running_server(
     database: Database | None = None,
-    users: Mapping[str, str | ScramCredentials] | None = None,
+    users: Mapping[str, str | ScramCredentials] | UsersFile | None = None,
     quirks: Iterable[str] = (),
     *,
     tls: ssl.SSLContext | None = None,
@@ -153,7 +155,7 @@ async def async_running_server(
     options.setdefault("iterations", MIN_ITERATIONS)
     app = make_app(database, users, **options)
     with_quirks(quirks)(app)
-    user, password = next(iter(users.items()), ("", ""))
+    user, password = next(iter(() if isinstance(users, UsersFile) else users.items()), ("", ""))
     async with listening(app, tls=tls) as uri:
         forget(uri)
         yield RunningServer(uri, database, user, password if isinstance(password, str) else "", app)

@@ -18,10 +18,10 @@ import hsframe
 from hsframe import cli
 from hsframe.errors import CallError, MetadataError
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials, b64url_decode, b64url_encode
-from hsframe.server.app import SERVED_OPS
+from hsframe.server.app import LOGINS, SERVED_OPS
 from hsframe.server.ops import OPS, Op
 from hsframe.server.run import serve
-from hsframe.server.users import ROLES, read_users, set_user
+from hsframe.server.users import ROLES, UsersFile, read_users, set_user
 from hsframe.testing.server import running_server
 from tests.server.conftest import header_value, small_building
 
@@ -223,9 +223,11 @@ def test_set_user_takes_the_password_from_the_standard_input_or_asks_twice(
         return cli.main(["set-user", path, "ann", "--role", role])
 
     assert given("s3cret\n", "viewer") == 0
-    assert capsys.readouterr().out == f"{path}: ann is a new viewer; a server reads the file when it starts\n"
+    assert (
+        capsys.readouterr().out == f"{path}: ann is a new viewer; a server that runs takes it with its next request\n"
+    )
     assert given("", "operator", "n3w", "n3w") == 0
-    assert f"{path}: ann is now operator, with another password; a server reads" in capsys.readouterr().out
+    assert f"{path}: ann is now operator, with another password; a server that runs" in capsys.readouterr().out
     known = read_users(path).credentials["ann"]
     assert known == ScramCredentials.from_password("n3w", "SHA-256", known.salt, known.iterations)
     for text, asked, words in (("\n", (), "empty"), ("", ("a", "b"), "differ"), ("", ("", ""), "empty")):
@@ -275,3 +277,93 @@ def test_the_whole_way_from_a_file_to_a_session(tmp_path: Path) -> None:
                 assert len(session.read("site")) == 3
         finally:
             process.kill()
+
+
+@pytest.fixture
+def followed(tmp_path: Path, start: Callable[..., Any]) -> tuple[Path, Any]:
+    """A file of users, and a server that follows it."""
+    path = tmp_path / "users"
+    for name in ("ann", "bob"):
+        set_user(path, name, "operator", kept("s3cret"))
+    return path, start(users=UsersFile(path))
+
+
+def test_a_user_who_is_changed_while_the_server_runs(followed: tuple[Path, Any]) -> None:
+    path, raw = followed
+    with (
+        hsframe.connect(raw.server.uri, "ann", "s3cret") as ann,
+        hsframe.connect(raw.server.uri, "bob", "s3cret") as bob,
+    ):
+        ann.point_write("@fan", 10, True)
+        bob.about()
+        tokens = raw.server.open_sessions
+        set_user(path, "ann", "viewer", kept("n3w"))
+        with pytest.raises(hsframe.AuthError, match="password"):
+            ann.about()  # the session has ended, and the password of before opens none
+        bob.about()
+        assert raw.server.open_sessions == tokens - 1, "another user's session goes on"
+    raw.scram("ann", "n3w")
+    assert "'ann' has the role viewer" in raw.refused("hisWrite", REQUESTS["hisWrite"])
+    path.write_text(path.read_text().replace("ann viewer", "ann operator"))
+    assert not raw.call("hisWrite", REQUESTS["hisWrite"]).is_error, "another role alone ends no session"
+
+
+def test_a_user_who_is_taken_out_of_the_file_while_the_server_runs(followed: tuple[Path, Any]) -> None:
+    path, raw = followed
+    raw.scram("ann", "s3cret")
+    token = header_value(raw.hello("bob"), "handshakeToken")
+    assert raw.get("about").status == 200
+    path.write_text("".join(one for one in path.read_text().splitlines(True) if one.startswith("bob ")))
+    assert raw.get("about").status == 401
+    assert raw.scram("ann", "s3cret")[-1].status == 403
+    raw.token = ""
+    header = f"SCRAM handshakeToken={token}, data={b64url_encode('n,,n=bob,r=abc')}"
+    begun = raw.send("GET", "about", headers={"Authorization": header})
+    assert (begun.status, begun.headers["WWW-Authenticate"]) == (401, "HELLO"), "begun with the users of before"
+    raw.scram("bob", "s3cret")
+    assert raw.get("about").status == 200
+
+
+@pytest.mark.parametrize("how", ["gone", "broken", "empty", "not UTF-8", "unreadable"])
+def test_a_file_that_breaks_while_the_server_runs_changes_no_user_and_is_told_once(
+    followed: tuple[Path, Any], caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    path, raw = followed
+    raw.scram("ann", "s3cret")
+    right = path.read_text()
+    path.unlink()
+    if how == "unreadable":
+        path.mkdir()
+    elif how != "gone":
+        path.write_bytes({"broken": f"{right}carl s3cret\n".encode(), "empty": b"", "not UTF-8": b"\xff"}[how])
+        path.chmod(0o600)
+    for _ in range(2):
+        assert raw.get("about").status == 200
+        assert raw.scram("bob", "s3cret")[-1].status == 200
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert told[0].endswith("until the file is right, users are who they were")
+    assert str(path) in told[0]
+    assert "s3cret" not in told[0]
+    if how == "unreadable":
+        path.rmdir()
+    path.write_text(right.replace("bob operator", "bob viewer"))
+    path.chmod(0o600)
+    assert "needs the role operator" in raw.refused("hisWrite", REQUESTS["hisWrite"])
+
+
+def test_the_demos_password_does_not_come_in_by_a_file_that_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "users"
+    set_user(path, "ann", "viewer", kept("s3cret"))
+
+    async def serving(app: Any, *_: object) -> None:
+        set_user(path, "demo", "viewer", kept("demo"))
+        app[LOGINS].keep_up()
+        assert "everybody knows the password of the user demo" in caplog.text
+        assert app[LOGINS].role_of("ann") == "viewer"
+        assert "demo" not in app[LOGINS]._users
+
+    monkeypatch.setattr("hsframe.server.run._serve", serving)
+    serve("0.0.0.0", database=small_building(), users=path)
