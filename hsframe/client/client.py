@@ -279,5 +279,5 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         grid : Grid, optional
             The request; empty by default.
         """
-        request = grid.to_grid() if isinstance(grid, GridBuilder) else Grid() if grid is None else grid
-        return await self.sender.call(op_of(op), request)
+        wire_op = op_of(op)
+        return await self.sender.call(wire_op, Grid() if grid is None else request_grids.as_grid(grid, op))

@@ -244,7 +244,7 @@ class HistoryOps(RecordOps[AnswerT]):
             As :meth:`his_write`. Where several requests are needed, a note on the error says which points were
             written before it.
         """
-        grid = grid.to_grid() if isinstance(grid, GridBuilder) else grid
+        grid = request_grids.as_grid(grid, "hisWrite of a batch")
         points = points_of_batch(grid)
         facts = await self._facts_of(points, checked=True)
         batches = his_write_batch_requests(grid, points, {of: fact.tz for of, fact in facts.items()})

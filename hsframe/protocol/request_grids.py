@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import MetadataError, SpanError, UnitError, ZoneError
-from hsframe.grid import Grid, Value
+from hsframe.grid import Grid, GridBuilder, Value
 from hsframe.kinds import ID, MARKER, NA, Number, Ref
 from hsframe.spans import epoch_us, range_text
 from hsframe.units.pint_units import symbol_of_pint
@@ -67,6 +67,17 @@ def op_of(name: str) -> Op:
     if name not in OPS and not _OP_NAME.fullmatch(name):
         raise MetadataError(f"the name of an op must be letters and digits, as 'hisRead'; got {name!r}")
     return OPS.get(name) or Op(name)
+
+
+def as_grid(given: Grid | GridBuilder, where: str) -> Grid:
+    """The grid that was given to a request; `where` is for the message that it is none."""
+    if isinstance(given, GridBuilder):
+        return given.to_grid()
+    if isinstance(given, Grid):
+        return given
+    raise MetadataError(
+        f"{where}: expected a Grid, as Grid.from_rows({{}}, ['id'], [{{'id': Ref('a')}}]); got {type(given).__name__}"
+    )
 
 
 def as_ref(of: Id) -> Ref:
@@ -279,12 +290,13 @@ def watch_close_request(watch_id: str) -> Grid:
     return Grid({"watchId": watch_id, "close": MARKER})
 
 
-def invoke_action_request(of: Id, action: str, args: Mapping[str, object] | Grid | None = None) -> Grid:
+def invoke_action_request(of: Id, action: str, args: Mapping[str, object] | Grid | GridBuilder | None = None) -> Grid:
     """An action of a record, with at most one row of arguments."""
     meta = {"id": as_ref(of), "action": action}
-    if isinstance(args, Grid):
-        return Grid(dict(args.meta) | meta, args.cols, args.columns)
-    return _one_row({name: as_kind(value) for name, value in args.items()}, meta) if args else Grid(meta)
+    if isinstance(args, Mapping):
+        return _one_row({name: as_kind(value) for name, value in args.items()}, meta) if args else Grid(meta)
+    grid = Grid() if args is None else as_grid(args, "the args= of invokeAction are no mapping")
+    return Grid(dict(grid.meta) | meta, grid.cols, grid.columns)
 
 
 def eval_request(expr: str) -> Grid:

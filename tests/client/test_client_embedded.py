@@ -419,3 +419,19 @@ def test_every_op_of_the_table_is_a_method_and_every_op_takes_raw() -> None:
         "username": "", "password": "", "timeout": None, "connector": None, "tls": None,
     }  # fmt: skip
     assert (parameters["pythonic"].default, parameters["format"].default) == (True, "zinc")
+
+
+@pytest.mark.parametrize("given", [[Ref("a")], {"id": Ref("a")}, "a", 0])
+@pytest.mark.parametrize(
+    ("op", "call"),
+    [
+        ("hisRead", lambda c, given: c.call("hisRead", given)),
+        ("hisWrite of a batch", lambda c, given: c.his_write_batch(given)),
+        ("invokeAction", lambda c, given: c.invoke_action("a", "run", given)),
+    ],
+)
+def test_what_is_no_grid_is_named(server: RunningServer, op: str, call: Any, given: Any) -> None:
+    if op == "invokeAction" and isinstance(given, dict):
+        pytest.skip("these are its arguments by name")
+    with pytest.raises(MetadataError, match=rf"{op}.*: expected a Grid, as .*; got {type(given).__name__}$"):
+        run(server, lambda c: call(c, given))
