@@ -36,9 +36,18 @@ class WrittenFolder(Database):
     def __init__(self, folder: Path, *, name: str) -> None:
         super().__init__(name=name)
         self._file = folder / FILE
+        self._known = self._places()
+
+    def _places(self) -> list[tuple[int, int] | None]:
+        """Which folder it is, and which file: where a disk was taken away, another folder has the same name."""
+        found = [place.stat() if place.exists() else None for place in (self._file.parent, self._file)]
+        return [one and (one.st_dev, one.st_ino) for one in found]
 
     def store(self, changes: Sequence[Change]) -> None:
         """Change histories: all of it or, where the file cannot be written, nothing, and a refusal."""
+        if self._places() != self._known:
+            what = "it, or its folder, was replaced or removed while it is served"
+            raise OpRefusal(f"{self._file} is not written: {what}; nothing was stored; start the server anew", "IOErr")
         try:
             with closing(sqlite3.connect(self._file)) as connection, connection:
                 connection.executescript(_TABLES)
@@ -48,6 +57,8 @@ class WrittenFolder(Database):
                     connection.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?)", _rows(change))
         except sqlite3.Error as error:
             raise OpRefusal(f"{self._file} cannot be written: {error}; nothing was stored", "IOErr") from error
+        finally:
+            self._known[1] = self._places()[1]  # the first write makes it
         super().store(changes)
 
     def restore(self) -> None:

@@ -154,6 +154,41 @@ def test_an_archive_that_is_gone_is_an_error_in_words(served: Session, tmp_path:
         served.his_read("temp", "yesterday")
 
 
+def test_files_of_an_archive_that_are_damaged_or_gone_are_named_until_they_are_back(
+    served: Session, tmp_path: Path
+) -> None:
+    span = (SINCE, None)
+    before = served.his_read("temp", span)
+    kept = {file: file.read_bytes() for file in (tmp_path / "trends" / "samples").rglob("*.parquet")}
+    for harm, words in ((lambda file: file.write_bytes(b"PAR1"), "is damaged"), (Path.unlink, "is not there")):
+        for file in kept:
+            harm(file)
+        with pytest.raises(CallError, match=rf"\.parquet {words}"):
+            served.his_read("temp", span)
+        assert len(served.read("temp")) == 1, "what needs no such file is answered"
+    for file, content in kept.items():
+        file.write_bytes(content)
+    pd.testing.assert_frame_equal(served.his_read("temp", span), before)
+
+
+@pytest.mark.filterwarnings("ignore:.*may lack samples")
+def test_an_archive_in_the_place_of_another_is_served_with_the_next_request(
+    trends: Archive, session: Session, served: Session, tmp_path: Path
+) -> None:
+    place, other, away = (tmp_path / name for name in ("trends", "other", "away"))
+    Archive(other).sync("temp", session=session, since=pd.Timestamp(NOW_US - 2 * DAY_US, unit="us", tz="UTC"))
+    want = [Archive(path).his_read("@temp", (SINCE, None)) for path in (other, place)]
+    assert len(want[0]) < len(want[1])
+    place.rename(away)
+    other.rename(place)
+    pd.testing.assert_frame_equal(served.his_read("@temp", (SINCE, None)), want[0])
+    assert list(served.read("point")["id"]) == ["temp"]
+    place.rename(other)
+    away.rename(place)
+    pd.testing.assert_frame_equal(served.his_read("@temp", (SINCE, None)), want[1])
+    assert len(served.read("point")) > 1
+
+
 def test_nothing_is_written_into_it(trends: Archive, served: Session) -> None:
     assert not {"hisWrite", "pointWrite", "invokeAction"} & set(served.ops()["name"])
     df = served.his_read("temp", "yesterday")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from hsframe.grid import Grid
 from hsframe.server.folder import parquet_folder
 from hsframe.server.written import FILE
 from hsframe.testing.server import running_server
+from tests.archive.test_disks import Disk
 from tests.server.conftest import Raw
 
 # As often is the server killed; HSFRAME_KILLS=50 takes three minutes.
@@ -112,8 +114,9 @@ def test_a_point_that_is_gone_waits_and_one_of_another_unit_is_refused(tmp_path:
 def test_a_write_that_cannot_be_kept_is_refused_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
     write(tmp_path)
     database = parquet_folder(tmp_path)
-    (tmp_path / FILE).write_bytes(b"this is no database of SQLite at all" * 100)
     with running_server(database, users={}) as server, hsframe.connect(server.uri) as session:
+        assert not Raw(server).call("hisWrite", WRITE).is_error
+        (tmp_path / FILE).write_bytes(b"this is no database of SQLite at all" * 100)
         before = session.his_read(["@a", "@b"], DAY)
         assert "IOErr" in Raw(server).refused("hisWrite", BATCH)
         with pytest.raises(CallError, match=rf"{FILE} cannot be written: .*; nothing was stored"):
@@ -123,6 +126,81 @@ def test_a_write_that_cannot_be_kept_is_refused_and_nothing_of_it_is_stored(tmp_
         MetadataError, match=rf"{FILE}, which has what was written here, cannot be read: .*; put a copy"
     ):
         parquet_folder(tmp_path)
+
+
+WRITE = f'ver:"3.0" id:@a\nts,val\n{DAY}T05:00:00Z UTC,5kW\n'
+
+
+@pytest.mark.parametrize("which", ["the file", "a file in its place", "the folder", "a folder in its place"])
+def test_where_the_file_or_its_folder_is_away_nothing_is_called_kept(tmp_path: Path, which: str) -> None:
+    folder, away = tmp_path / "served", tmp_path / "away"
+    folder.mkdir()
+    write(folder)
+    place = folder / FILE if "file" in which else folder
+    with running_server(parquet_folder(folder), users={}) as server:
+        raw = Raw(server)
+        assert not raw.call("hisWrite", BATCH).is_error
+        before = cells(raw, "a")
+        place.rename(away)
+        if "in its place" in which:
+            shutil.copy(away, place) if place.name == FILE else shutil.copytree(away, place)
+        for _ in range(2):
+            assert "was replaced or removed while it is served; nothing was stored" in raw.refused("hisWrite", WRITE)
+        assert place.exists() == ("in its place" in which), "none is made where it was"
+        assert cells(raw, "a") == before
+        if "in its place" in which:
+            place.unlink() if place.name == FILE else shutil.rmtree(place)
+        away.rename(place)
+        assert not raw.call("hisWrite", WRITE).is_error, "it is there again"
+        after = cells(raw, "a")
+    with running_server(parquet_folder(folder), users={}) as server:
+        assert cells(Raw(server), "a") == after != before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files that are open")
+def test_files_that_are_changed_or_removed_while_they_are_served_are_answered_as_at_the_start(tmp_path: Path) -> None:
+    write(tmp_path)
+    with running_server(parquet_folder(tmp_path), users={}) as server, hsframe.connect(server.uri) as session:
+        before = session.his_read(["@a", "@on", "@mode"], DAY)
+        assert not Raw(server).call("hisWrite", WRITE).is_error
+        after = session.his_read(["@a", "@on", "@mode"], DAY)
+        write(tmp_path, "W")
+        assert session.his_read(["@a", "@on", "@mode"], DAY).equals(after)
+        (tmp_path / "t.parquet").write_bytes(b"PAR1")
+        assert session.his_read(["@a", "@on", "@mode"], DAY).equals(after)
+        (tmp_path / "t.parquet").unlink()
+        assert session.his_read(["@a", "@on", "@mode"], DAY).equals(after)
+        assert len(after) == len(before) + 1
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(sys.platform != "linux", reason="a file system of its own is mounted")
+def test_on_a_full_disk_what_was_acknowledged_stays_and_the_rest_is_refused(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "disk")
+    disk.mount()
+    try:
+        write(disk.path)
+        with running_server(parquet_folder(disk.path), users={}) as server:
+            raw = Raw(server)
+            assert not raw.call("hisWrite", BATCH).is_error
+            disk.fill()
+            acknowledged: list[str] = []
+            for hour in range(5, 24):
+                rows = "".join(f"{DAY}T{hour:02}:{minute:02}:00Z UTC,{hour}kW\n" for minute in range(60))
+                answer = raw.call("hisWrite", f'ver:"3.0" id:@a\nts,val\n{rows}')
+                if answer.is_error:
+                    assert "disk is full; nothing was stored" in answer.meta["dis"]
+                else:
+                    acknowledged += [f"{hour} {hour} kW"] * 60
+            assert len(acknowledged) < 19 * 60
+            assert cells(raw, "a")[4:] == acknowledged, "what was refused is not answered"
+            assert len(cells(raw, "b")) == 4, "others are read meanwhile"
+            with running_server(parquet_folder(disk.path), users={}) as again:
+                assert cells(Raw(again), "a") == cells(raw, "a")
+            disk.make_room()
+            assert not raw.call("hisWrite", WRITE).is_error, "it is written again where there is room"
+    finally:
+        subprocess.run(["umount", "-l", str(disk.path)], check=True, capture_output=True)
 
 
 @contextmanager
