@@ -248,6 +248,17 @@ def test_a_text_takes_the_bytes_of_its_widest_character(monkeypatch: Any) -> Non
             decode(body.replace(b"xx", char.encode(), 1), "zinc", limits=limits)
 
 
+def test_a_text_of_wide_characters_is_refused_before_it_is_made(monkeypatch: Any) -> None:
+    monkeypatch.setattr(Limits, "_beside_bytes", 1000)
+    body = f'ver:"3.0"\nid,dis\n@a,"{"x" * 4_000_000}\N{GRINNING FACE}"\n'.encode()
+
+    def refused() -> None:
+        with pytest.raises(CodecError, match="bytes of memory"):
+            decode(body, "zinc", limits=Limits(answer_bytes=len(body) + 1))
+
+    assert peak_of(refused) < len(body)
+
+
 @pytest.mark.parametrize("short", ["json4", "json3"])
 def test_empty_cells_take_no_memory(short: str) -> None:
     """Rows without a value, and rows of one value each: what is not there is not looked at."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from hsframe.codecs.body_text import text_bytes
 from hsframe.codecs.entities.read_cells import CellReader, JsonCellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
@@ -36,6 +37,7 @@ def try_records(body: bytes, short: str, limits: Limits = Limits()) -> Grid | No
     if len(body) > _LONGEST:
         return None
     try:
+        limits.check_memory(len(body) + text_bytes(body), short)
         body.decode()  # cells are cut out of the bytes, and must be texts
         begin = head_length(body, short)
         if begin == 0:
