@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, cast, overload
+import inspect
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 from urllib.parse import urlsplit
 
 from hsframe.client.history_ops import HistoryOps
 from hsframe.client.point_ops import PointOps
-from hsframe.client.record_ops import NO_SUCH_OP, AnswerT, Plain, Raw
+from hsframe.client.record_ops import NO_SUCH_OP, AnswerT, Plain, Raw, RecordOps
 from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
 from hsframe.client.transport import Transport
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 Args: TypeAlias = Mapping[str, object] | Grid | None
 
 
+_C = TypeVar("_C", bound=RecordOps[Any])
+
+
 class _Settings(TypedDict, total=False):
     """What may be given by name in addition to `pythonic`; :class:`hsframe.Client` describes each."""
 
@@ -52,6 +58,34 @@ class _Settings(TypedDict, total=False):
     limits: Limits
 
 
+def _with_clean_errors(cls: type[_C]) -> type[_C]:
+    """A class whose public coroutines and asynchronous generators, inherited ones too, raise errors without secrets.
+
+    What a server wrote is looked at in many places, after it was decoded without an error; this is the way out of all.
+    """
+
+    def cleaned(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        async def answer(self: RecordOps[Any], *args: Any, **named: Any) -> Any:
+            with self.sender.decoder.secrets.out_of_errors():
+                return await method(self, *args, **named)
+
+        @wraps(method)
+        async def items(self: RecordOps[Any], *args: Any, **named: Any) -> AsyncGenerator[Any, None]:
+            with self.sender.decoder.secrets.out_of_errors():
+                async with aclosing(method(self, *args, **named)) as given:
+                    async for item in given:
+                        yield item
+
+        return items if inspect.isasyncgenfunction(method) else answer
+
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        if not name.startswith("_") and (inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method)):
+            setattr(cls, name, cleaned(method))
+    return cls
+
+
+@_with_clean_errors
 class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     """A Haystack server, asynchronously: logs in by itself, one method per op.
 

@@ -74,10 +74,9 @@ class HistoryOps(RecordOps[AnswerT]):
             if is_one_record(await self.sender.call(OPS["read"], request_grids.read_by_ids_request([asked, other]))):
                 self._same_records.add((asked, other))
                 return
-        shown = in_short(self.sender.decoder.secrets.redacted(str(other)))
         raise OtherPointError(
             f"hisRead at {self.sender.url('hisRead')}: {asked} was asked for, and the answer is the history of "
-            f"{shown}, which is another record; nothing is returned. Something on the way may mix up "
+            f"{in_short(str(other))}, which is another record; nothing is returned. Something on the way may mix up "
             "answers, as a cache does that ignores the bodies of requests: go round it, or tell who runs it",
             grid,
         )

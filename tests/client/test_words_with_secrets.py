@@ -8,13 +8,14 @@ import html
 import json
 import traceback
 import warnings
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 
 import pytest
 
 import hsframe
-from hsframe.errors import HsFrameError, SpanError
+from hsframe.errors import CallError, HsFrameError, SpanError
 from hsframe.protocol.scram import MAX_ITERATIONS
 from hsframe.protocol.secret import KnownSecrets, Secret
 from hsframe.spans import resolve
@@ -131,13 +132,43 @@ def test_what_is_long_is_cut_wherever_a_server_puts_it(place: str) -> None:
     assert len(message) < 1_200
 
 
-def test_a_client_shows_no_secret_for_the_id_of_a_history() -> None:
+async def first_of(items: AsyncGenerator[object, None]) -> object:
+    async with aclosing(items):
+        return await anext(items)
+
+
+BATCH = HISTORY.replace(" hisStart", f' dis:"{SECRET}" hisStart').format(id=SECRET, row="2020-01-01T05:00:00Z UTC,1")
+# What a client looks for in an answer that was decoded without an error.
+AFTER_ANSWERS: dict[str, tuple[Callable[[str, str], bytes], Callable[[hsframe.Client], Awaitable[object]]]] = {
+    "id of a history": (point(id=SECRET), lambda c: c.his_read("a", "2020-01-01")),
+    "id of a stream": (point(id=SECRET), lambda c: first_of(c.his_stream("a", "2020-01-01"))),
+    "ids of a batch": (lambda path, _: raw(BATCH), lambda c: c.his_read_batch(["a", "b"], "2020-01-01")),
+    "zone of a write": (
+        point(SECRET),
+        lambda c: c.his_write("a", [{"ts": datetime(2020, 1, 1, tzinfo=UTC), "val": 1}]),
+    ),
+    "id of a watch": (
+        lambda path, _: raw(f'ver:"3.0" watchId:@{SECRET}\nid\n@a\n'),
+        lambda c: first_of(c.watch(["a"])),
+    ),
+}
+
+
+@pytest.mark.parametrize("place", AFTER_ANSWERS)
+def test_a_client_shows_no_secret_of_what_it_looks_for_in_an_answer(place: str) -> None:
+    answer, call = AFTER_ANSWERS[place]
+
     async def read(uri: str) -> None:
         async with hsframe.Client(uri, token=SECRET, retries=0) as client:
-            with pytest.raises(HsFrameError, match="is the history of @<secret>"):
-                await client.his_read("a", "2020-01-01")
+            with pytest.raises(HsFrameError) as caught:
+                await call(client)
+        error = caught.value
+        meta = error.grid.meta if isinstance(error, CallError) and error.grid is not None else {}
+        shown = "".join(traceback.format_exception(error)) + repr((error, vars(error), meta))
+        assert "<secret>" in shown
+        assert SECRET not in shown
 
-    asyncio.run(asked(point(id=SECRET), read))
+    asyncio.run(asked(answer, read))
 
 
 def test_many_schemes_are_cut() -> None:
