@@ -47,7 +47,6 @@ class PriorityArray:
     def effective(self, now_s: float) -> tuple[int, Any] | None:
         """The level that wins and its value; None where all are on auto."""
         for level in sorted(self._entries):
-            entry = self.entry(level, now_s)
-            if entry is not None:
+            if (entry := self.entry(level, now_s)) is not None:
                 return level, entry.val
         return None

@@ -70,8 +70,7 @@ class Watches:
             revision = self._database.revision(key)
             if refresh or revision != seen:
                 watch.seen[key] = revision
-                rec = self._database.get(key)
-                if rec is not None:
+                if (rec := self._database.get(key)) is not None:
                     changed.append(rec)
         return changed
 

@@ -47,11 +47,10 @@ def point_write(call: Call) -> Grid:
 def apply_levels(database: Database, now_s: float) -> None:
     """Update the records of commanded points from their levels: a manual override may have run out."""
     for rec, levels in database.commanded():
-        winner = levels.effective(now_s)
-        level, val = winner if winner is not None else (None, None)
-        if rec.get("writeVal") == val and rec.get("writeLevel") == (None if level is None else Number(level)):
-            continue
+        level, val = levels.effective(now_s) or (None, None)
         changes: dict[str, Any] = {"writeVal": val, "writeLevel": None if level is None else Number(level)}
+        if all(rec.get(tag) == now for tag, now in changes.items()):
+            continue
         if val is not None and "cur" in rec:
             changes["curVal"] = val  # as if the controller of the point obeyed at once
         database.update(rec["id"], changes)
