@@ -48,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(given)
         run: Callable[[argparse.Namespace], int] = args.run
+        if argv is None and "port" in args and sys.platform != "win32":
+            # A closed terminal stops a server, in words. One without a terminal is told so to read its settings anew:
+            # it follows the file of users anyhow.
+            signal.signal(signal.SIGHUP, signal.default_int_handler if os.isatty(0) else signal.SIG_IGN)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return run(args)
@@ -132,14 +136,16 @@ def _parser() -> argparse.ArgumentParser:
 
     set_user = subparsers.add_parser(
         "set-user",
-        help="add a user to a file for serve --users, or change one",
+        help="add a user to a file for serve --users, change one, or remove one",
         description="The password is asked for, or is the first line of the standard input. The file does not have it, "
         "but what SCRAM needs to check it. A server that runs takes a change with its next request; sessions of who "
-        "has another password end.",
+        "has another password, or is removed, end.",
     )
     set_user.add_argument("file", type=Path, help="made where there is none; only its owner may read it")
     set_user.add_argument("name", help="of the user")
-    set_user.add_argument(
+    change = set_user.add_mutually_exclusive_group()
+    change.add_argument("--remove", action="store_true", help="take the user out of the file")
+    change.add_argument(
         "--role",
         choices=ROLES,
         help="viewer: reads and watches; operator: writes and commands too; admin: also ops that a program adds; "

@@ -121,10 +121,14 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def set_user(args: argparse.Namespace) -> int:
-    """Add a user to a file for ``serve --users``, or change one."""
+    """Add a user to a file for ``serve --users``, change one, or take one out."""
     from hsframe.protocol.scram import ScramCredentials
-    from hsframe.server.users import set_user
+    from hsframe.server.users import remove_user, set_user
 
+    if args.remove:
+        remove_user(args.file, args.name)
+        print(f"{args.file}: {args.name} is removed; a server that runs takes it with its next request")
+        return 0
     if sys.stdin.isatty():
         password = getpass.getpass(f"password for {args.name}: ")
         if getpass.getpass("once more: ") != password:

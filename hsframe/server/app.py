@@ -216,13 +216,13 @@ def _run(op: Op, call: Call) -> Grid:
     # A filter may take seconds, and so may files: neither holds up the others.
     is_beside = op.get and (state.database.reads_files or op.name != "hisRead")
     try:
+        if op.writes and state.database.refusal:  # before the role: no role helps
+            raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
         call.check_role(op.role)
         with state.lock:
             if state.database.keep_up is not None:
                 state.database.keep_up(state.clock.now())
             apply_levels(state.database, state.clock.monotonic_s())
-            if op.writes and state.database.refusal:
-                raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
             if not is_beside:
                 return op.run(call)
         return op.run(call)

@@ -121,10 +121,26 @@ def set_user(
         line = f"{name} {now} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
         place = places.get(name, len(lines))
         lines[place : place + 1] = [line]
-        with whole_file(path) as file:
-            os.chmod(file.name, 0o600)
-            file.write("".join(f"{one}\n" for one in lines).encode())
+        _keep(path, lines)
     return before, now
+
+
+def remove_user(path: str | os.PathLike[str], name: str) -> None:
+    """Take a user out of a file; MetadataError where there is none, or no other one."""
+    with alone_on(path):
+        lines, places, _ = _parsed(path)
+        if name not in places:
+            raise MetadataError(f"{path} has no user {name!r}; it has {', '.join(places) or 'none'}")
+        if len(places) == 1:  # a server would not take a file without users, and would let the last one in
+            raise MetadataError(f"{name!r} is the only user of {path}; stop the server, or set another user first")
+        del lines[places[name]]
+        _keep(path, lines)
+
+
+def _keep(path: str | os.PathLike[str], lines: list[str]) -> None:
+    with whole_file(path) as file:
+        os.chmod(file.name, 0o600)
+        file.write("".join(f"{one}\n" for one in lines).encode())
 
 
 def _is_name(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials, b64url_deco
 from hsframe.server.app import LOGINS, SERVED_OPS
 from hsframe.server.ops import OPS, Op
 from hsframe.server.run import serve
-from hsframe.server.users import ROLES, UsersFile, read_users, set_user
+from hsframe.server.users import ROLES, UsersFile, read_users, remove_user, set_user
 from hsframe.testing.server import running_server
 from tests.server.conftest import header_value, small_building
 
@@ -236,6 +237,48 @@ def test_set_user_takes_the_password_from_the_standard_input_or_asks_twice(
     assert read_users(path).roles == {"ann": "operator"}
 
 
+def test_a_user_is_removed_but_not_the_last_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "users"
+    set_user(path, "ann", "viewer", kept("s3cret"))
+    path.write_text(f"# ours\n{path.read_text()}")
+    set_user(path, "bob", "viewer", kept("s3cret"))
+    remove = ["set-user", str(path), "ann", "--remove"]
+    assert cli.main(remove) == 0
+    assert capsys.readouterr().out.startswith(f"{path}: ann is removed; ")
+    assert path.read_text().startswith("# ours\nbob viewer ")
+    assert cli.main(remove) == 2
+    assert "has no user 'ann'; it has bob" in capsys.readouterr().err
+    assert cli.main(["set-user", str(path), "bob", "--remove"]) == 2
+    assert "'bob' is the only user of" in capsys.readouterr().err
+    assert read_users(path).roles == {"bob": "viewer"}
+    assert cli.main([*remove, "--role", "viewer"]) == 2
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_server_without_a_terminal_goes_on_after_a_hangup() -> None:
+    command = [sys.executable, "-m", "hsframe", "serve", "--anonymous", "--port", "0"]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **streams) as process:  # type: ignore[call-overload]
+        try:
+            uri = process.stdout.readline().strip()
+            process.send_signal(signal.SIGHUP)
+            with hsframe.connect(uri) as session:
+                assert len(session.read("site")) == 3
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout.read().endswith("stopped\n")
+        finally:
+            process.kill()
+
+
+def test_that_nothing_can_be_written_is_said_before_the_role(start: Callable[..., Any]) -> None:
+    raw = start(users={"ann": "s3cret"}, roles={"ann": "viewer"})
+    raw.server.database.refusal = "it is read-only"
+    raw.scram("ann", "s3cret")
+    for op in WRITES:
+        assert "it is read-only" in raw.refused(op, REQUESTS[op])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of files")
 def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "users"
@@ -313,7 +356,7 @@ def test_a_user_who_is_taken_out_of_the_file_while_the_server_runs(followed: tup
     raw.scram("ann", "s3cret")
     token = header_value(raw.hello("bob"), "handshakeToken")
     assert raw.get("about").status == 200
-    path.write_text("".join(one for one in path.read_text().splitlines(True) if one.startswith("bob ")))
+    remove_user(path, "ann")
     assert raw.get("about").status == 401
     assert raw.scram("ann", "s3cret")[-1].status == 403
     raw.token = ""
