@@ -73,7 +73,7 @@ class Settings:
             token = os.environ.get("HSFRAME_TOKEN") or None
         if token is None:
             user = user if user is not None else os.environ.get("HSFRAME_USER", "")
-            password = password if password is not None else os.environ.get("HSFRAME_PASSWORD")
+            password = password if password is not None else os.environ.get("HSFRAME_PASSWORD") or None
         found = replace(self, uri=uri, user=user or "", password=password or "", token=token)
         if user and password is None and token is None and self.auth not in ("none", "bearer"):
             found.client()  # what is wrong with the others is told before a person types

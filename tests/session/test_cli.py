@@ -228,10 +228,12 @@ def test_words_of_python_become_options(words: str, expected: str) -> None:
 def test_the_password_is_asked_for(
     login: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("HSFRAME_PASSWORD")
-    assert cli.main(["about"]) == 2  # no terminal here
-    said = capsys.readouterr().err
-    assert "give --password, or set HSFRAME_PASSWORD; --user '' is for a server that wants no login" in said
+    monkeypatch.setenv("HSFRAME_PASSWORD", "")  # as CI sets a secret that it has not
+    for _ in range(2):
+        assert cli.main(["about"]) == 2  # no terminal here
+        said = capsys.readouterr().err
+        assert "give --password, or set HSFRAME_PASSWORD; --user '' is for a server that wants no login" in said
+        monkeypatch.delenv("HSFRAME_PASSWORD", raising=False)
     asked: list[str] = []
 
     def getpass(prompt: str) -> str:
