@@ -232,12 +232,19 @@ def _port(text: str) -> int:
 
 def _connection() -> _Command:
     from hsframe.codecs.formats import CALL_FORMATS
+    from hsframe.protocol.login_steps import AUTH_SCHEMES
 
     parser = _Command(add_help=False)
     parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
     parser.add_argument("--user", help="else HSFRAME_USER")
     parser.add_argument(
         "--password", help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, or it is asked for"
+    )
+    parser.add_argument(
+        "--auth",
+        default="auto",
+        choices=AUTH_SCHEMES,
+        help="scram: nothing less; none: no login; bearer: HSFRAME_TOKEN",
     )
     parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
     parser.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")

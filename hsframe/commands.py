@@ -27,18 +27,17 @@ if TYPE_CHECKING:
 
 # What of a sync is not as it should be; only the first two are errors of it.
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
-_SETTINGS: Final = ("format", "timeout", "retries", "deadline", "trust_env")
+_SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "trust_env")
 _SHOWN: Final = 5  # points of one problem on stderr
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final = {
     r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
     r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
-    r"\b(layout|tz)='([^']+)'": r"--\1 \2",
+    r"\b(auth|layout|tz)='([^']+)'": r"--\1 \2",
     r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
     r"connect\((retries)=\)": r"--\1",
     r"\b(retries)=(?=\d)": r"--\1 ",
     r"\b(password|format|timeout|deadline)=(?=[ ,;]|$)": r"--\1",
-    "auth='none'": "--user ''",
     r"tls=TLSConfig\(ca_certificates_path=\.\.\.\)": "--ca FILE",
     r"tls=TLSConfig\(certificate_path=\.\.\., private_key_path=\.\.\.\)": "--certificate FILE",
     "tls: ca_certificates_path": "--ca",

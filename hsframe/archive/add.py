@@ -88,7 +88,7 @@ class Adding:
                     if not is_trial:
                         self._refuse_others()
                         if tables and not tables.points.server and self.server:
-                            tables.points.change_setting(SERVER_KEY, self.server)
+                            tables.points.change_settings({SERVER_KEY: self.server})
                 except HsFrameError as error:
                     if name:
                         is_some = not is_trial and bool(self.changes.new.total() or self.changes.changed.total())

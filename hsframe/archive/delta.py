@@ -209,11 +209,11 @@ class DeltaLog:
     def setting(self, key: str) -> str | None:
         return self._table.metadata().configuration.get(key)
 
-    def change_setting(self, key: str, text: str) -> None:
-        """Change a setting of the table, which makes a version."""
-        while self.setting(key) != text:
+    def change_settings(self, settings: dict[str, str]) -> None:
+        """Change settings of the table, which makes a version where one is another."""
+        while any(self.setting(key) != text for key, text in settings.items()):
             with suppress(CommitFailedError):  # someone else has made a version meanwhile
-                self._table.alter.set_table_properties({key: text}, raise_if_not_exists=False)
+                self._table.alter.set_table_properties(settings, raise_if_not_exists=False)
             self.refresh()
 
     def discard(self, files: Iterable[DataFile]) -> None:

@@ -45,6 +45,7 @@ _SCHEMA: Final = pa.schema(
     + [("since", _TIME), ("until", _TIME)]
 )
 SERVER_KEY: Final = "hsframe.server"
+LOGIN_KEY: Final = "hsframe.login"
 _JSON: Final = Json4()
 OF_SAMPLES: Final = "hsframe.samples"
 """The note of a commit: of which version of the samples the records tell."""

@@ -1,15 +1,19 @@
-"""Which server an archive is from: what tells it from others, so that histories of two are not mixed."""
+"""Which server an archive is from: what tells it from others, so that histories of two are not mixed.
+
+How it logged in is noted too. A job of cron connects anew each night, so what a session knows of this is not enough.
+"""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from hsframe.archive.points import ArchivedRecord
+from hsframe.archive.points import LOGIN_KEY, SERVER_KEY, ArchivedRecord, PointTable
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import warn_caller
+from hsframe.client.in_thread import in_thread
 from hsframe.errors import MetadataError, ReadWarning
-from hsframe.history.source import Source
+from hsframe.history.source import Source, WholeSource
 from hsframe.protocol.uris import is_loopback
 
 
@@ -21,6 +25,24 @@ async def server_of(source: Source) -> str:
     about = [*await source.about(raw=True), {}][0]
     names = (about.get(name) for name in ("serverName", "tz", "vendorName", "productName"))
     return f"{uri}#{', '.join(str(name) for name in names if name)}"
+
+
+async def expect_login(source: Source, storage: Storage) -> None:
+    """Refuse from now on what answers by less, where the archive was read by a login with SCRAM before."""
+
+    def noted() -> str | None:
+        return PointTable(storage.inside("points")).setting(LOGIN_KEY) if has_archive(storage) else None
+
+    if not isinstance(source, WholeSource) and await in_thread(noted) == "scram":
+        source.sender.expect_scram()
+
+
+async def note_server(source: Source, points: PointTable, server: str) -> None:
+    """Note the server, where it is known, and by which scheme it was logged in to: a token says nothing of that."""
+    settings = {SERVER_KEY: server} if server else {}
+    if not isinstance(source, WholeSource) and (login := await source.sender.log_in()).scheme != "bearer":
+        settings[LOGIN_KEY] = login.scheme
+    await in_thread(points.change_settings, settings)
 
 
 def known_records(storage: Storage, server: str = "") -> dict[str, ArchivedRecord]:

@@ -14,9 +14,9 @@ import pandas as pd
 from hsframe.archive.fill import Filling, Job, expected_table
 from hsframe.archive.layout import Layout
 from hsframe.archive.parquet_file import END_US
-from hsframe.archive.points import SERVER_KEY, ArchivedRecord
+from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.samples import Changes, young_from
-from hsframe.archive.server_identity import known_records, server_of
+from hsframe.archive.server_identity import expect_login, known_records, note_server, server_of
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
 from hsframe.client.in_thread import in_thread
@@ -58,6 +58,8 @@ async def sync_archive(
     fill: Fill | None = None,
 ) -> pd.DataFrame:
     """Bring an archive in step with a server; gives a row per point of what became of it."""
+    if not other_server:
+        await expect_login(source, storage)
     server = await server_of(source)
     known = await in_thread(known_records, storage, "" if other_server else server)
     if points is None:
@@ -111,8 +113,7 @@ async def fill_archive(
     """Read windows of some points into an archive, which is made where there is none; by `fill` if not here."""
     a_day = sum(record.rows_a_day or GUESSED_ROWS_A_DAY for record in records)
     tables = await in_thread(Tables.open_or_create, storage, Layout.of_density(a_day))
-    if server:
-        await in_thread(tables.points.change_setting, SERVER_KEY, server)
+    await note_server(source, tables.points, server)
     for log in (tables.samples, tables.points):
         await in_thread(log.storage.remove_left_parts)
     known, were_taken_back = await in_thread(tables.records), await in_thread(tables.were_taken_back)

@@ -50,6 +50,12 @@ class LoginSession:
         session, self._session = self._session, None
         return session
 
+    def expect_scram(self) -> None:
+        """Let no login by less count, also not the one that there is, unless `auth` has it."""
+        self._credentials = replace(self._credentials, scram_seen=True)
+        if self._session is not None and self._session.scheme != "scram":
+            self._session = None
+
     async def current(self, patience: Patience) -> LoginResult:
         """The session; logs in if there is none.
 
@@ -83,7 +89,8 @@ class LoginSession:
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
                         f"the server at {self._base} wants no login of {who.username!r}: it answers everyone, or "
-                        "something else answers in its place; say auth='none' if that is meant",
+                        "something else answers in its place; say auth='none' if that is meant, or auth='scram' to "
+                        "refuse it",
                         LoginWarning,
                     )
                 return session

@@ -124,6 +124,10 @@ class RequestSender:
             if answer.status != 200:
                 log.outcome = f"HTTP {answer.status}"
 
+    def expect_scram(self) -> None:
+        """Let nothing answer that logs in by less than SCRAM, as if this had been done before."""
+        self._session.expect_scram()
+
     async def log_in(self, patience: Patience | None = None) -> LoginResult:
         """The current login; logs in if there was none yet."""
         self.check_loop()

@@ -190,10 +190,10 @@ class _Steps:
         if self._credentials.auth == "scram":
             self._fail(f"auth='scram', and the server offers {named}", answer)
         if "plaintext" in schemes:
-            self._check_not_less("PLAINTEXT", answer)
+            self._check_not_less("PLAINTEXT", "plaintext", answer)
             return (yield from self._plaintext())
         if "basic" in schemes or _is_niagara(answer):
-            self._check_not_less("Basic", answer)
+            self._check_not_less("Basic", "basic", answer)
             return (yield from self._basic())
         if answer.status == 401:
             self._fail(
@@ -201,17 +201,18 @@ class _Steps:
                 answer,
             )
         if 200 <= answer.status < 300 and not answer.is_html:
-            self._check_not_less("no login", answer)
+            self._check_not_less("no login", "none", answer)
             if token := _authentication_info(answer).get("authtoken"):
                 return LoginResult("plaintext", _bearer(Secret(token)))
             return LoginResult("none")  # the server knows no login
         self._refuse(answer, "the login was refused")
 
-    def _check_not_less(self, offered: str, answer: HttpAnswer) -> None:
+    def _check_not_less(self, offered: str, auth: AuthScheme, answer: HttpAnswer) -> None:
         if self._credentials.scram_seen:
             self._fail(
-                f"the server has logged this user in by SCRAM before, and now offers {offered}: something else may "
-                "answer in its place, so nothing was sent to it; if the server was changed so on purpose, connect anew",
+                f"the server has asked for a login by SCRAM before, and now offers {offered}: something else may "
+                "answer in its place, so nothing was sent to it; if the server was changed so on purpose, connect with "
+                f"auth='{auth}'",
                 answer,
             )
 

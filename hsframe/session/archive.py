@@ -106,7 +106,9 @@ class Archive(ArchiveReads):
         other_server : bool
             An archive notes its server, and takes nothing from another one. True: the server has moved, and this is
             the one from now on. Servers are told apart by their uri; on this machine, where tunnels end, not by the
-            port, but by the name, zone, vendor and product that they report; another port gives a ReadWarning.
+            port, but by the name, zone, vendor and product that they report; another port gives a ReadWarning. It also
+            notes the login: after one by SCRAM, a server that takes less or wants none is refused with an AuthError,
+            unless it has moved, or ``connect(auth=...)`` names the scheme.
 
         Returns
         -------

@@ -44,7 +44,8 @@ def connect(settings: SessionSettings) -> Session:
         A bearer token in place of a login. Environment: ``HSFRAME_TOKEN``, where neither `user` nor `password` is
         given here.
     auth : str
-        The login scheme: ``"auto"`` takes the one that the server offers.
+        The login scheme: ``"auto"`` takes the best that the server offers, and warns where it wants no login; then
+        ``"none"`` says that this is meant, and ``"scram"`` refuses it, and all that is less than SCRAM.
     allow_insecure : bool
         Allow PLAINTEXT and Basic over plain http to another machine.
     format : str

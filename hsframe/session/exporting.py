@@ -166,8 +166,10 @@ async def _wide(source: Source, request: ExportRequest) -> Exported:
 async def _found(source: Source, request: ExportRequest, progress: Progress) -> tuple[Export, dict[str, HsFrameError]]:
     """The points and windows of an export, and the errors of points that are unknown."""
     from hsframe.archive.export import Export
-    from hsframe.archive.server_identity import server_of
+    from hsframe.archive.server_identity import expect_login, server_of
 
+    if not request.is_file:
+        await expect_login(source, _storage_of(request)[0])
     raises, unknown = request.on_error == "raise", dict[str, HsFrameError]()
     records = await find_records(source, request.points, failures=None if raises else unknown)
     options = ReadOptions(

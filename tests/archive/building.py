@@ -56,7 +56,7 @@ def building() -> Database:
 
 def forget_server(path: Path) -> None:
     """Let an archive that several tests copy go on with the server of each: one of another port is warned of."""
-    Tables.open(Storage(str(path))).points.change_setting(SERVER_KEY, "")
+    Tables.open(Storage(str(path))).points.change_settings({SERVER_KEY: ""})
 
 
 def assert_in_step(

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import re
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from hsframe.archive.fill import Filling
 from hsframe.archive.points import ArchivedRecord
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables
-from hsframe.errors import MetadataError, ReadWarning, UnknownRecError
+from hsframe.errors import AuthError, MetadataError, ReadWarning, UnknownRecError
 from hsframe.frame.reads import note_source
 from hsframe.kinds import MARKER, Ref
+from hsframe.protocol.login_steps import AuthScheme
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import DAY_US, FIRST_US, NOW_US, QUARTER_US, SINCE, assert_in_step, building
@@ -183,7 +185,7 @@ def test_another_server_is_refused_until_it_is_said_that_it_moved(
 ) -> None:
     archive = Archive(tmp_path)
     archive.sync("temp", session=session, since=SINCE)
-    Tables.open(Storage(str(tmp_path))).points.change_setting("hsframe.server", "https://there.example/api")
+    Tables.open(Storage(str(tmp_path))).points.change_settings({"hsframe.server": "https://there.example/api"})
     for name in ("USER", "PASSWORD"):
         monkeypatch.setenv(f"HSFRAME_{name}", "demo")
     monkeypatch.setenv("HSFRAME_URI", session.uri)
@@ -242,6 +244,39 @@ def test_servers_behind_tunnels_are_told_apart_by_what_they_call_themselves(
         archive.sync(session=there, other_server=True)
     with pytest.raises(MetadataError, match="and this is"):
         archive.sync(session=session)
+
+
+@pytest.mark.parametrize("less", ["none", "plaintext", "basic"])
+def test_a_server_that_asked_for_scram_once_does_not_answer_by_less(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch, capsys: Any, less: AuthScheme
+) -> None:
+    """In cron each process is new, and something else may answer in the place of the server."""
+    archive, now = Archive(tmp_path), (SINCE, None)
+    archive.sync("temp", session=session, since=SINCE)
+    versions = archive.versions
+    words = rf"by SCRAM before, and now offers .*connect with auth='{less}'"
+    how: dict[str, Any] = {"users": {}} if less == "none" else {"scheme": less}
+    with running_server(building(), **how) as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # another port, and no login, which the session itself takes
+        for is_logged_in in (False, True):
+            with hsframe.connect(server.uri, "demo", "demo") as other:
+                for dry_run in (True, False):
+                    if is_logged_in and dry_run:
+                        other.read("site")
+                    with pytest.raises(AuthError, match=words):
+                        archive.sync(session=other, dry_run=dry_run)
+                    with pytest.raises(AuthError, match=words):
+                        other.export("power", now, tmp_path, dry_run=dry_run)
+        pd.testing.assert_frame_equal(archive.versions, versions)
+        for name in ("USER", "PASSWORD"):
+            monkeypatch.setenv(f"HSFRAME_{name}", "demo")
+        monkeypatch.setenv("HSFRAME_URI", server.uri)
+        assert cli.main(["sync", str(tmp_path), "--quiet"]) == 3
+        assert f"connect with --auth {less}" in capsys.readouterr().err
+        assert cli.main(["sync", str(tmp_path), "--quiet", "--auth", less, "--dry-run"]) == 0
+        assert cli.main(["sync", str(tmp_path), "--quiet"]) == 3
+        assert cli.main(["sync", str(tmp_path), "--quiet", "--auth", less]) == 0
+        assert cli.main(["sync", str(tmp_path), "--quiet"]) == 0  # it is noted that this is meant
 
 
 def test_a_frame_says_from_which_server_a_new_archive_is(tmp_path: Path, session: Session) -> None:

@@ -169,7 +169,9 @@ def test_a_server_that_wants_no_login_of_a_named_user_is_warned_of(serve: Any, f
             await client.about()
             await client.about()
 
-    with pytest.warns(LoginWarning, match="wants no login of 'ann'.*say auth='none'") as told:
+    with pytest.warns(
+        LoginWarning, match="wants no login of 'ann'.*say auth='none' if that is meant, or auth='scram' to refuse"
+    ) as told:
         asyncio.run(main())
     assert len(told) == 1
     asyncio.run(main(auth="none"))

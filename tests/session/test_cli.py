@@ -232,7 +232,7 @@ def test_the_password_is_asked_for(
     for _ in range(2):
         assert cli.main(["about"]) == 2  # no terminal here
         said = capsys.readouterr().err
-        assert "give --password, or set HSFRAME_PASSWORD; --user '' is for a server that wants no login" in said
+        assert "give --password, or set HSFRAME_PASSWORD; --auth none is for a server that wants no login" in said
         monkeypatch.delenv("HSFRAME_PASSWORD", raising=False)
     asked: list[str] = []
 
