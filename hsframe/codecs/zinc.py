@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from hsframe.codecs.body_text import GRID_BYTES, TOO_DEEP, at_most, error_at, text_of
@@ -30,6 +31,9 @@ _VALUE_BYTES: Final = 120
 _CHECKED_VALUES: Final = 1000
 # So many commas may be in the texts of a row for one of its cells.
 _COMMAS_A_CELL: Final = 100
+# After a plain row some lines are read at once, then twice as many; at most so many characters.
+_LINES_AHEAD: Final = 4
+_MOST_AHEAD: Final = 1 << 16
 
 # <ver> := "ver:" <str>
 _VER = re.compile(r"[ \t]*ver[ \t]*:[ \t]*(?=\")")
@@ -262,9 +266,19 @@ class _Reader:
         return cols
 
     def rows(self, width: int, depth: int) -> list[Sequence[Any]]:
+        if depth == 0:
+            self.check_lines(width)
         text, known = self.text, self.cells.__getitem__
         cells: list[Any] = []  # row by row: a list for each row would take more than its cells
+        ahead = 0  # so many characters are likely to be plain rows
         while not self.at_end():
+            end = text.rfind("\n", self.pos, self.pos + ahead)
+            if end >= 0 and (plain := self.plain_rows(text[self.pos : end], width)) is not None:
+                self.check_size(len(plain))
+                cells += plain
+                self.pos = end + 1
+                ahead = min(2 * ahead, _MOST_AHEAD)
+                continue
             end = text.find("\n", self.pos)
             line = (text[self.pos :] if end < 0 else text[self.pos : end]).removesuffix("\r")
             commas = line.count(",")
@@ -277,22 +291,47 @@ class _Reader:
                 is_likely = commas <= _COMMAS_A_CELL * width and _PIECES.fullmatch(line + ",")
                 pieces = _PIECE.findall(line + ",") if is_likely else []
                 whole = len(pieces) == width and ",".join(pieces) == line
-            self.check_size(width)
+            ahead = 0
             if whole:
                 try:
                     row = list(map(known, pieces))
-                    cells += row
-                    self.pos = len(text) if end < 0 else end + 1
-                    continue
                 except CodecError:
                     pass  # a comma within a value, or an error, which row() will locate
+                else:
+                    self.check_size(width)
+                    cells += row
+                    self.pos = len(text) if end < 0 else end + 1
+                    ahead = _LINES_AHEAD * (len(line) + 1)
+                    continue
             if not line.strip(" \t"):
                 break
             found = self.row(width, depth)
             if found is None:
                 break
+            self.check_size(width)
             cells += found
         return [cells[place::width] for place in range(width)]
+
+    def check_lines(self, width: int) -> None:
+        """Refuse too many rows before they are read; a list, a dict or a grid may go on in the lines after it."""
+        if self.text.count("\n", self.pos) * width > self.limits.cells:
+            stop = min((at for mark in "[{<" if (at := self.text.find(mark, self.pos)) >= 0), default=len(self.text))
+            rows = self.text[self.pos : stop].rstrip().count("\n")
+            self.limits.check("cells", rows * width, _SOURCE)
+
+    def plain_rows(self, lines: str, width: int) -> list[Any] | None:
+        """The cells of lines of which each piece between commas is a scalar; None where one is not."""
+        rows = lines.replace("\r\n", "\n").removesuffix("\r").split("\n")
+        is_plain = set(map(str.count, rows, repeat(","))) == {width - 1}
+        # Where there is one column, a line without a value ends the grid.
+        if not is_plain or (width == 1 and not all(map(str.strip, rows, repeat(" \t")))):
+            return None
+        made = self.cells.made
+        try:
+            return list(map(self.cells.__getitem__, ",".join(rows).split(",")))
+        except CodecError:
+            self.cells.made = made
+            return None
 
     # <row>  := <cell> ("," <cell>)* <nl>
     # <cell> := [<val>]

@@ -11,8 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hsframe.codecs import decode, decode_exact, encode_exact
+from hsframe.codecs import decode, decode_exact, encode_exact, zinc
 from hsframe.codecs.entities import try_records
 from hsframe.codecs.histories import HistoryStream, try_decode
 from hsframe.codecs.histories import decode as decode_module
@@ -72,6 +74,70 @@ def test_cells_and_columns_are_bounded_in_each_format(short: str, rows: int) -> 
         decode(body, short, limits=Limits(cells=30 * rows - 1))
     with pytest.raises(CodecError, match=r"has 30 columns or more, and 29 are allowed; .*hsframe.Limits\(columns="):
         decode(body, short, limits=Limits(columns=29))
+
+
+MANY_ROWS = {
+    "nulls": "a\n" + "N\n" * 300_000,
+    "line ends of two bytes": "a\n" + "N\r\n" * 300_000,
+    "two columns": "a,b\n" + "N,\n" * 150_000,
+    "no history": "ts,v0\n" + ",\n" * 150_000,
+    "a history": "ts,v0\n" + f"{STAMP},N\n" * 150_000,
+    "a list at the end": "a\n" + "N\n" * 300_000 + "[1,\n2]\n",
+}
+
+
+@pytest.mark.parametrize("rows", MANY_ROWS.values(), ids=MANY_ROWS)
+def test_the_rows_of_zinc_are_counted_before_they_are_read(rows: str, monkeypatch: Any) -> None:
+    body = f'ver:"3.0"\n{rows}'.encode()
+    assert len(decode(body, "zinc", limits=Limits(cells=300_010))) >= 150_000
+    for method in ("plain_rows", "row", "value"):
+        monkeypatch.setattr(zinc._Reader, method, lambda *_: pytest.fail("a row was read"))
+    with pytest.raises(CodecError, match="cells or more, and 200,000 are allowed"):
+        decode_exact(body, "zinc", Limits(cells=200_000))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n \r\n", "\n" * 50])
+@pytest.mark.parametrize("row", ["1", '"["', "[1,\n2\n]", '<<ver:"3.0"\nx\n>>', '<<ver:"3.0"\nx\n\n>>'])
+def test_lines_that_are_no_rows_do_not_count(row: str, end: str) -> None:
+    for columns, cell in (("a", row), ("a,b", f"{row},2")):
+        body = f'ver:"3.0"\n{columns}\n' + "\n".join([cell] * 40) + end
+        assert len(decode(body, "zinc", limits=Limits(cells=40 * len(columns.split(","))))) == 40
+
+
+ZINC_ROWS = [
+    "1,2",
+    "N,",
+    ",",
+    '"a,b",1',
+    '"a,b',
+    "[],1",
+    "[1,2],3",
+    "[1,\n2],3",
+    " 1 ,T ",
+    "1,2\r",
+    "1",
+    "",
+    "1,2 kW",
+    "x>>,1",
+]
+
+
+@pytest.mark.parametrize("version", ["3.0", "2.0"])
+@given(st.lists(st.sampled_from(ZINC_ROWS) | st.just("1,2"), max_size=30), st.sampled_from(["a", "a,b"]), st.booleans())
+def test_many_lines_at_once_are_read_as_line_by_line(version: str, rows: list[str], columns: str, nested: bool) -> None:
+    text = "\n".join([f'ver:"{version}"', columns, *rows, ""])
+    text = f'ver:"3.0"\na\n<<{text}>>\n' if nested else text
+
+    def outcome() -> object:
+        try:
+            return decode_exact(text, "zinc")
+        except CodecError as error:
+            return str(error)
+
+    at_once = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zinc, "_LINES_AHEAD", 0)
+        assert outcome() == at_once
 
 
 @pytest.mark.parametrize("short", FORMATS)
