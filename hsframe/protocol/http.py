@@ -34,7 +34,7 @@ _SPEAKS_TLS: Final = re.compile(r"HTTP request (was sent )?to (an )?HTTPS|HTTP t
 # RFC 9209, section 2.1.1; what is quoted may be any words (RFC 8941, section 3.3.3).
 _PROXY_ERROR: Final = re.compile(r";\s*error\s*=")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
-# Longer bodies are no JSON errors; the library would make hundreds of megabytes of some.
+# Of longer bodies the words are not looked for; a library would make hundreds of megabytes of some.
 _LONGEST_ERROR: Final = 1 << 20
 # A reference to a character by a number that no character has; Python refuses to read thousands of digits.
 _LONG_NUMBER: Final = re.compile(r"&#[0-9]{8,};?")
@@ -167,8 +167,9 @@ class HttpAnswer:
         """What the server says: an error grid, a JSON error, a page, a text, why it takes no token, or the reason."""
         text = self.json_error
         if self.is_grid:
-            with suppress(CodecError):
-                text = str(decode_exact(self.body, formats_by_start(self.body)[0]).meta.get("dis") or "")
+            if len(self.body) <= _LONGEST_ERROR:
+                with suppress(CodecError):
+                    text = str(decode_exact(self.body, formats_by_start(self.body)[0]).meta.get("dis") or "")
         elif not text and self.is_html:
             text = _page_text(self.body)
         elif not text and (not self.media_type or self.media_type.startswith("text/")):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsframe.errors import AuthError, HTTPStatusError, NetworkError
+from hsframe.grid import Grid
 from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure
 
 URL = "http://host/api/demo/read"
@@ -87,6 +88,17 @@ def test_a_page_instead_of_a_grid_is_named(page: bytes) -> None:
     assert "found an HTML page instead of a grid" in str(error)
     assert "Log in" in str(error)
     assert "http://host:port/api/demo/" in str(error)
+
+
+def test_a_long_error_grid_is_not_read_for_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    monkeypatch.setattr(
+        "hsframe.protocol.http.decode_exact", lambda body, _: reads.append(len(body)) or Grid({"dis": "no"})
+    )
+    for size in (0, 1 << 20):
+        body = b'ver:"3.0" err dis:"no"\na,b\n' + b"<<>>," * size
+        assert HttpAnswer(500, "", (("Content-Type", "text/zinc"),), body).text == ("" if size else "no")
+    assert len(reads) == 1
 
 
 def test_redirects() -> None:
