@@ -213,6 +213,7 @@ def _server() -> _Command:
     parser = _Command(add_help=False, epilog="\n".join(["quirks to test clients:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
+    parser.add_argument("--quiet", action="store_true", help="log nothing but what was refused or went wrong")
     parser.add_argument_group("to test clients").add_argument(
         "--quirk",
         action="append",

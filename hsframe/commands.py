@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import logging
 import os
 import re
 import shutil
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,6 +104,7 @@ def serve(args: argparse.Namespace) -> int:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _new_password(args.user)}
     database: Database | None = None
     with ExitStack() as alone:
+        alone.enter_context(_logged(logging.WARNING if args.quiet else logging.INFO))
         folder = None if args.folder is None else local_path(args.folder)
         if args.folder is not None and (folder is None or (folder / "samples").is_dir()):
             from hsframe.archive.served import ArchiveDatabase
@@ -117,6 +120,28 @@ def serve(args: argparse.Namespace) -> int:
             database = parquet_folder(folder)
         run.serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
     return 0
+
+
+@contextmanager
+def _logged(level: int) -> Iterator[None]:
+    """What the server tells goes to stderr, from a level on."""
+    log, handler = logging.getLogger("hsframe.server"), logging.StreamHandler()
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    before = log.level
+    log.setLevel(level)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+class _Lines(logging.Formatter):
+    """No line begins with a time but the first one of a record, whatever a client or a trace says."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n    ".join(super().format(record).splitlines())
 
 
 def set_user(args: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.protocol.secret import HiddenStr
+from hsframe.server import journal
 from hsframe.server.auth import LoggedIn, LoginOptions, Logins
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
@@ -156,7 +157,7 @@ async def _handle(request: web.Request) -> web.StreamResponse:
         response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
     size = 0 if not isinstance(response.body, bytes) else len(response.body)
     took_ms = (time.perf_counter() - started) * 1e3
-    _log.info("%s %s: %d, %s, %d bytes, %.1f ms", request.method, name, response.status, found, size, took_ms)
+    _log.debug("%s %r: %d, %s, %d bytes, %.1f ms", request.method, name, response.status, found, size, took_ms)
     return response
 
 
@@ -169,7 +170,7 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
     if isinstance(admitted, HiddenStr):
         return web.Response(headers={"Authentication-Info": admitted})
-    who = admitted.user, logins.role_of(admitted.user)
+    who = admitted.user, logins.role_of(admitted.user), address
     op = request.app[SERVED_OPS].get(name)
     if op is None:
         raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
@@ -202,10 +203,21 @@ async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args
 
 
 def _work(
-    op: Op, name: str, asked: _Asked, state: State, user: str, role: Role, chosen: MediaFormat, packs: bool
+    op: Op,
+    name: str,
+    asked: _Asked,
+    state: State,
+    user: str,
+    role: Role,
+    address: str,
+    chosen: MediaFormat,
+    packs: bool,
 ) -> tuple[Grid, _Written | None]:
     """The answer of an op, in a thread; written too where that is short."""
-    grid = _run(op, Call(name, _request_grid(asked), state, user, role))
+    call = Call(name, _request_grid(asked), state, user, role, address)
+    grid = _run(op, call)
+    if op.changes(call.grid):
+        journal.changed(call, grid)
     is_short = len(grid) * len(grid.cols) < _FEW_CELLS
     return grid, _write(name, grid, chosen, packs) if is_short else None
 
@@ -233,8 +245,8 @@ def _run(op: Op, call: Call) -> Grid:
     except OverflowError:
         what = "there are times beyond the years 1 to 9999, which no answer can have; ask for a range without them"
         return error_grid(call.op, OpRefusal(what, "RangeErr"))
-    except Exception as error:  # a bug of the server: the client gets an error grid, the log gets the trace
-        _log.exception("the op %s failed", call.op)
+    except Exception as error:  # a bug of the server: the client gets an error grid, the log has it too
+        journal.failed(call, error)
         return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))
 
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import constant_time
 from hsframe.errors import AuthError, MetadataError
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr
+from hsframe.server import journal
 from hsframe.server.clock import Clock
 from hsframe.server.expiring import Expiring
 from hsframe.server.refusal import HttpRefusal
@@ -227,6 +228,7 @@ class Logins:
             yield
         except AuthError:
             wait_s = 0 if wrong + 1 < _FREE_TRIES else min(2 ** (wrong + 1 - _FREE_TRIES), _LOCKED_OUT_S)
+            journal.refused_login(user, address, wrong + 1, wait_s)
             self._wrong.put(count, (wrong + 1, self._clock.monotonic_s() + wait_s), address)
             raise HttpRefusal(403, "the user name or the password is wrong") from None
         self._wrong.pop(count)

@@ -36,7 +36,7 @@ class State:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an op: its name on the wire, the request, and the user with the role; ``""`` without a login.
+    """One call of an op: its name on the wire, the request, and who calls; the user is ``""`` without a login.
 
     A test that imitates another server sets which samples are `between` two instants, and when a hisWrite is stored.
     """
@@ -46,6 +46,7 @@ class Call:
     state: State
     user: str
     role: Role = "admin"
+    address: str = ""
     between: Callable[[Samples, int, int | None], slice] = Samples.between
     store: Callable[[Callable[[], None]], None] = lambda do: do()
 

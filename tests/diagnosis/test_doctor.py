@@ -307,9 +307,9 @@ def test_nothing_is_written_and_the_default_session_stays(caplog: pytest.LogCapt
     before = {name: database.history(name).ts_us.copy() for name in "abcd"}
     with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as session:
         records = session.read("id")
-        with caplog.at_level(logging.INFO, "hsframe.server"):
+        with caplog.at_level(logging.DEBUG, "hsframe.server"):
             hsframe.doctor()
-        ops = {found[1] for line in caplog.messages if (found := re.match(r"(?:GET|POST) (\w+):", line))}
+        ops = {found[1] for line in caplog.messages if (found := re.match(r"(?:GET|POST) '(\w+)':", line))}
         assert "hisRead" in ops
         assert ops <= READ_ONLY
         pd.testing.assert_frame_equal(session.read("id"), records)
@@ -324,13 +324,13 @@ def test_nothing_is_written_and_the_default_session_stays(caplog: pytest.LogCapt
 
 def requests(caplog: pytest.LogCaptureFixture, op: str) -> list[int]:
     """The HTTP status of each request of an op that a server has logged."""
-    found = (re.match(rf"(?:GET|POST) {op}: (\d+)", line) for line in caplog.messages)
+    found = (re.match(rf"(?:GET|POST) '{op}': (\d+)", line) for line in caplog.messages)
     return [int(one[1]) for one in found if one]
 
 
 def his_reads(server: RunningServer, caplog: pytest.LogCaptureFixture, points: list[str]) -> list[int]:
     caplog.clear()
-    with caplog.at_level(logging.INFO, "hsframe.server"), hsframe.connect(server.uri, "demo", "demo") as session:
+    with caplog.at_level(logging.DEBUG, "hsframe.server"), hsframe.connect(server.uri, "demo", "demo") as session:
         df = session.his_read(points, "2026-03-25,2026-04-07", tz="UTC")
     assert len(df) == 14 * 96 - 4  # the clocks go forward
     return requests(caplog, "hisRead")

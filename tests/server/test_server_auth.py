@@ -213,8 +213,8 @@ def test_no_header_is_logged(start: Callable[..., Any], caplog: pytest.LogCaptur
     raw = start(users=USERS)
     raw.scram("demo", "s3cret")
     raw.get("about")
-    assert "GET about: 200, 1 rows, " in caplog.text
-    assert "GET about: 401, no grid, " in caplog.text
+    assert "GET 'about': 200, 1 rows, " in caplog.text
+    assert "GET 'about': 401, no grid, " in caplog.text
     assert raw.token not in caplog.text
     assert "BEARER" not in caplog.text
 

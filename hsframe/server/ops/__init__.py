@@ -27,6 +27,10 @@ class Op:
     role: Role = "admin"  # the least that may call it; pointWrite needs more to write
     writes: bool = False
 
+    def changes(self, request: Grid) -> bool:
+        """Whether the request is to change something; pointWrite without a level reads."""
+        return self.role != "viewer" or (self.writes and request.has_col("level"))
+
 
 def _ops(call: Call) -> Grid:
     served = (op for op in OPS.values() if not (op.writes and call.database.refusal) and call.may(op.role))

@@ -1,0 +1,121 @@
+"""What the log of the server tells, and what it does not."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hsframe
+from hsframe import commands
+from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.users import set_user
+
+WRITE = 'ver:"3.0" id:@kw\nts,val\n2026-11-09T00:00:00-05:00 New_York,1kW\n'
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """The lines that a server logs by default, since it was asked last."""
+    caplog.set_level(logging.INFO, "hsframe.server")
+
+    def lines() -> list[str]:
+        said = [record.getMessage() for record in caplog.records if record.name == "hsframe.server"]
+        caplog.clear()
+        return said
+
+    return lines
+
+
+def test_wrong_passwords_are_told_with_user_and_address_and_from_when_on_they_wait(
+    start: Callable[..., Any], told: Callable[[], list[str]]
+) -> None:
+    raw = start(users={"ann": "s3cret"})
+    for name in ("ann", "bob"):
+        for _ in range(6):
+            raw.scram(name, "hunter-2")
+        said = told()
+        assert said[0] == f"login of '{name}' from 127.0.0.1 refused: wrong password (1)"
+        assert said[4:] == [
+            f"login of '{name}' from 127.0.0.1 refused: wrong password (5); the next try has to wait 1 s"
+        ]
+        assert "hunter-2" not in str(said)
+
+
+def test_writes_and_actions_are_told_and_reads_are_not(
+    start: Callable[..., Any], told: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = start(users={"ann": "s3cret", "bob": "s3cret"}, roles={"bob": "viewer"})
+    raw.scram("ann", "s3cret")
+    raw.get("read", filter="point")
+    raw.get("hisRead", id="@kw", range="2026-11-09")
+    raw.call("pointWrite", 'ver:"3.0"\nid\n@fan\n')
+    assert told() == []
+    raw.call("hisWrite", WRITE)
+    raw.call("pointWrite", 'ver:"3.0"\nid,level,val\n@fan,10,T\n')
+    raw.call("invokeAction", 'ver:"3.0" id:@kw action:"nine"\nempty\n')
+    stored, commanded, refused = told()
+    assert stored == "hisWrite of 'ann' from 127.0.0.1 done: 1 rows; @kw"
+    assert commanded == "pointWrite of 'ann' from 127.0.0.1 done: 1 rows; @fan; level 10; val True"
+    assert refused.startswith("invokeAction of 'ann' from 127.0.0.1 refused: there is no action 'nine'; ")
+
+    def full(*_: object) -> None:
+        raise OpRefusal("written.sqlite cannot be written: the disk is full; nothing was stored", "IOErr")
+
+    monkeypatch.setattr(raw.server.database, "store", full)
+    raw.call("hisWrite", WRITE)
+    assert told() == [
+        "hisWrite of 'ann' from 127.0.0.1 refused: written.sqlite cannot be written: the disk is full; nothing was "
+        "stored; 1 rows; @kw"
+    ]
+    raw.scram("bob", "s3cret")
+    raw.call("hisWrite", WRITE)
+    assert "hisWrite of 'bob' from 127.0.0.1 refused: the user 'bob' has the role viewer" in told()[0]
+
+
+def test_a_client_forges_no_line(start: Callable[..., Any], told: Callable[[], list[str]]) -> None:
+    raw = start(users={"ann": "s3cret"})
+    forged = "x\n2026-11-09T00:00:00+0000 INFO hisWrite of 'bob' \x1b[2J\u202e\u2028"
+    raw.scram(forged, "hunter-2")
+    raw.scram("y" * 5_000, "hunter-2")
+    raw.scram("ann", "s3cret")
+    raw.call("invokeAction", hsframe.Grid({"id": hsframe.Ref("kw"), "action": forged}, ["a"], [["1"]]))
+    said = told()
+    assert len(said) == 3
+    assert all(line.isprintable() and len(line) < 1_000 for line in said)
+
+
+def test_a_trace_begins_no_line_with_a_time() -> None:
+    record = logging.LogRecord("hsframe.server", logging.ERROR, "", 0, "failed\r2026 INFO\n2026 INFO", None, None)
+    assert commands._Lines("%(message)s").format(record).splitlines() == ["failed", "    2026 INFO", "    2026 INFO"]
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("quiet", [False, True])
+def test_serve_logs_to_stderr(tmp_path: Path, quiet: bool) -> None:
+    path = tmp_path / "users"
+    set_user(path, "ann", "operator", ScramCredentials.from_password("s3cret", iterations=MIN_ITERATIONS))
+    command = [sys.executable, "-m", "hsframe", "serve", "--users", str(path), "--port", "0", *["--quiet"] * quiet]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            uri = process.stdout.readline().strip()
+            with pytest.raises(hsframe.AuthError), hsframe.connect(uri, "ann", "hunter-2") as session:
+                session.about()
+            with hsframe.connect(uri, "ann", "s3cret") as session:
+                point = session.read('point and writable and kind=="Bool"')["id"].iloc[0]
+                session.point_write(point, 10, True)
+        finally:
+            process.terminate()
+        said = process.communicate()[1].splitlines()
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"
+    assert re.fullmatch(rf"{time} WARNING login of 'ann' from 127.0.0.1 refused: wrong password \(1\)", said[0])
+    assert len(said) == 2 - quiet, said
+    assert quiet or re.fullmatch(rf"{time} INFO pointWrite of 'ann' from 127.0.0.1 done: 1 rows; @.*val True", said[1])
