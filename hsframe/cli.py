@@ -14,11 +14,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from hsframe import commands
 from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, ZoneError
+from hsframe.options import Limits
 from hsframe.version import __version__
 
 _SPAN_HELP: Final = (
@@ -27,6 +29,8 @@ _SPAN_HELP: Final = (
 
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
 _SPAN: Final = re.compile(r"-\d")
+
+_LIMITS: Final = [limit.name for limit in fields(Limits)]
 
 _EXIT_CODES: Final = (
     "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
@@ -252,6 +256,14 @@ def _connection() -> _Command:
     parser.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
     parser.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
     parser.add_argument(
+        "--allow",
+        action="append",
+        type=_limit,
+        default=[],
+        metavar="NAME=COUNT",
+        help=f"how much an answer may hold: {', '.join(_LIMITS)}; may be given several times",
+    )
+    parser.add_argument(
         "--trust-env", action="store_true", help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment"
     )
     parser.add_argument("--ca", metavar="FILE", help="trust the authorities of this PEM file, not those of the machine")
@@ -291,6 +303,13 @@ def _storage_option(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError("expected KEY=VALUE, as in AWS_REGION=eu-west-1")  # the text may be a secret
     return name, value
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if name not in _LIMITS or not (count.isascii() and count.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected NAME=COUNT, where NAME is {', '.join(_LIMITS)}; got {text!r}")
+    return name, int(count)
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:

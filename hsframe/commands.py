@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.errors import MetadataError
+from hsframe.options import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,13 +34,23 @@ _SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "trust_e
 _SHOWN: Final = 5  # points of one problem on stderr
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final = {
+    r"Archive\('([^']+)'\)\.sync\('([^']+)', since=\.\.\.\)": r"hsframe sync \1 \2 --since DATE",
+    r"Archive\('([^']+)'\)\.sync\('([^']+)'\)": r"hsframe sync \1 \2",
     r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
+    r"\bsync\(\)": "hsframe sync",
+    r"\bread\('([^']+)'\)": r"hsframe read '\1'",
+    r"\bhsframe\.export\(\.\.\.\)": "hsframe export",
+    r"; hsframe\.connect\(uri, user, password\) reads from a server": "; --uri says which server",
+    r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
+    r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",
+    r"doctor\(point=id\)": "--point ID",
     r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
-    r"\b(auth|layout|tz)='([^']+)'": r"--\1 \2",
+    r"\b(auth|deadline|header|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
+    r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
     r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
     r"connect\((retries)=\)": r"--\1",
     r"\b(retries)=(?=\d)": r"--\1 ",
-    r"\b(password|format|timeout|deadline)=(?=[ ,;]|$)": r"--\1",
+    r"\b(auth|deadline|format|header|layout|password|point|since|timeout|tz)=(?=[ ,;]|$)": r"--\1",
     r"tls=TLSConfig\(ca_certificates_path=\.\.\.\)": "--ca FILE",
     r"tls=TLSConfig\(certificate_path=\.\.\., private_key_path=\.\.\.\)": "--certificate FILE",
     "tls: ca_certificates_path": "--ca",
@@ -48,6 +59,18 @@ _IN_COMMANDS: Final = {
     r"since='([^']+)'": r"--since \1",
     "other_server=True": "--other-server",
     "trust_env=True": "--trust-env",
+    "storage_options=": "variables of the environment, or --storage-option",
+    "needs token=": "needs HSFRAME_TOKEN in the environment",
+    "give a user name and a password, or a token": "give --user and --password, or set HSFRAME_USER and "
+    "HSFRAME_PASSWORD, or HSFRAME_TOKEN",
+    "and key_password if the key is encrypted": "and a key that is not encrypted",
+    ", or a timedelta": "",
+    r"df\.to_csv\(\), or ": "",
+    r"\. df\.hs\.catalog has the reason of each": "",
+    # What only Python has: a frame a point, and the wall times of several zones side by side.
+    r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
+    r"is for his_read with interval= of a day or more: ": "cannot be had here: ",
+    r"read a row per sample with shape='tidy', .* \(say\)": "take hsframe export --layout tidy, or fewer points",
     r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME, or --users FILE",
 }
 
@@ -61,6 +84,8 @@ def _connect(args: argparse.Namespace) -> Session:
     user, password, args.password = args.user, args.password, None
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
+    if args.allow:
+        options["limits"] = Limits(**dict(args.allow))
     if args.ca or args.certificate:
         from hsframe.client.tls import TLSConfig
 

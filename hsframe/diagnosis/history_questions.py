@@ -90,7 +90,7 @@ async def one_point(exam: Examination) -> Answer:
     return (
         f"yes, but {looked} hardly any samples",
         f"the questions that follow cannot be answered: name {'another' if exam.point else 'a'} point that has "
-        "samples, by point=, on the command line by --point",
+        "samples, by point=",
     )
 
 

@@ -136,5 +136,5 @@ async def names(exam: Examination) -> Answer:
         return "each point has a different name", ""
     return (
         f"{len(twice):,} names belong to several points: {_listed(twice)}",
-        "columns of one name get the id after it: header='id', or header=function, gives names that do not change",
+        "columns of one name get the id after it: header='id' gives names that do not change",
     )

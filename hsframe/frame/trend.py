@@ -172,7 +172,8 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, of_rows: bool = 
     if len(keys) > 1:
         warn_caller(
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so the "
-            f"{'column ts' if of_rows else 'index'} of their one frame is UTC; choose a zone with tz='New_York' (say)"
+            f"{'column ts' if of_rows else 'index'} of their one frame is UTC; choose a zone with tz='New_York' (say), "
+            "or say tz='UTC'"
             + ", or take one frame a point, each in its own zone, with shape='dict'; tz='local' has days and months of "
             "each zone side by side, as index='local' has them in matrix()" * (not of_rows),
             ZoneWarning,

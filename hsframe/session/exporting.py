@@ -65,15 +65,15 @@ class ExportRequest:
         if os.fspath(self.path).lower().endswith(_OTHER_KINDS):
             raise MetadataError(
                 f"{os.fspath(self.path)!r} would be the folder of an archive, and is named like a file; a file ends in "
-                f"{_SUFFIX}, and for CSV there are df.to_csv() and hsframe his-read --csv"
+                f"{_SUFFIX}, and for CSV take df.to_csv(), or hsframe his-read --csv"
             )
         if not self.is_file and self.is_wide:
             raise MetadataError(
                 f"layout='wide' is one file, and {os.fspath(self.path)!r} does not end in {_SUFFIX}; leave layout= out "
-                "for an archive, whose his_read gives wide frames"
+                "for an archive"
             )
         if not self.is_file and self.tz != "point":
-            raise MetadataError("an archive is in UTC, and its his_read takes tz=; leave it out")
+            raise MetadataError("an archive is in UTC, and its zone is chosen when it is read; leave tz= out")
         is_uri = local_path(self.path) is None
         if is_uri and self.is_wide:
             raise MetadataError("a wide file is written to this machine; take layout='tidy' for a uri, or an archive")

@@ -217,7 +217,7 @@ def test_a_dry_run_writes_nothing_and_says_what_is_left(tmp_path: Path, session:
         ("trends", {"layout": "wide"}, r"layout='wide' is one file, and '.*trends' does not end in .parquet; leave"),
         ("a.parquet", {"layout": "long"}, r"layout='long' is unknown; expected 'wide' or 'tidy'"),
         ("a.parquet", {"layout": "tidy", "header": "navName"}, r"header='navName' names columns"),
-        ("trends", {"tz": "Tokyo"}, r"an archive is in UTC, and its his_read takes tz="),
+        ("trends", {"tz": "Tokyo"}, r"an archive is in UTC, .* leave tz= out"),
         ("a.parquet", {"on_error": "catalog"}, r"on_error='catalog' is unknown; expected 'raise' or 'warn'"),
         ("none/a.parquet", {"layout": "tidy"}, r"there is no folder .*none; make it first"),
         ("s3://bucket/a.parquet", {}, r"a wide file is written to this machine; take layout='tidy' for a uri"),

@@ -138,7 +138,7 @@ def test_an_export_says_in_one_line_what_it_did(
     assert cli.main(["export", "kw", "2026-11-01", folder, "--layout", "wide"]) == 2
     assert "--layout wide is one file" in capsys.readouterr().err
     assert cli.main(["export", "kw", "2026-11-01", f"{folder}.CSV"]) == 2
-    assert "for CSV there are df.to_csv() and hsframe his-read --csv" in capsys.readouterr().err
+    assert "for CSV take hsframe his-read --csv" in capsys.readouterr().err
     assert not os.path.exists(f"{folder}.CSV")
 
 
@@ -175,7 +175,9 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert "'tomorow'" in capsys.readouterr().err
     assert cli.main(["about", "--deadline", "1 month"]) == 2
     assert cli.main(["about", "--timeout", "1 month"]) == 2
-    assert "deadline='1 month'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--deadline 1 month: " in told
+    assert "timedelta" not in told
     assert cli.main(["read", "point and"]) == 2
     assert cli.main(["read", "point", "--uri", "trends"]) == 2
     assert cli.main(["serve", "no such folder"]) == 2
@@ -218,6 +220,27 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
         ("Zinc is the default: connect(..., format='json')", "Zinc is the default: --format json"),
         ("in another zone (tz='UTC')", "in another zone (--tz UTC)"),
         ("as connect(retries=) says", "as --retries says"),
+        (
+            "no record of @a; look points up with read('point and his')",
+            "no record of @a; look points up with hsframe read 'point and his'",
+        ),
+        ("Archive('/a b').sync('point') makes one", "hsframe sync /a b point makes one"),
+        ("all later versions, and sync(), which reads", "all later versions, and hsframe sync, which reads"),
+        ("; hsframe.Archive(...).check() says", "; in Python hsframe.Archive(...).check() says"),
+        (
+            "at most 64; limits=hsframe.Limits(nesting=...) sets how deep",
+            "at most 64; --allow nesting=... sets how deep",
+        ),
+        ("allow more by limits=hsframe.Limits(columns=...)", "allow more by --allow columns=..."),
+        ("is in UTC: give tz=, or shape='dict'", "is in UTC: give --tz"),
+        (
+            "2 of 3 points may lack samples: why. df.hs.catalog has the reason of each",
+            "2 of 3 points may lack samples: why",
+        ),
+        (
+            "files that belong together, and key_password if the key is encrypted",
+            "files that belong together, and a key that is not encrypted",
+        ),
         ("http://host/api/read?format=zinc&timeout=3", "http://host/api/read?format=zinc&timeout=3"),
     ],
 )
@@ -257,11 +280,31 @@ def test_a_terminal_that_knows_no_degrees_still_shows_something(login: RunningSe
 
 
 @pytest.mark.one_python
-def test_a_warning_is_one_line(login: RunningServer) -> None:
+def test_a_warning_is_one_line_whose_advice_helps(login: RunningServer) -> None:
     done = hs("his-read", "power", "2026-11-01", "--csv")
     assert done.returncode == 0
     (line,) = done.stderr.splitlines()
     assert line.startswith("hsframe: the points are in 2 time zones (London, New_York)")
+    assert line.endswith("choose a zone with --tz New_York (say), or say --tz UTC")
+    for zone in ("New_York", "UTC"):
+        assert hs("his-read", "power", "2026-11-01", "--csv", "--tz", zone).stderr == ""
+
+
+def test_what_an_option_can_do_is_advised_as_that_option(
+    login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "kw.parquet")
+    assert cli.main(["export", "kw", "2026-11-01", path, "--tz", "local"]) == 2
+    told = capsys.readouterr().err
+    assert "--tz local cannot be had here" in told
+    assert "take --tz point or a zone" in told
+    assert cli.main(["read", "point", "--allow", "columns=5", "--retries", "0"]) == 1
+    assert "--allow columns=" in capsys.readouterr().err
+    assert cli.main(["read", "point", "--allow", "columns=5", "--allow", "columns=500"]) == 0
+    for wrong in ("rows=5", "columns=many", "columns"):
+        assert cli.main(["read", "point", "--allow", wrong]) == 2
+        assert "NAME is answer_bytes, cells, columns, nesting" in capsys.readouterr().err
+    assert cli.main(["read", "point", "--allow", "columns=0"]) == 2
 
 
 @pytest.mark.one_python
