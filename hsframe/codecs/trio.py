@@ -55,16 +55,16 @@ class _Reader:
         self.depth = depth
         self.lines = self.text.split("\n")
         self.number = 0
+        self.records: list[dict[str, Any]] = []
+        self.names: dict[str, None] = {}
 
     def grid(self) -> Grid:
-        records: list[dict[str, Any]] = []
         record: dict[str, Any] = {}
         while self.number < len(self.lines):
             line = self.lines[self.number]
             if line.startswith("-"):
-                if record:
-                    records.append(record)
-                    record = {}
+                self.end_record(record)
+                record = {}
                 self.number += 1
             elif not line.strip() or line.startswith("//"):
                 self.number += 1
@@ -74,12 +74,15 @@ class _Reader:
                 if name in record:
                     raise self.error(begin, 0, f"the tag {name} stands twice in this record", "a line of dashes before")
                 record[name] = value
+        self.end_record(record)
+        return Grid.from_rows({}, list(self.names), self.records)
+
+    def end_record(self, record: dict[str, Any]) -> None:
         if record:
-            records.append(record)
-        names = dict.fromkeys(name for record in records for name in record)
-        self.limits.check("columns", len(names), _SOURCE)
-        self.limits.check("cells", len(names) * len(records), _SOURCE)
-        return Grid.from_rows({}, list(names), records)
+            self.records.append(record)
+            self.names.update(dict.fromkeys(record))
+            self.limits.check("columns", len(self.names), _SOURCE)
+            self.limits.check("cells", len(self.names) * len(self.records), _SOURCE)
 
     def tag(self, line: str) -> tuple[str, Any]:
         match = _TAG.fullmatch(line.rstrip(" \t"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsframe.codecs import decode, decode_exact, encode_exact, zinc
+from hsframe.codecs import decode, decode_exact, encode_exact, trio, zinc
 from hsframe.codecs.entities import try_records
+from hsframe.codecs.entities.split_cells import ColumnCells
 from hsframe.codecs.histories import HistoryStream, try_decode
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.row_reader import RowReader
@@ -138,6 +140,41 @@ def test_many_lines_at_once_are_read_as_line_by_line(version: str, rows: list[st
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zinc, "_LINES_AHEAD", 0)
         assert outcome() == at_once
+
+
+def test_records_of_trio_with_tags_of_their_own_are_refused_while_they_are_read(monkeypatch: Any) -> None:
+    body = "---\n".join(f"a{number}\n" for number in range(2_000)).encode()
+    assert len(decode(body, "trio", limits=Limits(cells=4_000_000))) == 2_000
+    read: list[str] = []
+    real = trio._Reader.tag
+
+    def counted(reader: Any, line: str) -> Any:
+        read.append(line)
+        return real(reader, line)
+
+    monkeypatch.setattr(trio._Reader, "tag", counted)
+    for limits in (Limits(cells=10_000), Limits(columns=100)):
+        read.clear()
+        with pytest.raises(CodecError, match=r"or more, and 10,?0+ are allowed"):
+            decode(body, "trio", limits=limits)
+        assert len(read) == 101
+
+
+def test_the_cells_of_many_columns_are_counted_once(monkeypatch: Any) -> None:
+    """Counting those of all columns before, for each column, takes the square of their number."""
+    looked: list[str] = []
+
+    class Counted(ColumnCells):
+        def __getattribute__(self, name: str) -> Any:
+            looked.append(name)
+            return super().__getattribute__(name)
+
+    monkeypatch.setattr(importlib.import_module("hsframe.codecs.entities.split_zinc"), "ColumnCells", Counted)
+    width = 500
+    body = table("zinc", [f"a{number}" for number in range(width)], 20)
+    grid = try_records(body, "zinc")
+    assert grid == decode_exact(body, "zinc")
+    assert len(looked) < 50 * width
 
 
 @pytest.mark.parametrize("short", FORMATS)

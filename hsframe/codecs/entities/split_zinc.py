@@ -49,14 +49,16 @@ class _ZincSplitter(Splitter):
         places = np.concatenate(([begin], line_ends[:-1] + 1))
         line_ends -= octets[line_ends - 1] == _RETURN
         columns: list[ColumnCells] = []
+        cells = 0
         for _ in range(width):
-            self.check_memory(len(places), sum(len(part.rows) for part in columns) + len(places))
+            self.check_memory(len(places), cells + len(places))
             if (places > line_ends).any():
                 raise NeedsExactParserError  # this line has fewer cells
             rows = np.flatnonzero((octets[places] != _COMMA) & (places != line_ends))
             begins = places[rows]
             ends = self.cell_ends(begins, line_ends[rows])
             columns.append(ColumnCells(rows, begins, ends))
+            cells += len(rows)
             places[rows] = ends
             if not ((octets[places] == _COMMA) | (places == line_ends)).all():
                 raise NeedsExactParserError
