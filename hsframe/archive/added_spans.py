@@ -92,5 +92,5 @@ def _gap_us(ts_us: Instants, record: PointRecord) -> int:
         return record.due_us * (1 if record.irregular else _INTERVALS_A_GAP)
     steps_us, counts = np.unique(np.diff(ts_us), return_counts=True)
     # A few samples that are evenly apart, as two readings by hand, prove no interval.
-    usual_us: list[int] = steps_us[(2 * counts > max(counts.sum(), 18)) & (steps_us <= DAY_US)].tolist()
+    usual_us: list[int] = steps_us[(2 * counts > max(int(counts.sum()), 18)) & (steps_us <= DAY_US)].tolist()
     return max(record.due_us, _INTERVALS_A_GAP * sum(usual_us))

@@ -24,6 +24,12 @@ _REDUCERS: Final = {
     name: getattr(nanops, f"nan{name}")
     for name in ("any", "all", "sum", "prod", "mean", "median", "min", "max", "std", "var", "sem", "skew", "kurt")
 }
+_ACCUMULATORS: Final[dict[str, Callable[..., Any]]] = {
+    "cumsum": np.cumsum,
+    "cumprod": np.cumprod,
+    "cummin": np.minimum.accumulate,
+    "cummax": np.maximum.accumulate,
+}
 _REDUCTIONS: Final = {
     np.add: "sum",
     np.multiply: "prod",
@@ -71,10 +77,8 @@ class UnitReductions(UnitValues):
         return UnitFloat(result, unit)
 
     def _accumulate(self, name: str, *, skipna: bool = True, **kwargs: Any) -> Any:
-        function = {"cumsum": np.cumsum, "cumprod": np.cumprod}.get(name)
-        if function is None:
-            function = {"cummin": np.minimum.accumulate, "cummax": np.maximum.accumulate}[name]
-        return self._like(nanops.na_accum_func(self._data, function, skipna=skipna), statistic_unit(name, self.unit))
+        values = nanops.na_accum_func(self._data, _ACCUMULATORS[name], skipna=skipna)
+        return self._like(values, statistic_unit(name, self.unit))
 
     # By name, for type checkers.
     any, all, sum, prod, mean, median = map(_method, ("any", "all", "sum", "prod", "mean", "median"))
