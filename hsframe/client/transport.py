@@ -39,6 +39,8 @@ _CHUNK_BYTES: Final = 1 << 18
 _HEADER_BYTES: Final = 1 << 18
 # What aiohttp says of wrong HTTP, before it shows what came.
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
+# It names its setting of TLS in what it says of each connection, also of one that has none.
+_ITS_TLS: Final = re.compile(r" ssl:(\w+|<[^>]*>)(?= \[)")
 _BREAKS_TLS: Final = (ConnectionResetError, ssl.SSLError)
 # Where there is a proxy, it looks for the host of the server.
 _OF_PROXY: Final = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorDNSError)
@@ -206,7 +208,7 @@ def _failure(
     found = type(error).__name__
     # The texts of these hold what came: the beginning of an answer, with its headers.
     if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        found += f": {in_short(secrets.redacted(str(error)))}"
+        found += f": {in_short(secrets.redacted(_ITS_TLS.sub('', str(error))))}"
     may_be = lost_connection_hint(is_https=is_https) if proxy is None else f"; {proxy.advice}"
     if proxy is not None:
         if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -214,23 +216,24 @@ def _failure(
         if isinstance(error, _OF_PROXY):
             return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
         where += f" through {proxy}"
+    unused = Proxy.unused(request.url) if hint and proxy is None else ""  # where nothing was ever answered
     if isinstance(error, TimeoutError):
         less = {"login": "", "hisWrite": "write less at once, or "}.get(where.split()[0], "ask for less at once, or ")
-        return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout=")
+        return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout={unused}")
     if isinstance(error, aiohttp.ClientPayloadError):
         return TruncatedBodyError(f"{where}: the body broke off after {received} bytes ({found}); nothing is returned")
     is_connecting = isinstance(error, aiohttp.ClientConnectorError)
     if what := tls_failure(error, is_connecting=is_connecting):
         return NetworkError(f"{where}: {secrets.redacted(what)}")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return NetworkError(f"{where}: no host has that name ({found}){hint}")
+        return NetworkError(f"{where}: no host has that name ({found}){hint}{unused}")
     if isinstance(error, aiohttp.ClientConnectorError) and is_https and isinstance(error.os_error, _BREAKS_TLS):
         return NotConnectedError(
             f"{where}: the connection broke while TLS began ({type(error.os_error).__name__})"
             f"{may_be}; or the server's TLS is older than 1.2"
         )
     if isinstance(error, aiohttp.ClientConnectorError):
-        return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}")
+        return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}{unused}")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
         may_be = may_be if hint else ""
         return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")

@@ -67,6 +67,8 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
         raise MetadataError(f"{str(target)!r} cannot be written: {getattr(error, 'strerror', error)}") from error
     if target.is_dir():
         raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
+    if file := next((parent for parent in target.parents if parent.is_file()), None):
+        raise MetadataError(f"{str(target)!r} cannot be written: {file} is a file, and no folder")
     if not target.parent.is_dir():
         raise MetadataError(f"there is no folder {target.parent}; make it first, or write to another one")
     if target.exists() and not target.is_file():

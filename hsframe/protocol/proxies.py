@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from hsframe.errors import MetadataError
 from hsframe.protocol.secret import Secret, basic_authorization, hidden
 from hsframe.protocol.uris import split_user
 
@@ -42,6 +44,14 @@ class Proxy:
         uri, user, password = split_user(given, setting, hint=cls("", setting).advice, is_shown=False)
         login = {"Proxy-Authorization": basic_authorization(user, Secret(password))} if user or password else {}
         return cls(uri, setting, login)
+
+    @classmethod
+    def unused(cls, uri: str) -> str:
+        """What a message says of a server that is not reached, where the environment has a proxy that is not used."""
+        with suppress(MetadataError):  # it has something that is none
+            if found := cls.of(None, uri, trust_env=True):
+                return f"; {found.setting} in the environment is not used: say trust_env=True if it is needed here"
+        return ""
 
     def __str__(self) -> str:
         return f"the proxy {self.uri} of {self.setting}{'=' if self.setting == 'proxy' else ' in the environment'}"

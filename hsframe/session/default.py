@@ -105,7 +105,11 @@ def set_default(session: Any) -> None:
 def default_session() -> Session:
     """The session of the last :func:`connect`; an error where there is none, or it was closed."""
     if _default is None or _default.is_closed:
-        raise MetadataError("there is no session: call hsframe.connect(...) first")
+        import multiprocessing  # only here: it takes time to import
+
+        is_worker = multiprocessing.parent_process() is not None
+        how = " in each worker too, as by ProcessPoolExecutor(initializer=hsframe.connect)" if is_worker else " first"
+        raise MetadataError(f"there is no session: call hsframe.connect(...){how}")
     return _default
 
 

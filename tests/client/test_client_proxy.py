@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -171,6 +172,26 @@ def test_a_proxy_of_the_environment_that_does_not_work(environment: pytest.Monke
             assert "pr0xy-pw" not in str(caught.value)
 
     asyncio.run(main())
+
+
+def test_a_proxy_of_the_environment_that_is_not_used_is_named_where_nothing_answers(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    async def main(uri: str, words: str) -> None:
+        async with Client(uri, USER, PASSWORD, retries=0, timeout=0.2) as client:
+            with pytest.raises(NetworkError, match=words) as caught:
+                await client.about()
+            assert "ssl:" not in str(caught.value)
+            assert ("trust_env=True" in str(caught.value)) == ("not used" in words)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        for listener, words in ((silent, "give a longer timeout="), (closed, "is the server running")):
+            uri = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+            environment.delenv("HTTP_PROXY", raising=False)
+            asyncio.run(main(uri, words))
+            environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+            asyncio.run(main(uri, f"{words}.*; HTTP_PROXY in the environment is not used"))
 
 
 def test_a_proxy_of_the_environment_that_is_none(environment: pytest.MonkeyPatch) -> None:

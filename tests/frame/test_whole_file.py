@@ -141,6 +141,7 @@ def _too_long(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
+        (lambda _: Path(__file__) / "x.parquet", r"cannot be written: .*test_whole_file\.py is a file, and no folder"),
         (_missing, r"there is no folder .*none; make it first, or write to another one"),
         (_folder, r"is a folder; expected the name of a file, as in .*trends\.parquet"),
         (_device, "is not a file"),
