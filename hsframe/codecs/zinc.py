@@ -54,6 +54,7 @@ _PIECE_TEXT = r"""(?:[^,"`(\[{<\r\n]++
 _PIECE = re.compile(rf"({_PIECE_TEXT}),", re.VERBOSE)
 _PIECES = re.compile(rf"(?:{_PIECE_TEXT},)*+", re.VERBOSE)
 _OPENS: Final = ("[", "{")
+_NESTS: Final = ("[", "{", "<")
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 # Texts and uris may hold anything, and what is not closed goes to the end of its line; grids within grids begin with a
@@ -61,6 +62,9 @@ _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
 _TOKENS: Final = re.compile(
     rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|`[^`\\\n]*+(?:\\.[^`\\\n]*+)*+`?|<<|>>|^ver:', re.MULTILINE
 )
+
+# A text or a uri, or a bracket outside of them.
+_BRACKETS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|`[^`\\]*+(?:\\.[^`\\]*+)*+`|[][{}]')
 
 
 def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
@@ -110,7 +114,15 @@ def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[
 
 
 def value_length(text: bytes, limits: Limits) -> int:
-    """The length of the value that a text in UTF-8 begins with; CodecError where none does."""
+    """The likely length of the value that a text in UTF-8 begins with; CodecError where none does.
+
+    A list or a dict is not read, for it will be: it ends with the bracket that closes its first one.
+    """
+    depth = 0
+    for token in _BRACKETS.finditer(text) if text[:1] in (b"[", b"{") else ():
+        depth += (token[0] in (b"[", b"{")) - (token[0] in (b"]", b"}"))
+        if depth == 0:
+            return token.end()
     reader = _Reader(text.decode(), limits)
     reader.value(0)
     return len(reader.text[: reader.pos].encode())
@@ -292,7 +304,8 @@ class _Reader:
                 pieces = _PIECE.findall(line + ",") if is_likely else []
                 whole = len(pieces) == width and ",".join(pieces) == line
             ahead = 0
-            if whole:
+            # A list, a dict or a grid is no piece, and finding that out by an error takes as long as reading it.
+            if whole and not (line[:1] in _NESTS or ",[" in line or ",{" in line or ",<" in line):
                 try:
                     row = list(map(known, pieces))
                 except CodecError:
@@ -433,6 +446,7 @@ class _Reader:
         if not self.at("<<"):
             raise self.error("no value begins here", "<< of a nested grid")
         self.enter(depth, 2)
+        self.count_value()  # it takes as much as two others
         version = self.version
         grid = self.grid(depth)
         self.version = version

@@ -177,6 +177,25 @@ def test_the_cells_of_many_columns_are_counted_once(monkeypatch: Any) -> None:
     assert len(looked) < 50 * width
 
 
+def test_lists_and_dicts_of_records_are_read_once(monkeypatch: Any) -> None:
+    """To find where one ends, its brackets are enough; in a text or a uri they are none."""
+    item = '{a:"]}\\"[" b:`}\\`]` c:[1,{d}]}'
+    rows = [f"@a{number},[" + ",".join([item] * 1_000) + "]" for number in range(20)]
+    body = "\n".join(['ver:"3.0"', "id,list", *rows, ""]).encode()
+    exact = decode_exact(body, "zinc")
+    read: list[int] = []
+    real = zinc._Reader.value
+
+    def counted(reader: Any, depth: int) -> Any:
+        read.append(depth)
+        return real(reader, depth)
+
+    monkeypatch.setattr(zinc._Reader, "value", counted)
+    assert try_records(body, "zinc") == exact
+    values = 20 * (1 + 1_000 * 6)  # the list, and of each item the dict, two texts, a list and its two items
+    assert len(read) <= values
+
+
 @pytest.mark.parametrize("short", FORMATS)
 def test_nesting_is_bounded_in_each_format(short: str) -> None:
     def body(depth: int) -> bytes:
