@@ -45,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else argv
     args = argparse.Namespace(json="--json" in given)
+
+    def show_warning(message: Warning | str, *_: object, **__: object) -> None:
+        commands.tell(args, str(message))
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     if argv is None:  # as systemd and timeout(1) end a program
@@ -57,16 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             # it follows the file of users anyhow.
             signal.signal(signal.SIGHUP, signal.default_int_handler if os.isatty(0) else signal.SIG_IGN)
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_warning
             return run(args)
     except HsFrameError as error:
         code = 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
-        text = commands.in_commands(str(error))
-        print(f"hsframe: {text}", file=sys.stderr)
+        text = commands.tell(args, str(error))
     except KeyboardInterrupt:
         code, text = 130, "interrupted"
         if goes_on := getattr(args, "goes_on", ""):
-            print(f"hsframe: {text}; {goes_on}", file=sys.stderr)
+            commands.tell(args, f"{text}; {goes_on}")
     except BrokenPipeError:
         # The reader has closed the pipe, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,10 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if getattr(args, "json", False):
         print(json.dumps({**commands.origin(args), "error": text, "exit": code}))
     return code
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"hsframe: {commands.in_commands(str(message))}", file=sys.stderr)
 
 
 def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
@@ -279,8 +278,10 @@ def _outcome() -> _Command:
         help="write nothing, and say what would be read; requests that prove that answers are whole come on top",
     )
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong")
-    shown.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
+    shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong, with when and where")
+    shown.add_argument(
+        "--json", action="store_true", help="print the summary as one line of JSON, which has an error too"
+    )
     return parser
 
 

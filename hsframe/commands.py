@@ -305,9 +305,9 @@ def sync(args: argparse.Namespace) -> int:
         rows = [(one.id, one.dis, in_commands(str(one.reason))) for one in own.itertuples()]
         problems += [{"id": ident, "status": name, "reason": reason} for ident, _, reason in rows]
         for ident, dis, reason in rows[:_SHOWN]:
-            print(f"hsframe: @{ident} ({dis}) {name}: {reason}", file=sys.stderr)
+            tell(args, f"@{ident} ({dis}) {name}: {reason}")
         if len(rows) > _SHOWN:
-            print(f"hsframe: {len(rows) - _SHOWN} more points {name}; --json names all", file=sys.stderr)
+            tell(args, f"{len(rows) - _SHOWN} more points {name}; --json names all")
     version = None if args.dry_run else int(archive.versions["version"].iloc[0])
     code = int(bool(found["failed"] or found["changed"]))
     return _say(args, found, started_s, code, version=version, corrections=corrections, problems=problems)
@@ -335,6 +335,14 @@ def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:
     width = shutil.get_terminal_size().columns
     print(df.to_string(index=index, max_rows=60, line_width=width if sys.stdout.isatty() else None))
     print(f"{len(df)} rows x {len(df.columns)} columns")
+
+
+def tell(args: argparse.Namespace, text: str) -> str:
+    """Print a line of what went wrong, and give its words; with --quiet, as in cron, it has the time and place."""
+    told, place = in_commands(text), origin(args)
+    where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place), ""])
+    print(f"hsframe: {where * getattr(args, 'quiet', False)}{told}", file=sys.stderr)
+    return told
 
 
 def in_commands(text: str) -> str:
