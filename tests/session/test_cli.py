@@ -299,7 +299,9 @@ def test_what_an_option_can_do_is_advised_as_that_option(
     assert "--tz local cannot be had here" in told
     assert "take --tz point or a zone" in told
     assert cli.main(["read", "point", "--allow", "columns=5", "--retries", "0"]) == 1
-    assert "--allow columns=" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--allow columns=" in told
+    assert "names a project" not in told  # the uri is right
     assert cli.main(["read", "point", "--allow", "columns=5", "--allow", "columns=500"]) == 0
     for wrong in ("rows=5", "columns=many", "columns"):
         assert cli.main(["read", "point", "--allow", wrong]) == 2
