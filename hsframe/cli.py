@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -216,6 +217,12 @@ def _server() -> _Command:
     parser = _Command(add_help=False, epilog="\n".join(["quirks to test clients:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
     parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
+    parser.add_argument(
+        "--proxy",
+        type=_address,
+        metavar="ADDRESS",
+        help="the address from which a reverse proxy calls; whom it names in X-Forwarded-For counts as the client",
+    )
     parser.add_argument("--quiet", action="store_true", help="log nothing but what was refused or went wrong")
     parser.add_argument_group("to test clients").add_argument(
         "--quirk",
@@ -232,6 +239,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"the port must be a number from 0 to 65535; got {text!r}")
     return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an IP address, as 127.0.0.1; got {text!r}") from None
 
 
 def _connection() -> _Command:

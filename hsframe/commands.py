@@ -143,7 +143,8 @@ def serve(args: argparse.Namespace) -> int:
                 refusal = f"another program serves {folder}; neither would have what is written to the other: stop one"
                 alone.enter_context(alone_in(folder, refusal))
             database = parquet_folder(folder)
-        run.serve(args.host, args.port, database, users=users, prepare=with_quirks(args.quirk))
+        quirks, proxy = with_quirks(args.quirk), args.proxy or ""
+        run.serve(args.host, args.port, database, users=users, prepare=quirks, proxy=proxy)
     return 0
 
 

@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, Final, ParamSpec, TypeVar, Unpack
 
 from aiohttp import web
@@ -49,6 +50,7 @@ LOGINS: Final = web.AppKey("logins", Logins)
 UNREAD: Final = web.AppKey("unread", Unread)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
+_PROXY: Final = web.AppKey("proxy", str)
 _LONG: Final = web.AppKey("long", ThreadPoolExecutor)
 _SHORT: Final = web.AppKey("short", ThreadPoolExecutor)
 _TURNS: Final = web.AppKey("turns", asyncio.Semaphore)
@@ -102,16 +104,19 @@ def make_app(
     users: Mapping[str, str | ScramCredentials] | UsersFile | None = None,
     *,
     clock: Clock | None = None,
+    proxy: str = "",
     **options: Unpack[LoginOptions],
 ) -> web.Application:
     """The server as an application of aiohttp; its ops are under ``/api``.
 
     Without users there is no login. The options are those of :class:`~hsframe.server.auth.Logins`; an unknown hash, or
-    fewer than 4096 iterations, is an AuthError.
+    fewer than 4096 iterations, is an AuthError. `proxy` is the address of a reverse proxy, whose word on the address
+    of a client is taken.
     """
     clock = clock or Clock()
     app = web.Application(client_max_size=_MAX_BODY)
     app[STATE] = State(database, clock)
+    app[_PROXY] = proxy
     app[SERVED_OPS] = dict(OPS)
     app[LOGINS] = Logins(users or {}, clock, **options)
     app.router.add_route("*", PREFIX + "/{op}", _handle)
@@ -166,7 +171,7 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if request.method not in ("GET", "POST"):
         raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
     logins = request.app[LOGINS]
-    authorization, address = request.headers.get("Authorization"), request.remote or ""
+    authorization, address = request.headers.get("Authorization"), _address(request)
     admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
     if isinstance(admitted, HiddenStr):
         return web.Response(headers={"Authentication-Info": admitted})
@@ -195,6 +200,16 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if op.get:  # another has changed something: refused, its client would send it once more
         request.app[UNREAD].admit(len(written.body))
     return written
+
+
+def _address(request: web.Request) -> str:
+    """The address of a client. What stands before the last one in X-Forwarded-For is the client's own word."""
+    address = request.remote or ""
+    if address and address == request.app[_PROXY]:
+        told = ",".join(request.headers.getall("X-Forwarded-For", [])).rpartition(",")[2].strip()
+        with suppress(ValueError):
+            return str(ip_address(told))
+    return address
 
 
 async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

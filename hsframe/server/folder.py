@@ -1,8 +1,8 @@
 """A folder of Parquet files as a database: exported files can be served, and read again by any client.
 
 A file is a table with one column of times and one column per point. The metadata of hsframe's own files describes the
-points (``hsframe:unit``, ``hsframe:id``, ``hsframe:dis``, ``hsframe:tz``); a column without metadata is a point named
-after the file and the column, in the zone of the times, without unit.
+points (``hsframe:unit``, ``hsframe:id``, ``hsframe:dis``, ``hsframe:tz``, ``hsframe:his``); a column without metadata
+is a point named after the file and the column, in the zone of the times, without unit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from hsframe.errors import MetadataError
 from hsframe.frame.arrow import field_entries
 from hsframe.frame.parquet import read_table
-from hsframe.frame.points import TIDY_COLUMNS
+from hsframe.frame.points import TIDY_COLUMNS, Point
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Times
@@ -78,8 +78,10 @@ def _add_file(database: Database, site: Ref, file: Path) -> None:
         if kind is None or field.name == time_field.name:
             continue
         stated = field_entries(field)
+        id = Ref(stated.get("id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}")
         rec = {
-            "id": Ref(stated.get("id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}"),
+            **Point(id.val, field.name, his=stated.get("his")).his_tags(),
+            "id": id,
             "dis": stated.get("dis", field.name),
             "point": MARKER,
             "his": MARKER,

@@ -95,6 +95,7 @@ def serve(
     *,
     roles: Mapping[str, Role] | None = None,
     prepare: Callable[[web.Application], None] | None = None,
+    proxy: str = "",
 ) -> None:
     """Serve until Ctrl-C, and print the address; NetworkError where it cannot be bound.
 
@@ -105,7 +106,8 @@ def serve(
     The default `host` can be reached from this machine only; the `port` 0 is any free one. By default the database is
     the demo building, with new samples while it is served, and the user is ``demo`` with the password ``demo``.
     `prepare` is called with the application before it is served; :func:`hsframe.testing.quirk_wrappers.with_quirks`
-    makes one.
+    makes one. `proxy` is the address from which a reverse proxy calls: the last address in its X-Forwarded-For counts
+    as the client's.
     """
     if users is None:
         users = _DEMO_USERS
@@ -122,7 +124,7 @@ def serve(
         from hsframe.server.demo import demo_building  # takes a second, so only when needed
 
         database = demo_building(live=True)
-    app = make_app(database, file or users, roles=roles or {})
+    app = make_app(database, file or users, roles=roles or {}, proxy=proxy)
     if prepare is not None:
         prepare(app)
     # Only the password of the demo, which everybody knows, is shown.

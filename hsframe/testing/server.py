@@ -38,6 +38,7 @@ class Options(LoginOptions, total=False):
     """The options of :func:`hsframe.server.app.make_app`."""
 
     clock: Clock
+    proxy: str
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def running_server(
     tls : ssl.SSLContext, optional
         Serve HTTPS with this context.
     **options
-        Of :func:`hsframe.server.app.make_app`: ``clock``, ``scheme``, ``hash``, ``iterations``, ``token_ttl_s``, and
-        the ``roles`` of users, as ``{"ann": "viewer"}``.
+        Of :func:`hsframe.server.app.make_app`: ``clock``, ``proxy``, ``scheme``, ``hash``, ``iterations``,
+        ``token_ttl_s``, and the ``roles`` of users, as ``{"ann": "viewer"}``.
 
     Yields
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from hsframe.codecs import decode, encode
 from hsframe.grid import Grid
@@ -58,14 +58,15 @@ class Raw:
         method: str,
         path: str,
         body: bytes | str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         params: Mapping[str, str] | None = None,
         *,
         auth: bool = True,
         timeout_s: float = 30.0,
     ) -> Answer:
-        all_headers = {"Authorization": f"BEARER authToken={self.token}"} if auth and self.token else {}
-        all_headers.update(headers or {})
+        all_headers = CIMultiDict(headers or {})
+        if auth and self.token:
+            all_headers.setdefault("Authorization", f"BEARER authToken={self.token}")
         raw_body = body.encode() if isinstance(body, str) else body
         data = None if raw_body is None else io.BytesIO(raw_body)
 

@@ -15,7 +15,7 @@ import pytest
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.parquet import write_parquet
 from hsframe.frame.trend import trend_frame
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.folder import parquet_folder
 from hsframe.testing.server import running_server
 
@@ -39,6 +39,7 @@ KW = {
     "hsframe:dis": "Power",
     "hsframe:tz": "New_York",
     "hsframe:kind": "Number",
+    "hsframe:his": "{hisInterval:15min hisTotalized}",
 }
 
 
@@ -52,6 +53,11 @@ def test_files_with_metadata_and_without(tmp_path: Path) -> None:
     power = database.get("kw")
     assert power is not None
     assert (power["dis"], power["unit"], power["tz"], power["kind"]) == ("Power", "kW", "New_York", "Number")
+    assert (power["hisInterval"], power["hisTotalized"], power["equipRef"]) == (
+        Number(15, "min"),
+        MARKER,
+        Ref("file-a"),
+    )
     samples = database.history("kw")
     assert list(samples.column(slice(None), "kW")) == [Number(1, "kW"), Number(math.inf)]
     assert [us // 3_600_000_000 for us in samples.ts_us - samples.ts_us[0]] == [0, 3]
@@ -60,6 +66,12 @@ def test_files_with_metadata_and_without(tmp_path: Path) -> None:
     assert list(database.history("file-b_c-text").column(slice(None), None)) == ["x", "y", ""]
     assert [rec["dis"] for rec in database.query("point and equipRef == @file-b_c")] == ["Fan °", "n", "text"]
     assert [rec["id"] for rec in database.query("site")] == [Ref("site")]
+
+
+def test_tags_that_are_none_are_named_with_their_point(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"Power": [1.0]}, {"Power": KW | {"hsframe:his": "{"}})
+    with pytest.raises(MetadataError, match=r"the tags of @kw \(Power\) must be a Zinc dict"):
+        parquet_folder(tmp_path)
 
 
 def test_a_point_in_two_files_is_one_point(tmp_path: Path) -> None:
