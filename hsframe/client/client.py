@@ -211,9 +211,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             headers, base_url=base_url, username=username, password=password, token=token, proxy=proxy, format=format
         )
         if tls is not None and not hasattr(tls, "client_context"):
-            raise MetadataError(f"tls must be a TLSConfig; got {tls!r}")
+            raise MetadataError(f"tls must be a TLSConfig; got the type {type(tls).__name__}")
         if not isinstance(limits, Limits):
-            raise MetadataError(f"limits must be hsframe.Limits(...); got {limits!r}")
+            raise MetadataError(f"limits must be hsframe.Limits(...); got the type {type(limits).__name__}")
         secret, given_token = Secret(password or ""), Secret(token or "")
         username = username or ""
         base, url_user, url_password = split_user(base_url, "base_url")
@@ -222,9 +222,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         del base_url, password, token, url_password
         format = accept_format or format or ""
         if short_of(format) not in CALL_FORMATS:
-            raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}; got {format!r}")
+            raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}")  # a secret by mistake is not shown
         if auth not in AUTH_SCHEMES:
-            raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}; got {auth!r}")
+            raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}")
         through = Proxy.of(proxy, base, trust_env=trust_env)
         transport = Transport(
             timeout=timeout,

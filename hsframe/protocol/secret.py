@@ -6,13 +6,15 @@ import html
 import json
 import re
 from array import array
-from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from os.path import commonprefix
+from dataclasses import dataclass
+from functools import lru_cache
+from html.entities import html5
 from typing import Any, Final, Self
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 from hsframe.errors import CallError, HsFrameError, MetadataError, chain_of
 from hsframe.grid import Grid
@@ -22,10 +24,18 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HIDDEN: Final = "<secret>"
 # The parts of a header with credentials, and their names, if they have one.
 _PART: Final = re.compile(r"(?:([\w.-]+)=(?![=\s]|$))?([^\s,;\"]+)")
-_HEAD_CHARS: Final = 16  # so much of a long secret is not shown either
+_HEAD_CHARS: Final = 8  # so much of a longer secret is not shown either
+_LETTERS: Final = 16  # the same, of letters alone, which may be a word
 _SHORTEST: Final = 4  # what is shorter is in too many words
-_KEPT: Final = 400
-_PIECE: Final = re.compile(r"%([0-9A-Fa-f]{2})|[\x00-$&-\x7f]+|.", re.DOTALL)
+_KEPT: Final = 100
+_LOOKED_BYTES: Final = 1 << 16
+# A secret is split into characters, of which signs may be doubled, with the backslashes before them.
+_RUN: Final = re.compile(r"(?P<slashes>\\*)(?P<signs>(?P<sign>[^\w\\%&])(?:\\*(?P=sign))*|[^\\]|$)", re.DOTALL)
+_MOST: Final = 16  # escapes of escapes; without a bound a search could take the square of a text's length
+_SLASHES: Final = rf"(?:\\(?![uxUX])){{0,{_MOST}}}+"
+_BETWEEN_HEX: Final = r"(?:0x|\W){0,4}"
+_BETWEEN_BASE64: Final = r"(?:\s|\\+[rn]?){0,8}"
+_IN_BASE64: Final = {"+": "+- ", "/": "/_"}
 
 
 class Secret:
@@ -140,13 +150,14 @@ def basic_authorization(user: str, password: Secret) -> HiddenStr:
 class KnownSecrets:
     """The secrets that one connection has, has sent or got, to take them out of what a server says.
 
-    A server or a proxy may repeat the headers of a request in its error, also cut off somewhere, or as a uri or a form
-    has it. So all texts are compared as `_decoded` gives them.
+    A server or a proxy may repeat them in its error, escaped in any way, and cut off: so the first 8 characters of a
+    longer secret are enough to know it by. What is letters alone may be a word: then it takes more, up to 16.
     """
 
     def __init__(self) -> None:
-        self._texts: deque[HiddenStr] = deque(maxlen=_KEPT)
         self._own: list[HiddenStr] = []
+        self._texts: deque[HiddenStr] = deque(maxlen=_KEPT)
+        self._escaped, self._encoded = lru_cache(2 * _KEPT)(_escaped), lru_cache(_KEPT)(_encoded)
         self._uri = ""
 
     def add_own(self, secret: Secret, user: str = "", uri: str = "") -> None:
@@ -154,12 +165,9 @@ class KnownSecrets:
 
         What is shown of a connection anyway, its `user` and its `uri`, is no secret.
         """
-        self._uri = uri
-        if not secret or secret.reveal() == user:  # as the password of a demo may be
-            return
-        for form in (str, _base64, _base64url, html.escape, _in_json, _in_php_json, _hex, _upper_hex):
-            self._own += _compared(form(secret.reveal()))
-        self._own += _compared(_base64(f"{user}:{secret.reveal()}"))
+        self._uri = uri.lower()
+        if secret.reveal() != user:  # as the password of a demo may be
+            self._add(self._own, secret.reveal())
 
     def learn(self, headers: Iterable[tuple[str, str]]) -> None:
         """The secrets in the headers of a request or an answer: those of logins and cookies, and hidden values."""
@@ -172,26 +180,50 @@ class KnownSecrets:
                 case "set-cookie":
                     parts = _PART.findall(value.partition(";")[0])
                 case _:
-                    parts = [("", str(value))] if isinstance(value, HiddenStr) else []
+                    parts = []
+                    if isinstance(value, HiddenStr):
+                        self._add(self._own, value)
             for part, text in parts:
                 if part.lower() not in ("username", "hash"):  # which are no secrets
-                    found = (form for one in (text, *_inside(text)) for form in _compared(one))
-                    self._texts += (form for form in found if form not in self._texts)
+                    self._add(self._texts, text, *_inside(text))
+
+    @staticmethod
+    def _add(known: list[HiddenStr] | deque[HiddenStr], *texts: str) -> None:
+        known.extend(HiddenStr(text) for text in texts if len(text.encode()) >= _SHORTEST and text not in known)
 
     def is_in(self, body: bytes) -> bool:
-        decoded = unquote_to_bytes(body).replace(b"+", b" ")
-        return any(text[:_HEAD_CHARS].encode("latin-1") in decoded for text in (*self._own, *self._texts))
+        """Whether a body holds a secret as it is, or escaped in its beginning: an answer may be very long."""
+        if any(text[:_HEAD_CHARS].encode() in body for text in (*self._own, *self._texts)):
+            return True
+        return self.redacted(text := body[:_LOOKED_BYTES].decode("utf-8", "replace")) != text
 
     def redacted(self, text: str) -> str:
         """What a server says, with ``<secret>`` in the place of each secret."""
-        return _without({*self._own, *self._texts}, text)
+        return self._without(text, lambda _: False)
 
     def redacted_message(self, text: str) -> str:
         """A whole message: without the secrets, but for those that its own words may hold, of letters or in the uri.
 
         Taken out of "the server says", a password would be known to be "server".
         """
-        return _without({one for one in (*self._own, *self._texts) if not one.isalpha() and one not in self._uri}, text)
+        return self._without(text, lambda found: found.isalpha() or found.lower() in self._uri)
+
+    def _known(self) -> Iterator[_Form]:
+        for secret in self._own:
+            yield from self._escaped(secret)
+            yield from self._encoded(secret)
+        for secret in self._texts:
+            yield from self._escaped(secret)
+
+    def _without(self, text: str, is_shown: Callable[[str], bool]) -> str:
+        if len(text) < _SHORTEST:  # as the "OK" of each answer
+            return text
+        parts, end = list[str](), 0
+        spans = (span for form in self._known() for span in form.spans(text))
+        for at, to in sorted(span for span in spans if not is_shown(text[slice(*span)])):  # which may overlap
+            parts += [text[end:at], "\0"]
+            end = max(end, to)
+        return re.sub("\0+", _HIDDEN, "".join([*parts, text[end:]])) if parts else text
 
     @contextmanager
     def out_of_errors(self) -> Generator[None]:
@@ -225,19 +257,99 @@ class KnownSecrets:
         return shown if isinstance(value, str) else value if shown == text else _HIDDEN
 
 
-def _without(secrets: Iterable[str], text: str) -> str:
-    (decoded, places), spans, parts, end = _decoded(text), list[tuple[int, int]](), list[str](), 0
-    for secret in secrets:
-        at = -1
-        while (at := decoded.find(secret[:_HEAD_CHARS], at + 1)) >= 0:
-            same = commonprefix([decoded[at : at + len(secret)], secret])  # noqa: RUF071 - characters, not folders
-            spans.append((places[at], places[at + len(same)]))
-    if not spans:
-        return text
-    for at, to in sorted(spans):  # which overlap: the forms of a secret begin alike
-        parts += [text[end:at], "\0"]
-        end = max(end, to)
-    return re.sub("\0+", _HIDDEN, "".join([*parts, text[end:]]))  # at the end: "secret" may be one
+@dataclass(frozen=True, slots=True, repr=False)
+class _Form:
+    """A way to write a secret: a pattern for its beginning, and one for each further character."""
+
+    head: re.Pattern[str]
+    tail: tuple[str, ...]
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        end = 0
+        while found := self.head.search(text, end):
+            end = found.end()
+            for character in self.tail:
+                if not (more := re.compile(character).match(text, end)):
+                    break
+                end = more.end()
+            yield found.start(), end
+
+
+def _form(characters: Iterable[str], patterns: Iterable[str], between: str) -> _Form:
+    shown, (first, *others) = "".join(characters), patterns
+    patterns = [first, *(between + one for one in others)]
+    at = next((count for count in range(_HEAD_CHARS, _LETTERS) if not shown[:count].isalpha()), _LETTERS)
+    return _Form(re.compile("".join(patterns[:at])), tuple(patterns[at:]))
+
+
+def _escaped(secret: str) -> list[_Form]:
+    """The ways to write a secret character by character; it may be sent in a uri's escapes, and repeated without."""
+    forms = list[_Form]()
+    for text in {str.__str__(secret), unquote(secret), html.unescape(unquote(secret))}:
+        if not text.strip("\\") or len(text.encode("utf-8", "replace")) < _SHORTEST:
+            continue
+        runs = [run for run in _RUN.finditer(text.replace("+", " ")) if run[0]]
+        forms.append(_form((run[0] for run in runs), map(_run, runs), _SLASHES))
+    return forms
+
+
+def _encoded(secret: str) -> list[_Form]:
+    """The ways to write a secret in hex, and in base64, of itself or of a text that it is part of."""
+    forms = list[_Form]()
+    texts = {str.__str__(secret), *(json.dumps(str.__str__(secret), ensure_ascii=one)[1:-1] for one in (True, False))}
+    for coded in {text.encode(encoding, "replace") for text in texts for encoding in ("utf-8", "latin-1")}:
+        pairs = [f"{byte:02x}" for byte in coded]
+        forms.append(_form(pairs, (f"(?i:{pair})" for pair in pairs), _BETWEEN_HEX))
+        for before in range(3):  # so many bytes of its first group of three are another's
+            sixes = b64encode(b"\0" * before + coded).decode()
+            whole = sixes[(before * 8 + 5) // 6 : (before + len(coded)) * 8 // 6]
+            forms.append(_form(whole, (_one_of(_IN_BASE64.get(one, one)) for one in whole), _BETWEEN_BASE64))
+    return forms
+
+
+def _run(run: re.Match[str]) -> str:
+    """A pattern of a character, of any number of the same sign, as SQL doubles quotes, or of backslashes."""
+    slashes, signs = run["slashes"], run["signs"]
+    one = _character(signs[:1]) if signs else ""
+    if run["sign"]:
+        count = signs.count(run["sign"])
+        between = f"{_one_of(chr(92))}{{0,{_MOST}}}" if "\\" in signs else _SLASHES
+        one += f"(?:{between}{one}){{{count - 1},{3 * count}}}+"
+    if slashes:  # which _SLASHES took, if they were not escaped
+        more, slash = len(slashes) - 1, _one_of(slashes[0])
+        one = rf"(?:{slash}(?:{_SLASHES}{slash}){{{more},{more + _MOST}}}?|(?<=\\)\\??){_SLASHES}{one}"
+    return one
+
+
+@lru_cache(512)
+def _character(character: str) -> str:
+    """A pattern of a character in either case: escaped, as bytes of UTF-8 also read as others, or as surrogates."""
+    cased = {character, character.lower(), character.upper()}
+    ways = [_one_of("".join(sorted(one for one in cased if len(one) == 1)).replace(" ", " +"))]
+    for one in cased:
+        pieces = [list(one)]
+        if not one.isascii():
+            pieces.append([chr(byte) + bytes([byte]).decode("cp1252", "ignore") for byte in one.encode()])
+            utf_16 = array("H", one.encode("utf-16"))[1:]
+            pieces.append([chr(unit) for unit in utf_16])
+        ways += (_SLASHES.join(map(_one_of, piece)) for piece in pieces if len(piece) > 1)
+    return f"(?:{'|'.join(ways)})"
+
+
+@lru_cache(512)
+def _one_of(characters: str) -> str:
+    """A pattern of one of some characters: itself, or as uris, JSON, programs and HTML escape it."""
+    numbers = ("d", "02x", "04x", "08x")
+    tens, two, four, eight = ("|".join(format(ord(one), way) for one in characters) for way in numbers)
+    wanted = set(characters)
+    names = "".join("|" + name for name, value in html5.items() if value in wanted and name.endswith(";"))
+    ways = [
+        rf"%(?:25){{0,{_MOST}}}(?i:{two}|u(?:{four}))",
+        rf"\\(?i:x(?:{two})|u(?:{four})|u(?:{eight})|[ux]\{{0{{0,6}}(?:{two})\}})",
+        rf"&(?:amp;){{0,{_MOST}}}(?:#(?:0{{0,6}}(?:{tens})|(?i:x0{{0,6}}(?:{two})));{names})",
+    ]
+    ways += map(re.escape, characters)
+    return f"(?:{'|'.join(ways)})"
 
 
 def _inside(text: str) -> tuple[str, ...]:
@@ -248,45 +360,3 @@ def _inside(text: str) -> tuple[str, ...]:
         proof = inside.rpartition(",p=")[2] if inside.startswith("c=") else ""
         return inside.partition(":")[2] or inside, proof
     return ()
-
-
-def _decoded(text: str) -> tuple[str, array[int]]:
-    """The bytes of a text, each as a character, without the escapes of uris and forms; and where each begins in it."""
-    parts, places = list[str](), array("Q")
-    for piece in _PIECE.finditer(text):
-        code = piece[1]
-        parts.append(chr(int(code, 16)) if code else piece[0].encode("utf-8", "surrogatepass").decode("latin-1"))
-        is_run = len(parts[-1]) == len(piece[0])
-        places.extend(range(*piece.span()) if is_run else [piece.start()] * len(parts[-1]))
-    places.append(len(text))
-    return "".join(parts).replace("+", " "), places
-
-
-def _compared(secret: str) -> list[HiddenStr]:
-    """A secret as texts have it that are compared: as it is sent in a uri, or by itself, if it is long enough."""
-    forms = {_decoded(secret)[0], _decoded(secret.replace("%", "%25"))[0]}
-    return [HiddenStr(form) for form in forms if len(form) >= _SHORTEST]
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode().rstrip("=")
-
-
-def _base64url(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _in_json(text: str) -> str:
-    return json.dumps(text)[1:-1]
-
-
-def _in_php_json(text: str) -> str:
-    return _in_json(text).replace("/", "\\/")
-
-
-def _hex(text: str) -> str:
-    return text.encode().hex()
-
-
-def _upper_hex(text: str) -> str:
-    return _hex(text).upper()

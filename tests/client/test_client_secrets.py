@@ -231,7 +231,7 @@ WRONG_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"headers": [("X-Api-Key", API_KEY)]}, "headers must be a mapping"),
     ({"headers": {"X-Api-Key": API_KEY.encode()}}, "the header 'X-Api-Key' must be a text"),
     ({"headers": {5: API_KEY}}, "the name of a header must be a text"),
-    ({"tls": 5}, "tls must be a TLSConfig; got 5"),
+    ({"tls": 5}, "tls must be a TLSConfig; got the type int"),
     ({"format": None}, "format must be"),
     ({"timeout": float("inf")}, "timeout=inf must be positive"),
     ({"max_concurrency": "6"}, "max_concurrency must be a number, 1 or more; got '6'"),

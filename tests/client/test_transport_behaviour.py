@@ -757,9 +757,9 @@ def test_what_is_no_uri(uri: str) -> None:
 
 
 def test_settings_that_do_not_exist() -> None:
-    with pytest.raises(MetadataError, match=r"format must be one of zinc, .*; got 'csv'"):
+    with pytest.raises(MetadataError, match=r"format must be one of zinc, [^']*$"):
         Client("http://host/api", format="csv")
-    with pytest.raises(MetadataError, match=r"auth must be one of auto, .*; got 'digest'"):
+    with pytest.raises(MetadataError, match=r"auth must be one of auto, [^']*$"):
         Client("http://host/api", auth="digest")  # type: ignore[arg-type]
 
 

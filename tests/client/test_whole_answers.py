@@ -421,5 +421,5 @@ def test_a_limit_is_a_count(count: Any) -> None:
 
 @pytest.mark.parametrize("make", [hsframe.connect, hsframe.AsyncSession, Client])
 def test_limits_are_limits(make: Any) -> None:
-    with pytest.raises(MetadataError, match=r"limits must be hsframe.Limits\(...\); got 5"):
+    with pytest.raises(MetadataError, match=r"limits must be hsframe.Limits\(...\); got the type int"):
         make("http://127.0.0.1:9/api", limits=5)

@@ -1,0 +1,164 @@
+"""What a server says is shown without the secrets, however it writes them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hsframe.protocol.secret import KnownSecrets, Secret
+
+
+def _json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _sixteen(form: str) -> Callable[[str], str]:
+    return lambda one: form.format(ord(one))
+
+
+def _units(form: str) -> Callable[[str], str]:
+    """By the units of UTF-16, as JSON and Java escape a character."""
+    return lambda one: "".join(
+        form.format(int.from_bytes(pair)) for pair in (one.encode("utf-16-be")[:2], one.encode("utf-16-be")[2:]) if pair
+    )
+
+
+def _entity(one: str) -> str:
+    return html.escape(one).replace("&#x27;", "&apos;").replace("é", "&eacute;").replace("ß", "&szlig;")
+
+
+def _only_signs(escape: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda one: one if one.isalnum() else escape(one)
+
+
+def _latin_1(one: str) -> bytes:
+    return one.encode("latin-1", "ignore") or one.encode()
+
+
+# What becomes of each character.
+ESCAPES: dict[str, Callable[[str], str]] = {
+    "itself": str,
+    "upper": lambda one: one.upper(),
+    "lower": lambda one: one.lower(),
+    "uri": lambda one: quote(one, safe=""),
+    "uri, lower": lambda one: quote(one, safe="").lower(),
+    "form": lambda one: "+" if one == " " else quote(one, safe=""),
+    "uri, each": lambda one: "".join(f"%{byte:02X}" for byte in one.encode()),
+    "uri, twice": lambda one: quote(quote(one, safe=""), safe=""),
+    "uri, thrice": lambda one: "".join(f"%2525{byte:02x}" for byte in one.encode()),
+    "uri, Latin-1": lambda one: quote(_latin_1(one), safe=""),
+    "json": _json,
+    "json, utf-8": lambda one: json.dumps(one, ensure_ascii=False)[1:-1],
+    "json, each": _units("\\u{:04x}"),
+    "json of .NET": _only_signs(_units("\\u{:04X}")),
+    "json of Go": lambda one: _units("\\u{:04x}")(one) if one in "<>&" else _json(one),
+    "json of PHP": lambda one: _json(one).replace("/", "\\/"),
+    "json in json": lambda one: _json(_json(one)),
+    "json in json in json": lambda one: _json(_json(_json(one))),
+    "each in json in json": lambda one: _json(_units("\\u{:04x}")(one)),
+    "zinc": lambda one: "\\" + one if one in '\\"$' else one,
+    "python": lambda one: repr(one.encode())[2:-1],
+    "bytes": lambda one: "".join(f"\\x{byte:02x}" for byte in one.encode()),
+    "long": _sixteen("\\U{:08x}"),
+    "javascript": _sixteen("\\u{{{:x}}}"),
+    "shell": lambda one: "'\\\\''" if one == "'" else one,
+    "sql": lambda one: one * 2 if one in "'\"" else one,
+    "html": html.escape,
+    "html, names": _entity,
+    "html, twice": lambda one: html.escape(html.escape(one)),
+    "html of markupsafe": lambda one: html.escape(one).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    "html of PHP": lambda one: html.escape(one).replace("&#x27;", "&#039;"),
+    "html, quotes kept": lambda one: html.escape(one, quote=False),
+    "html, each": _sixteen("&#{};"),
+    "html, each, hex": _sixteen("&#x{:x};"),
+    "html in json": lambda one: _json(html.escape(one)),
+    "utf-8 as Latin-1": lambda one: one.encode().decode("latin-1"),
+    "utf-8 as cp1252": lambda one: one.encode().decode("cp1252", "replace"),
+}
+# What becomes of the whole.
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "hex": lambda text: text.encode().hex(),
+    "HEX": lambda text: text.encode().hex().upper(),
+    "hex:": lambda text: text.encode().hex(":"),
+    "hex, spaces": lambda text: text.encode().hex(" "),
+    "hex, pairs": lambda text: text.encode().hex(" ", 2),
+    "0x": lambda text: ", ".join(f"0x{byte:02x}" for byte in text.encode()),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64url": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "base64 at 1": lambda text: base64.b64encode(f"x{text}".encode()).decode(),
+    "base64 at 2": lambda text: base64.b64encode(f"xy{text}".encode()).decode(),
+    "Basic": lambda text: base64.b64encode(f"Ann:{text}".encode()).decode(),
+    "Basic, Latin-1": lambda text: base64.b64encode(b"ann:" + text.encode("latin-1", "replace")).decode(),
+    "lines": lambda text: base64.encodebytes(f"{'x' * 50}{text}".encode()).decode(),
+    "lines in json": lambda text: _json(base64.encodebytes(f"{'x' * 50}{text}".encode()).decode()),
+    "json in base64": lambda text: base64.b64encode(
+        json.dumps({"user": "ann", "password": text}, ensure_ascii=False).encode()
+    ).decode(),
+    "base64 in a uri": lambda text: quote(base64.b64encode(text.encode()).decode(), safe=""),
+}
+AROUND = st.text("ghijk XYZ.,:;()=", max_size=30)
+CHARACTERS = "abcdefSTUXu019'\"\\<>&/%+$ -_;#{}éßÄ€ñЖ漢😀"
+PASSWORDS = st.text(CHARACTERS, min_size=4, max_size=40).filter(lambda text: text == text.strip() and len({*text}) > 3)
+
+
+def known(password: str) -> KnownSecrets:
+    secrets = KnownSecrets()
+    secrets.add_own(Secret(password))
+    return secrets
+
+
+@example("u}_%>&\\\\", "", "", 8)
+@example("a%25b&c%41d\\\\e", "", "", 8)
+@given(PASSWORDS, AROUND, AROUND, st.integers(8, 40))
+def test_nothing_is_left_of_a_secret_that_is_escaped(password: str, before: str, after: str, count: int) -> None:
+    """Nor of a beginning of 8 characters and more: a server cuts what it says."""
+    secrets = known(password)
+    for form, escape in ESCAPES.items():
+        for part in {password, password if password[:8].isalpha() else password[:count]}:
+            found = secrets.redacted(f"{before}|{''.join(map(escape, part))}|{after}")
+            # A backslash before the first character may be left.
+            assert found.replace("\\", "") == f"{before}|<secret>|{after}", (form, found)
+
+
+@given(PASSWORDS, AROUND, AROUND)
+def test_nothing_is_left_of_a_secret_that_is_encoded(password: str, before: str, after: str) -> None:
+    password += "pass1"
+    secrets = known(password)
+    # In base64 what stands before and after it is left, with some bits of its first and last character.
+    most = {"Basic": 6, "Basic, Latin-1": 6, "lines": 70, "lines in json": 70, "json in base64": 44}
+    for form, encode in ENCODINGS.items():
+        found = secrets.redacted(f"{before}|{encode(password)}|{after}")
+        assert "<secret>" in found, (form, found)
+        start, _, end = found.removeprefix(f"{before}|").removesuffix(f"|{after}").partition("<secret>")
+        assert len(start) <= most.get(form, 4), (form, found)
+        assert len(end) <= 8, (form, found)
+
+
+@pytest.mark.parametrize("password", ["%41%42", "\\" * 5, "abc"])
+def test_what_is_too_short_is_in_too_many_words(password: str) -> None:
+    assert known(password).redacted("AB \\ abc") == "AB \\ abc"
+
+
+@pytest.mark.parametrize("password", ["PassWordOfLettersAlone", "S3cret-Pencil24"])
+def test_how_much_of_its_beginning_a_secret_is_known_by(password: str) -> None:
+    """A beginning of letters alone may be a word, by which the password would be known to begin."""
+    least = 16 if password.isalpha() else 8
+    assert known(password).redacted(f"<{password[:least]}>") == "<<secret>>"
+    assert known(password).redacted(f"<{password[: least - 1]}>") == f"<{password[: least - 1]}>"
+
+
+@pytest.mark.parametrize(
+    "piece", ["'", "\\", "%", "%25", "&", "&amp;", "&#0", "\\u0", "0", " ", "S3cret-", "''S", "%25S", "\\S"]
+)
+@pytest.mark.parametrize("password", ["S3cret-Pencil24", "''x", "%25%%&amp;&&;", "\\\\\\ab\\\\c", " + + x"])
+def test_long_texts_are_looked_through_once(password: str, piece: str) -> None:
+    """The square of the length would take hours."""
+    said = piece * (300_000 // len(piece))
+    assert len(known(password).redacted(said)) <= len(said)
