@@ -127,7 +127,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     if is_property and item.get_closest_marker("one_python"):
         raise pytest.UsageError(
-            f"{item.nodeid}: the examples of a property test are drawn at random on the other Python"
+            f"{item.nodeid}: a property test is run in both legs: new examples in one, the same each time in the other"
         )
 
 

@@ -200,7 +200,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 def test_the_classifiers_name_what_is_run() -> None:
-    """3.11 and 3.13 are what scripts/check runs."""
+    """3.11 and 3.13 are what the two legs of scripts/check run."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     versions = re.findall(r"Python :: (3\.\d+)", "\n".join(project["project"]["classifiers"]))
     check = (ROOT / "scripts" / "check").read_text("utf-8")

@@ -78,25 +78,34 @@ def test_the_hooks_run_the_tools_of_the_check() -> None:
     assert all(entry.startswith(".venv/bin/") for entry in entries)
     assert "make-venv .venv " in (ROOT / "scripts" / "dev").read_text("utf-8")
     check = (ROOT / "scripts" / "check").read_text("utf-8")
-    assert all(f'"$main/bin/{tool}"' in check for tool in tools)
+    assert all(f'"$newest/bin/{tool}"' in check for tool in tools)
 
 
 def test_the_leg_with_a_random_seed_is_random() -> None:
-    """The profile that it names draws other examples each time; it runs the property tests on whichever Python."""
+    """The profile that it names draws other examples each time; it has the newest Hypothesis, as developers have."""
     check = (ROOT / "scripts" / "check").read_text("utf-8")
-    (profile,) = re.findall(r"HYPOTHESIS_PROFILE=(\S+)", check)
+    ((profile, leg),) = re.findall(r"HYPOTHESIS_PROFILE=(\S+) step .* \\\n +tests (.*)", check)
     assert not settings.get_profile(profile).derandomize
     assert settings.get_profile("ci").derandomize
-    assert '--hypothesis-seed="$seed"' in check
-    assert re.findall(r"random \"(.*?)/bin/python\" -m (.*)", check) == [
-        ("$newer", '"not one_python"'),
-        ("$main", "hypothesis"),
-    ]
+    assert leg == '"$newest" --hypothesis-seed="$seed"'
 
 
-def test_one_leg_runs_every_test() -> None:
+def test_the_newest_leg_runs_every_test_and_the_lowest_all_but_those_of_one_python() -> None:
     check = (ROOT / "scripts" / "check").read_text("utf-8")
-    assert '"$main/bin/python" -m pytest -n 3 --dist worksteal\n' in check
+    arguments = dict(re.findall(r"^ +tests \"\$(\w+)\"(.*)$", check, re.M))
+    assert set(arguments) == {"newest", "lowest"}
+    assert " -m " not in arguments["newest"]
+    assert '-m "not one_python"' in arguments["lowest"]
+
+
+def test_the_lowest_versions_are_those_of_pyproject() -> None:
+    """Each lower bound is one that make-venv can turn into that version."""
+    project = PYPROJECT["project"]
+    bounds = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    assert [bound for bound in bounds if not re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+", bound)] == []
 
 
 def test_programs_are_started_on_one_python_but_for_those_that_show_how_they_end() -> None:
