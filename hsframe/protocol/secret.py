@@ -151,7 +151,8 @@ class KnownSecrets:
     """The secrets that one connection has, has sent or got, to take them out of what a server says.
 
     A server or a proxy may repeat them in its error, escaped in any way, and cut off: so the first 8 characters of a
-    longer secret are enough to know it by. What is letters alone may be a word: then it takes more, up to 16.
+    longer secret are enough to know it by, where backslashes and equal signs count as one with what follows them. What
+    is letters alone may be a word: then it takes more, up to 16.
     """
 
     def __init__(self) -> None:
