@@ -340,9 +340,11 @@ def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:
 
 def tell(args: argparse.Namespace, text: str) -> str:
     """Print a line of what went wrong, and give its words; with --quiet, as in cron, it has the time and place."""
-    told, place = in_commands(text), origin(args)
-    where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place), ""])
-    print(f"hsframe: {where * getattr(args, 'quiet', False)}{told}", file=sys.stderr)
+    told, where = in_commands(text), ""
+    if getattr(args, "quiet", False):
+        place = origin(args)
+        where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place), ""])
+    print(f"hsframe: {where}{told}", file=sys.stderr)
     return told
 
 

@@ -18,7 +18,8 @@ from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.json_common import JsonCodec, split_json
 from hsframe.codecs.trio import decode_trio, encode_trio
-from hsframe.codecs.zinc import decode_zinc, split_zinc
+from hsframe.codecs.zinc import decode_zinc
+from hsframe.codecs.zinc_ends import split_zinc
 from hsframe.codecs.zinc_write import encode_zinc
 from hsframe.errors import CodecError
 from hsframe.grid import Grid

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
-from hsframe.codecs.body_text import GRID_BYTES, TOO_DEEP, at_most, error_at, text_of
+from hsframe.codecs.body_text import TOO_DEEP, at_most, error_at, text_of
+from hsframe.codecs.zinc_ends import bracket_end
 from hsframe.codecs.zinc_scalars import Cells, scan_number_of_cell, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
@@ -57,14 +58,6 @@ _OPENS: Final = ("[", "{")
 _NESTS: Final = ("[", "{", "<")
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
-# Texts and uris may hold anything, and what is not closed goes to the end of its line; grids within grids begin with a
-# version line of their own.
-_TOKENS: Final = re.compile(
-    rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|`[^`\\\n]*+(?:\\.[^`\\\n]*+)*+`?|<<|>>|^ver:', re.MULTILINE
-)
-
-# A text or a uri, or a bracket outside of them.
-_BRACKETS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|`[^`\\]*+(?:\\.[^`\\]*+)*+`|[][{}]')
 
 
 def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
@@ -118,36 +111,11 @@ def value_length(text: bytes, limits: Limits) -> int:
 
     A list or a dict is not read, for it will be: it ends with the bracket that closes its first one.
     """
-    depth = 0
-    for token in _BRACKETS.finditer(text) if text[:1] in (b"[", b"{") else ():
-        depth += (token[0] in (b"[", b"{")) - (token[0] in (b"]", b"}"))
-        if depth == 0:
-            return token.end()
+    if end := bracket_end(text):
+        return end
     reader = _Reader(text.decode(), limits)
     reader.value(0)
     return len(reader.text[: reader.pos].encode())
-
-
-def split_zinc(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:
-    r"""The texts of the grids one below the other, as SkySpark answers ``evalAll``; None where there is one.
-
-    >>> split_zinc(b'ver:"3.0"\nval\n1\n\nver:"3.0"\nval\n"x"\n')
-    [b'ver:"3.0"\nval\n1\n\n', b'ver:"3.0"\nval\n"x"\n']
-    """
-    starts: list[int] = []
-    depth = 0
-    for token in _TOKENS.finditer(body):
-        text = token[0]
-        if text == b"<<":
-            depth += 1
-        elif text == b">>":
-            depth -= 1
-        elif text == b"ver:" and depth == 0:
-            starts.append(token.start())
-            limits.check_memory(len(body) + GRID_BYTES * len(starts), _SOURCE)
-    if len(starts) < 2:
-        return None
-    return [body[start:end] for start, end in zip(starts, [*starts[1:], len(body)], strict=True)]
 
 
 class _Reader:

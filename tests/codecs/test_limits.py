@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from hsframe.codecs import decode, decode_exact, encode_exact, trio, zinc
 from hsframe.codecs.entities import try_records
 from hsframe.codecs.entities.split_cells import ColumnCells
-from hsframe.codecs.histories import HistoryStream, try_decode
+from hsframe.codecs.histories import HistoryStream, try_decode, zinc_rows
 from hsframe.codecs.histories import decode as decode_module
 from hsframe.codecs.histories.row_reader import RowReader
-from hsframe.codecs.zinc import decode_zinc, split_zinc
+from hsframe.codecs.zinc_ends import split_zinc
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
@@ -55,6 +55,19 @@ def table(short: str, names: list[str], rows: int) -> bytes:
         return "---\n".join("".join(f"{name}:{value}\n" for name, value in one.items()) for one in records).encode()
     text = ",".join([*[json.dumps(first)] * (rows - 1), json.dumps(last)])
     return json_body(short, names, text).encode()
+
+
+def calls_of(monkeypatch: Any, owner: Any, name: str) -> list[tuple[Any, ...]]:
+    """The arguments of each call of a function from now on; it is run all the same."""
+    calls: list[tuple[Any, ...]] = []
+    real = getattr(owner, name)
+
+    def noted(*args: Any) -> Any:
+        calls.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(owner, name, noted)
+    return calls
 
 
 def peak_of(run: Callable[[], Any]) -> int:
@@ -145,14 +158,7 @@ def test_many_lines_at_once_are_read_as_line_by_line(version: str, rows: list[st
 def test_records_of_trio_with_tags_of_their_own_are_refused_while_they_are_read(monkeypatch: Any) -> None:
     body = "---\n".join(f"a{number}\n" for number in range(2_000)).encode()
     assert len(decode(body, "trio", limits=Limits(cells=4_000_000))) == 2_000
-    read: list[str] = []
-    real = trio._Reader.tag
-
-    def counted(reader: Any, line: str) -> Any:
-        read.append(line)
-        return real(reader, line)
-
-    monkeypatch.setattr(trio._Reader, "tag", counted)
+    read = calls_of(monkeypatch, trio._Reader, "tag")
     for limits in (Limits(cells=10_000), Limits(columns=100)):
         read.clear()
         with pytest.raises(CodecError, match=r"or more, and 10,?0+ are allowed"):
@@ -183,14 +189,7 @@ def test_lists_and_dicts_of_records_are_read_once(monkeypatch: Any) -> None:
     rows = [f"@a{number},[" + ",".join([item] * 1_000) + "]" for number in range(20)]
     body = "\n".join(['ver:"3.0"', "id,list", *rows, ""]).encode()
     exact = decode_exact(body, "zinc")
-    read: list[int] = []
-    real = zinc._Reader.value
-
-    def counted(reader: Any, depth: int) -> Any:
-        read.append(depth)
-        return real(reader, depth)
-
-    monkeypatch.setattr(zinc._Reader, "value", counted)
+    read = calls_of(monkeypatch, zinc._Reader, "value")
     assert try_records(body, "zinc") == exact
     values = 20 * (1 + 1_000 * 6)  # the list, and of each item the dict, two texts, a list and its two items
     assert len(read) <= values
@@ -429,20 +428,14 @@ def test_rows_are_read_some_at_a_time(short: str, monkeypatch: Any) -> None:
 
 def test_the_texts_of_a_wide_row_are_read_together(monkeypatch: Any) -> None:
     """A row of its own for each text would take the square of the columns."""
-    width, seen = 3_000, []
+    width = 3_000
     body = f'ver:"3.0"\nts,{",".join(f"v{n}" for n in range(width))}\n{STAMP}'
     body += "".join(f',"t{n % 1500}"' for n in range(width)) + "\n"
-    real = decode_zinc
-
-    def counted(text: bytes, limits: Limits) -> Any:
-        seen.append(len(text))
-        return real(text, limits)
-
-    monkeypatch.setattr("hsframe.codecs.histories.zinc_rows.decode_zinc", counted)
+    seen = calls_of(monkeypatch, zinc_rows, "decode_zinc")
     grid = try_decode(body.encode(), "zinc")
     assert grid is not None
     assert grid == decode_exact(body, "zinc")
-    assert sum(seen) < 4 * len(body)
+    assert sum(len(text) for text, _ in seen) < 4 * len(body)
 
 
 @pytest.mark.parametrize("short", ["json4", "json3"])

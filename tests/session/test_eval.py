@@ -20,7 +20,7 @@ import hsframe
 from hsframe.codecs import decode, encode
 from hsframe.codecs.formats import CALL_FORMATS, format_named
 from hsframe.codecs.json_common import split_json
-from hsframe.codecs.zinc import split_zinc
+from hsframe.codecs.zinc_ends import split_zinc
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, MetadataError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, Number
