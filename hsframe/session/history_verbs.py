@@ -333,7 +333,7 @@ class HistoryVerbs(SessionBase):
         Notes
         -----
         A tidy file is staged in a folder beside it, ``.NAME.parquet.export``, which is removed when the file has its
-        name; remove it to begin anew. It takes 20 bytes a sample. What was read before an interruption is not read
+        name; remove it to begin anew. It takes 13 bytes a sample. What was read before an interruption is not read
         again, but for some seconds of it, and the samples beside the span of an archive, which come first. Of a span
         that is not over, samples after the present are not taken for read.
         """
