@@ -30,10 +30,16 @@ async def server_of(source: Source) -> str:
 async def expect_login(source: Source, storage: Storage) -> None:
     """Refuse from now on what answers by less, where the archive was read by a login with SCRAM before."""
 
-    def noted() -> str | None:
-        return PointTable(storage.inside("points")).setting(LOGIN_KEY) if has_archive(storage) else None
+    def opened() -> PointTable | None:
+        return PointTable(storage.inside("points")) if has_archive(storage) else None
 
-    if not isinstance(source, WholeSource) and await in_thread(noted) == "scram":
+    if points := await in_thread(opened):
+        expect_noted_login(source, points)
+
+
+def expect_noted_login(source: Source, points: PointTable) -> None:
+    """As `expect_login`, where the table of points is open."""
+    if not isinstance(source, WholeSource) and points.setting(LOGIN_KEY) == "scram":
         source.sender.expect_scram()
 
 

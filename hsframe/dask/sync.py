@@ -18,6 +18,7 @@ from distributed import futures_of
 
 from hsframe.archive.fill import Filling, Job
 from hsframe.archive.samples import Changes
+from hsframe.archive.server_identity import expect_noted_login
 from hsframe.archive.storage import Storage
 from hsframe.archive.sync import Fill
 from hsframe.archive.tables import Tables
@@ -78,6 +79,7 @@ async def _fill(
     client: Client, stored: StoredVersion, jobs: Sequence[Job], options: ReadOptions, young_us: int
 ) -> _Filled:
     tables = await in_thread(stored.opened)
+    expect_noted_login(client, tables.points)  # a worker logs in by itself, and perhaps elsewhere than the caller
     filling = Filling(client, tables.samples, tables.points, options, young_us)
     await filling.run(jobs)
     return jobs, filling.changes, options.failures or {}

@@ -100,7 +100,7 @@ class Login:
             except HsFrameError as error:
                 # Distributed sends what led to an error with it, and replaces all where a part cannot be sent.
                 error.__cause__ = error.__context__ = None
-                if isinstance(error, AuthError) and self.password is None:
+                if isinstance(error, AuthError) and error.refused and self.password is None:
                     error.args = (f"{error}; {_IN_WORKER}",)
                 raise
 

@@ -19,8 +19,8 @@ import hsframe
 import hsframe.dask
 from hsframe import Archive, Session
 from hsframe.dask import sync as syncing
-from hsframe.dask.worker import StoredVersion
-from hsframe.errors import AuthError, HsFrameError, MetadataError, ReadWarning
+from hsframe.dask.worker import Login, StoredVersion
+from hsframe.errors import AuthError, HsFrameError, LoginWarning, MetadataError, ReadWarning
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import SINCE, assert_in_step
@@ -133,6 +133,28 @@ def test_an_interrupt_begins_no_more_groups_and_the_same_call_goes_on(
         assert len(begun) == 2
     archive.sync("point", session=session, since=SINCE, engine="dask")
     assert_in_step(archive, session)
+
+
+def test_a_worker_does_not_log_in_by_less_than_the_archive_notes(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something else may answer there than here."""
+    archive = Archive(tmp_path)
+    archive.sync("temp", session=session, since=SINCE)
+    before = archive.his_read("temp", SPAN)
+    database.history("temp").values[:] = 7.0
+    words = "by SCRAM before, and now offers no login.*auth='none'"
+    with running_server(database, {}) as other:
+        for is_logged_in in (False, True):
+            with hsframe.connect(other.uri, "demo", "demo") as there:
+                if is_logged_in:
+                    with pytest.warns(LoginWarning, match="wants no login of 'demo'"):
+                        there.read("site")
+                monkeypatch.setattr(Login, "_session", lambda login, there=there: there)
+                with pytest.raises(AuthError, match=words) as caught:
+                    archive.sync("temp", session=session, overlap="30D", engine="dask", on_error="raise")
+                assert "HSFRAME_PASSWORD" not in str(caught.value)
+    pd.testing.assert_frame_equal(archive.his_read("temp", SPAN), before)
 
 
 def test_a_session_with_secret_settings_is_not_sent(tmp_path: Path, session: Session) -> None:
