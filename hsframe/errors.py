@@ -185,6 +185,7 @@ class _CodecDetails(TypedDict, total=False):
     snippet: str
     expected: str
     source: str
+    limit: str
 
 
 class CodecError(HsFrameError):
@@ -202,6 +203,8 @@ class CodecError(HsFrameError):
         What the grammar allows there.
     source : str
         The format: ``"zinc"``, ``"json v4"``, ``"filter"``, ...
+    limit : str
+        The name of the limit that an answer is beyond (:class:`hsframe.Limits`); of any other problem empty.
     """
 
     def __init__(
@@ -213,6 +216,7 @@ class CodecError(HsFrameError):
         snippet: str = "",
         expected: str = "",
         source: str = "",
+        limit: str = "",
     ) -> None:
         self.problem = problem
         self.line = line
@@ -220,6 +224,7 @@ class CodecError(HsFrameError):
         self.snippet = snippet
         self.expected = expected
         self.source = source
+        self.limit = limit
         place = ""
         if line is not None:
             place = f" at line {line}" + ("" if column is None else f", column {column}")

@@ -99,6 +99,7 @@ class Limits:
                 expected="less: ask for less at once, or allow more by "
                 f"limits=hsframe.Limits({name}={count if is_all else '...'})",
                 source=source,
+                limit=name,
             )
 
     def check_memory(self, estimate: int, source: str) -> None:
@@ -110,6 +111,7 @@ class Limits:
                 "is returned",
                 expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
                 source=source,
+                limit="answer_bytes",
             )
 
 

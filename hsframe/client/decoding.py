@@ -108,9 +108,11 @@ class Decoder:
         """
         if self.secrets.is_in(body):
             what = "the body is malformed; it holds a secret and is not shown"
-            problem = CodecError(what, line=problem.line, column=problem.column, source=problem.source)
-        is_too_large = "hsframe.Limits" in (problem.expected or "")  # so it is an answer of such a server
-        hint = uri_hint(is_known=self._dialect.answered or is_too_large)
+            problem = CodecError(
+                what, line=problem.line, column=problem.column, source=problem.source, limit=problem.limit
+            )
+        # What is only too large is an answer of such a server.
+        hint = uri_hint(is_known=self._dialect.answered or bool(problem.limit))
         source = f"{op.name} at {self._base}/{op.name}: {problem.source}"
         return problem.changed(expected=f"{problem.expected or 'a grid'}{hint}", source=source)
 

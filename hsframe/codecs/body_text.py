@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypedDict
 
 from hsframe.errors import CodecError
 from hsframe.options import Limits
@@ -15,6 +15,21 @@ from hsframe.options import Limits
 # formats, and what is read by default, so that what one reads another can write.
 MAX_DEPTH: Final = Limits().nesting
 TOO_DEEP: Final = "lists, dicts and grids nest more than {} deep"
+
+
+class TooDeep(TypedDict):
+    """What an error says of a body whose lists, dicts and grids nest too deep."""
+
+    problem: str
+    expected: str
+    limit: str
+
+
+def too_deep(limits: Limits) -> TooDeep:
+    most = limits.nesting
+    expected = f"at most {most}; limits=hsframe.Limits(nesting=...) sets how deep"
+    return {"problem": TOO_DEEP.format(most), "expected": expected, "limit": "nesting"}
+
 
 #: What an empty grid takes at least, with its text.
 GRID_BYTES: Final = 2_000
@@ -28,11 +43,6 @@ _MANY_CHARS: Final = 4_000
 # Some escapes and the text around them; it does not end between the two surrogates of a character.
 _SOME_ESCAPES: Final = re.compile(r"[^\\]*+(?:\\.?+[^\\]*+){0,2000}+(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def at_most(limits: Limits) -> str:
-    """What is expected of a body whose lists, dicts and grids nest too deep."""
-    return f"at most {limits.nesting}; limits=hsframe.Limits(nesting=...) sets how deep"
 
 
 def text_bytes(body: bytes) -> int:
@@ -80,7 +90,7 @@ def excerpt(text: str, pos: int) -> str:
     return text[begin : min(len(text) if end < 0 else end, pos + _AFTER)].rstrip("\r")
 
 
-def error_at(text: str, pos: int, problem: str, expected: str, source: str) -> CodecError:
+def error_at(text: str, pos: int, problem: str, expected: str, source: str, limit: str = "") -> CodecError:
     """The error for a position in a text; line and column count from 1, in characters."""
     return CodecError(
         problem,
@@ -89,6 +99,7 @@ def error_at(text: str, pos: int, problem: str, expected: str, source: str) -> C
         snippet=excerpt(text, pos),
         expected=expected,
         source=source,
+        limit=limit,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hsframe.caller_warnings import DeferredWarnings
-from hsframe.codecs.body_text import TOO_DEEP, at_most, text_bytes
+from hsframe.codecs.body_text import text_bytes, too_deep
 from hsframe.codecs.csv import encode_csv
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
@@ -188,8 +188,7 @@ def decode_exact(body: bytes | str, mime: str, limits: Limits = Limits()) -> Gri
                 limits.check_memory(len(body) + text_bytes(body), format.short)
             return format.read(body, limits)
         except RecursionError:  # where the caller has used most of the stack
-            problem = TOO_DEEP.format(limits.nesting)
-            raise CodecError(problem, expected=at_most(limits), source=format.short) from None
+            raise CodecError(**too_deep(limits), source=format.short) from None
 
 
 def encode_exact(grid: Grid, mime: str) -> bytes:

@@ -18,13 +18,12 @@ from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from hsframe.codecs.body_text import (
     GRID_BYTES,
-    TOO_DEEP,
-    at_most,
     check_objects,
     error_at,
     escape_parts,
     excerpt,
     text_of,
+    too_deep,
 )
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
 from hsframe.errors import CodecError, MetadataError, in_short
@@ -51,10 +50,11 @@ _T = TypeVar("_T")
 class Misfit(Exception):
     """A JSON value that is not a Haystack value; each container that the exception leaves adds to the path."""
 
-    def __init__(self, problem: str, expected: str, value: Any = _NO_VALUE) -> None:
+    def __init__(self, problem: str, expected: str, value: Any = _NO_VALUE, *, limit: str = "") -> None:
         super().__init__(problem)
         self.problem = problem
         self.expected = expected
+        self.limit = limit
         # A list or an object may be as long as the body.
         is_short = value is not _NO_VALUE and not isinstance(value, list | dict)
         self.snippet = json.dumps(value, default=repr)[:60] if is_short else ""
@@ -68,7 +68,7 @@ class Misfit(Exception):
     def error(self, source: str) -> CodecError:
         path = "".join(reversed(self.parts)).lstrip(".")
         problem = f"{path}: {self.problem}" if path else self.problem
-        return CodecError(problem, snippet=self.snippet, expected=self.expected, source=source)
+        return CodecError(problem, snippet=self.snippet, expected=self.expected, source=source, limit=self.limit)
 
 
 class JsonCodec(ValueWriter[Any]):
@@ -185,7 +185,7 @@ class JsonCodec(ValueWriter[Any]):
 
     def _check_depth(self, depth: int) -> None:
         if depth > self.limits.nesting:
-            raise Misfit(TOO_DEEP.format(self.limits.nesting), at_most(self.limits))
+            raise Misfit(**too_deep(self.limits))
 
     def _count(self, columns: Sized, rows: int) -> None:
         """Check the size of one grid before its columns are made; the cells of grids within it count too."""
@@ -405,8 +405,7 @@ def load_json(
         problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None
     except RecursionError:
-        problem = TOO_DEEP.format(limits.nesting)
-        raise CodecError(problem, snippet=excerpt(text, 0), expected=at_most(limits), source=source) from None
+        raise CodecError(**too_deep(limits), snippet=excerpt(text, 0), source=source) from None
 
 
 def split_json(body: bytes, limits: Limits = Limits()) -> list[bytes] | None:

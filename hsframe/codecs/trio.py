@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from hsframe.codecs.body_text import TOO_DEEP, at_most, check_objects, error_at, text_of
+from hsframe.codecs.body_text import check_objects, error_at, text_of, too_deep
 from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc import decode_zinc, parse_value
 from hsframe.codecs.zinc_write import encode_zinc, write_value
@@ -132,7 +132,7 @@ class _Reader:
 
     def nested(self, name: str, begin: int) -> Any:
         if self.depth == self.limits.nesting:
-            raise self.error(begin, 0, TOO_DEEP.format(self.limits.nesting), at_most(self.limits))
+            raise self.error(begin, 0, **too_deep(self.limits))
         block = "\n".join(self.block())
         try:
             if name == "Zinc:":
@@ -148,11 +148,12 @@ class _Reader:
         try:
             return _value(text, self.limits)
         except CodecError as error:
-            raise self.error(number, column + (error.column or 1) - 1, error.problem, error.expected) from None
+            column += (error.column or 1) - 1
+            raise self.error(number, column, error.problem, error.expected, error.limit) from None
 
-    def error(self, number: int, column: int, problem: str, expected: str) -> CodecError:
+    def error(self, number: int, column: int, problem: str, expected: str, limit: str = "") -> CodecError:
         pos = sum(len(line) + 1 for line in self.lines[:number]) + column
-        return error_at(self.text, pos, problem, expected, _SOURCE)
+        return error_at(self.text, pos, problem, expected, _SOURCE, limit)
 
 
 def _value(text: str, limits: Limits = Limits()) -> Any:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
-from hsframe.codecs.body_text import TOO_DEEP, at_most, error_at, text_of
+from hsframe.codecs.body_text import error_at, text_of, too_deep
 from hsframe.codecs.zinc_ends import bracket_end
 from hsframe.codecs.zinc_scalars import Cells, scan_number_of_cell, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
@@ -159,7 +159,7 @@ class _Reader:
 
     def check_depth(self, depth: int) -> None:
         if depth > self.limits.nesting:
-            raise self.error(TOO_DEEP.format(self.limits.nesting), at_most(self.limits))
+            raise error_at(self.text, self.pos, source=_SOURCE, **too_deep(self.limits))
 
     def count_value(self) -> None:
         self.values_read += 1

@@ -398,6 +398,21 @@ def test_a_limit_is_of_what_is_unpacked() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("body", "limit"), [(BODY, "cells"), (b'ver:"3.0"\na\n[[1]]\n', "nesting"), (BODY + b"x y", "")]
+)
+def test_where_a_first_answer_is_too_large_the_uri_is_right(body: bytes, limit: str) -> None:
+    async def main() -> None:
+        limits = Limits(cells=2 * ROWS - 1, nesting=1) if limit else Limits()
+        async with wire(lambda _: framed(body)) as (uri, _), Client(uri, limits=limits, auth="none") as client:
+            with pytest.raises(CodecError) as caught:
+                await client.call("read")
+            assert caught.value.limit == limit
+            assert ("a Haystack uri ends in" in str(caught.value)) == (not limit)
+
+    asyncio.run(main())
+
+
 def test_a_long_answer_is_refused_before_it_comes() -> None:
     async def main() -> None:
         async with wire(lambda _: head("Content-Length: 9999999999")) as (uri, _), Client(uri) as client:

@@ -85,10 +85,15 @@ def test_cells_and_columns_are_bounded_in_each_format(short: str, rows: int) -> 
     names = [f"a{number}" for number in range(30)]
     body = table(short, names, rows)
     assert len(decode(body, short, limits=Limits(cells=30 * rows, columns=30))) == rows
-    with pytest.raises(CodecError, match=r"has [0-9,]+ cells or more, and [0-9,]+ are allowed; .*Limits\(cells=\.\.\."):
+    with pytest.raises(
+        CodecError, match=r"has [0-9,]+ cells or more, and [0-9,]+ are allowed; .*Limits\(cells=\.\.\."
+    ) as cells:
         decode(body, short, limits=Limits(cells=30 * rows - 1))
-    with pytest.raises(CodecError, match=r"has 30 columns or more, and 29 are allowed; .*hsframe.Limits\(columns="):
+    with pytest.raises(
+        CodecError, match=r"has 30 columns or more, and 29 are allowed; .*hsframe.Limits\(columns="
+    ) as columns:
         decode(body, short, limits=Limits(columns=29))
+    assert (cells.value.limit, columns.value.limit) == ("cells", "columns")
 
 
 MANY_ROWS = {
@@ -210,8 +215,11 @@ def test_nesting_is_bounded_in_each_format(short: str) -> None:
     for limits in (Limits(), Limits(nesting=3), Limits(nesting=100)):
         decode(body(limits.nesting), short, limits=limits)
         for depth in (limits.nesting + 1, 100_000):
-            with pytest.raises(CodecError, match=rf"more than {limits.nesting} deep.*hsframe.Limits\(nesting="):
+            with pytest.raises(
+                CodecError, match=rf"more than {limits.nesting} deep.*hsframe.Limits\(nesting="
+            ) as caught:
                 decode(body(depth), short, limits=limits)
+            assert caught.value.limit == "nesting"
 
 
 @pytest.mark.parametrize("short", FORMATS)
