@@ -44,7 +44,7 @@ from hsframe.unit_array.dtype import UnitDtype
 from hsframe.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from hsframe import options, spans, units
+    from hsframe import options, spans, testing, units
     from hsframe.analysis.degree_days import degree_days
     from hsframe.client import Client
     from hsframe.client.tls import TLSConfig
@@ -84,7 +84,7 @@ _LAZY: Final = {
     "with_units": "hsframe.frame.combine",
     "write_parquet": "hsframe.frame.parquet",
 }
-_LAZY_MODULES: Final = ("options", "spans", "units")
+_LAZY_MODULES: Final = ("options", "spans", "testing", "units")
 
 __all__ = [
     "MARKER", "NA", "REMOVE", "Archive", "AsyncSession", "AuthError", "Bin", "CallError", "Client", "CodecError", "Col",
@@ -95,8 +95,8 @@ __all__ = [
     "close", "concat", "connect", "decode", "defs", "degree_days", "doctor", "encode", "eval", "eval_all", "export",
     "filetypes", "formats", "frame_to_arrow", "frame_to_his_grids", "grid_to_frame", "his_iter", "his_read",
     "his_remove", "his_write", "invoke_action", "latest", "libs", "matrix", "nav", "ops", "options", "point_write",
-    "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "units", "watch", "watch_close",
-    "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "testing", "units", "watch",
+    "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

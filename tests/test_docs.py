@@ -17,6 +17,7 @@ import pytest
 
 import hsframe
 from hsframe.intervals import rules
+from hsframe.testing import quirks
 from hsframe.testing.server import running_server
 
 pytestmark = pytest.mark.one_python
@@ -33,6 +34,7 @@ DOCUMENTS = (
     "docs/intervals.md",
     "docs/operations.md",
     "docs/recipes.md",
+    "docs/testing.md",
 )
 # A package index shows README.md without the rest of the tree, so its links name the repository.
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
@@ -100,6 +102,7 @@ LONG_GAPS = pytest.mark.filterwarnings("ignore:.* has degree days:hsframe.GapWar
         ("README.md", "*.parquet"),
         pytest.param("docs/recipes.md", "*.csv", marks=[INCOMPLETE_MATRIX, LONG_GAPS]),
         ("docs/beyond-one-machine.md", "trends"),
+        ("docs/testing.md", "report.csv"),
     ],
 )
 def test_a_document_runs_as_it_stands(
@@ -115,7 +118,7 @@ def test_a_document_runs_as_it_stands(
     for name in ("URI", "USER", "PASSWORD"):  # a document may set them
         monkeypatch.setenv(f"HSFRAME_{name}", "")
     source = blocks(document, "python")
-    assert len(source) >= 3
+    assert len(source) >= 2
     with running_server() as server, dask.config.set(scheduler="sync"):  # no threads are left
         namespace: dict[str, Any] = {"__name__": "readme"}
         try:
@@ -153,6 +156,13 @@ def test_links_and_paths_exist(document: str) -> None:
 def test_the_page_of_intervals_lists_each_aggregation() -> None:
     page = (ROOT / "docs" / "intervals.md").read_text("utf-8")
     assert sorted(re.findall(r'^\| `"(\w+)"` \|', page, re.M)) == sorted(get_args(rules.Aggregation))
+
+
+def test_the_page_of_testing_lists_each_quirk_and_each_server() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    rows = [f"| `{name}{'=N' * (name in quirks.NUMBERS)}` | {text} |" for name, text in quirks.QUIRKS.items()]
+    rows += [f"| `{name}` | {' '.join(f'`{one}`' for one in names)} |" for name, names in quirks.BUNDLES.items()]
+    assert sorted(line for line in page.splitlines() if line.startswith("| `")) == sorted(rows)
 
 
 def test_each_fault_of_the_page_has_a_test_that_is_there() -> None:

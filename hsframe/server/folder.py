@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,38 +47,45 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
     if not files:
         raise MetadataError(f"{folder} has no *.parquet files and no archive; hsframe.export(...) makes either")
     name = folder.resolve().name or "folder"
-    site = Ref("site", name)
     database = WrittenFolder(folder, name=name)
-    for file in files:
-        _add_file(database, site, file)
-    zones = {rec["tz"] for rec in database.query("point")}
-    tz = zones.pop() if len(zones) == 1 else "UTC"
-    database.add({"id": site, "site": MARKER, "dis": name, "tz": tz})
-    database.tz = tz
+    add_tables(database, ((str(file), file.stem, f"file-{file.stem}-", read_table(file)) for file in files))
     database.restore()
     return database
 
 
-def _add_file(database: Database, site: Ref, file: Path) -> None:
-    table = read_table(file)
+def add_tables(database: Database, tables: Iterable[tuple[str, str, str, pa.Table]]) -> None:
+    """Add tables to a database, as one site, each as an equip.
+
+    Each has the words for it in an error, its name, and what the id of a column begins with that has none.
+    """
+    site = Ref("site", database.name)
+    for where, name, prefix, table in tables:
+        _add_table(database, site, where, name, prefix, table)
+    zones = {rec["tz"] for rec in database.query("point")}
+    database.tz = zones.pop() if len(zones) == 1 else "UTC"
+    database.add({"id": site, "site": MARKER, "dis": database.name, "tz": database.tz})
+
+
+def _add_table(database: Database, site: Ref, where: str, name: str, prefix: str, table: pa.Table) -> None:
     if tuple(table.column_names[: len(TIDY_COLUMNS)]) == TIDY_COLUMNS:
-        raise MetadataError(f"{file} has a row per sample (shape='tidy'); a folder that is served has wide files")
+        raise MetadataError(f"{where} has a row per sample (shape='tidy'); what is served has a column per point")
     time_field = next((field for field in table.schema if pa.types.is_timestamp(field.type)), None)
     if time_field is None or time_field.type.tz is None:
         found = ", ".join(f"{field.name} ({field.type})" for field in table.schema)
-        raise MetadataError(f"{file} has no column of times with a zone; it has {found or 'no columns'}")
+        raise MetadataError(f"{where} has no column of times with a zone; it has {found or 'no columns'}")
     times = table[time_field.name]
     if times.null_count:
-        raise MetadataError(f"{file} has rows without a time, in its column {time_field.name!r}")
+        raise MetadataError(f"{where} has rows without a time, in its column {time_field.name!r}")
     ts_us = times.cast(pa.timestamp("us", time_field.type.tz), safe=False).cast(pa.int64()).to_numpy()
-    equip = Ref("file-" + _NOT_IN_A_REF.sub("_", file.stem), file.stem)
-    database.add({"id": equip, "equip": MARKER, "dis": file.stem, "siteRef": site})
+    equip = Ref("file-" + _NOT_IN_A_REF.sub("_", name), name)
+    database.add({"id": equip, "equip": MARKER, "dis": name, "siteRef": site})
+    columns: dict[Ref, str] = {}
     for field in table.schema:
         kind = _kind(field.type)
         if kind is None or field.name == time_field.name:
             continue
         stated = field_entries(field)
-        id = Ref(stated.get("id") or f"{equip.val}-{_NOT_IN_A_REF.sub('_', field.name)}")
+        id = Ref(stated.get("id") or _NOT_IN_A_REF.sub("_", prefix + field.name))
         rec = {
             **Point(id.val, field.name, his=stated.get("his")).his_tags(),
             "id": id,
@@ -92,7 +99,13 @@ def _add_file(database: Database, site: Ref, file: Path) -> None:
         }
         if kind == "Number" and "unit" in stated:
             rec["unit"] = stated["unit"]
-        _add_point(database, rec, ts_us, table[field.name], file)
+        if id in columns:
+            raise MetadataError(
+                f"{where} has the point {id} in two columns, {columns[id]!r} and {field.name!r}, as several "
+                "aggregations have; a point that is served has one"
+            )
+        columns[id] = field.name
+        _add_point(database, rec, ts_us, table[field.name], where)
 
 
 def _kind(of: pa.DataType) -> str | None:
@@ -105,13 +118,13 @@ def _kind(of: pa.DataType) -> str | None:
     return "Str" if pa.types.is_string(of) or pa.types.is_large_string(of) else None
 
 
-def _add_point(database: Database, rec: Mapping[str, Any], ts_us: Times, column: pa.ChunkedArray, file: Path) -> None:
+def _add_point(database: Database, rec: Mapping[str, Any], ts_us: Times, column: pa.ChunkedArray, where: str) -> None:
     known = database.get(rec["id"])
     if known is None:
         database.add(rec)
     elif differ := [tag for tag in _IDENTITY if known.get(tag) != rec.get(tag)]:
         what = ", ".join(f"{tag} {known.get(tag)!r} and {rec.get(tag)!r}" for tag in differ)
-        raise MetadataError(f"{rec['id']} ({rec['dis']}) in {file} is another point than in an earlier file: {what}")
+        raise MetadataError(f"{rec['id']} ({rec['dis']}) in {where} is another point than before it: {what}")
     if rec["kind"] == "Number":
         column = column.cast(pa.float64(), safe=False)
         there = pc.fill_null(pc.invert(pc.is_nan(column)), False)

@@ -1,6 +1,27 @@
-"""For tests of programs that use this package: Hypothesis strategies, and a server on a thread.
+"""For tests of programs that use this package: Hypothesis strategies, servers of frames, and fixtures of pytest.
 
-- :mod:`hsframe.testing.strategies`: every kind, grids and histories; needs ``hsframe[testing]``.
+- :func:`serve`: a server of the histories that frames have.
 - :mod:`hsframe.testing.server`: the embedded server on loopback, with quirks of other servers if wanted
   (:mod:`hsframe.testing.quirks`).
+- :mod:`hsframe.testing.strategies`: every kind, grids and histories; needs ``hsframe[testing]``.
+- ``hsframe_server`` and ``hsframe_session`` are fixtures, see :mod:`hsframe.pytest_plugin`.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from hsframe.testing.frames import serve
+
+# Where each comes from when it is used: the command line has the quirks, and needs no server for that.
+_LAZY: Final = {"serve": "hsframe.testing.frames"}
+
+__all__ = ["serve"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'hsframe.testing' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
