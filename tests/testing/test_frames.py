@@ -78,7 +78,7 @@ def test_the_fixtures(hsframe_session: hsframe.Session, hsframe_server: RunningS
     assert hsframe_session.uri == hsframe_server.uri
     df = hsframe.his_read("power", "yesterday", tz="UTC")
     assert len(df) >= 92
-    assert hsframe.his_write(df.iloc[:, :1].dropna().iloc[:1]).status.tolist() == ["stored"]
+    assert hsframe.his_write(df.iloc[:, :1].dropna().iloc[:1]).status.tolist() == ["written"]
 
 
 @pytest.mark.parametrize("hsframe_server", ["zinc-only", ["haxall", "rowcap=50"]], indirect=True)
