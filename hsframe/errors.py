@@ -44,7 +44,7 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def in_short(text: str, end: int = 0) -> str:
-    """What a server says, as a message has it: the first 300 characters, and so many of its `end`."""
+    """What another program says, as a message has it: the first 300 characters, and so many of its `end`."""
     return text if len(text) <= _SHOWN_CHARS + end else f"{text[:_SHOWN_CHARS]}...{text[len(text) - end :]}"
 
 

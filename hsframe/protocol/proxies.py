@@ -17,7 +17,7 @@ from hsframe.protocol.uris import split_user
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy without its login, which is in the headers; `setting` is where it comes from.
+    """A proxy without its login, which is in the headers; `setting` is where it comes from: ``proxy=`` or a variable.
 
     >>> print(Proxy.of("http://pete:pw@gw.example:3128", "http://host/api", trust_env=False))
     the proxy http://gw.example:3128 of proxy=
@@ -38,7 +38,7 @@ class Proxy:
             if found and "://" not in found:  # as curl takes it
                 found = f"http://{found}"
             given = hidden(found or None)
-            del found
+            del found  # it may hold a password, which a traceback would show
         if given is None:
             return None
         uri, user, password = split_user(given, setting, hint=cls("", setting).advice, is_shown=False)
@@ -48,7 +48,7 @@ class Proxy:
     @classmethod
     def unused(cls, uri: str) -> str:
         """What a message says of a server that is not reached, where the environment has a proxy that is not used."""
-        with suppress(MetadataError):  # it has something that is none
+        with suppress(MetadataError):  # what it has there is no proxy
             if found := cls.of(None, uri, trust_env=True):
                 return f"; {found.setting} in the environment is not used: say trust_env=True if it is needed here"
         return ""

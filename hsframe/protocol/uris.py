@@ -29,7 +29,8 @@ def is_loopback(host: str) -> bool:
 def split_user(uri: str, what: str, *, hint: str = URI_HINT, is_shown: bool = True) -> tuple[str, str, str]:
     """A uri without its user and password, query, fragment and trailing slash; the user; the password.
 
-    `what` is how the message calls the uri, if it is not an http or https uri; the `hint` ends it.
+    `what` is how the message calls what is no http or https uri, and the `hint` ends it. With `is_shown` it shows what
+    was given, unless that may hold a password.
     """
     parts: SplitResult | None = None
     try:
@@ -37,15 +38,12 @@ def split_user(uri: str, what: str, *, hint: str = URI_HINT, is_shown: bool = Tr
         host_and_port = (parts.hostname, parts.port)  # a bad port raises here, and not where it is used
     except (ValueError, AttributeError):
         host_and_port = (None, None)
-    # A password with one of these ends where they are: what follows would be shown as a part of the path.
+    # A "/", "?" or "#" ends user and password (RFC 3986, section 3.2): their rest would be shown as a part of the path.
     is_cut = parts is not None and "@" in parts.path + parts.query + parts.fragment
     if parts is None or is_cut or parts.scheme not in ("http", "https") or not host_and_port[0]:
         shown = f"; got {str.__str__(uri)!r}" if is_shown and "@" not in uri else ""
-        hint = (
-            "a / ? # or @ in a user or a password is written %2F %3F %23 or %40, as is an @ in a path"
-            if is_cut
-            else hint
-        )
+        if is_cut:
+            hint = "a / ? # or @ in a user or a password is written %2F %3F %23 or %40, as is an @ in a path"
         del uri, parts  # they may hold a password
         raise MetadataError(f"{what} must be an http or https uri{shown}; {hint}")
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))

@@ -1,6 +1,6 @@
-"""What the log tells of clients: logins that were refused, and all that changes something, or was to.
+"""What the log tells of clients: refused logins, failed ops, and each op that changed something or was to.
 
-A line has words that clients choose. They are cut, and what could end a line, or look like another one, is escaped.
+Clients choose some of the words. They are cut, and what could end a line or look like another one is escaped.
 """
 
 from __future__ import annotations
@@ -8,25 +8,24 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from hsframe.errors import HsFrameError
+from hsframe.errors import HsFrameError, in_short
 from hsframe.grid import Grid
 from hsframe.server.state import Call
 
 _MOST_IDS: Final = 3
-_MOST: Final = 300
 
 _log = logging.getLogger("hsframe.server")
 
 
 def refused_login(user: str, address: str, wrong: int, wait_s: int) -> None:
-    """A password was wrong: which one it was of this user and address, and how long the next try has to wait."""
+    """A password was wrong, the `wrong`-th in a row of this user and address; the next try has to wait `wait_s`."""
     waits = f"; the next try has to wait {wait_s} s" if wait_s else ""
-    _log.warning("login of %r from %s refused: wrong password (%d)%s", _cut(user), address, wrong, waits)
+    _log.warning("login of %r from %s refused: wrong password (%d)%s", in_short(user), address, wrong, waits)
 
 
 def changed(call: Call, answer: Grid) -> None:
     """An op that changes something was called; a refusal with its reason."""
-    who = f"{call.op} of {_cut(call.user)!r} from {call.address}" if call.user else f"{call.op} from {call.address}"
+    who = f"{call.op} of {in_short(call.user)!r} from {call.address}" if call.user else f"{call.op} from {call.address}"
     if answer.is_error:
         _log.warning("%s refused: %s; %s", who, _plain(answer.meta.get("dis")), _plain(_asked(call.grid)))
     else:
@@ -44,7 +43,7 @@ def _asked(grid: Grid) -> str:
     """Of what a request is: its points and the number of its rows, the action, the level."""
     row = dict(grid[0]) if len(grid) else {}
     ids = [grid.meta.get("id"), *(col.meta.get("id") for col in grid.cols), row.get("id")]
-    named = [str(id)[:_MOST] for id in ids if id is not None]
+    named = [str(id) for id in ids if id is not None]
     more = f" and {len(named) - _MOST_IDS} more" if len(named) > _MOST_IDS else ""
     words = [f"{len(grid)} rows", ", ".join(named[:_MOST_IDS]) + more]
     words += [f"action {grid.meta['action']!r}"] if "action" in grid.meta else []
@@ -53,9 +52,5 @@ def _asked(grid: Grid) -> str:
 
 
 def _plain(words: object) -> str:
-    text = _cut(str(words))
+    text = in_short(str(words))
     return text if text.isprintable() else repr(text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST else f"{text[:_MOST]}..."

@@ -65,6 +65,7 @@ def test_writes_and_actions_are_told_and_reads_are_not(
     assert stored == "hisWrite of 'ann' from 127.0.0.1 done: 1 rows; @kw"
     assert commanded == "pointWrite of 'ann' from 127.0.0.1 done: 1 rows; @fan; level 10; val True"
     assert refused.startswith("invokeAction of 'ann' from 127.0.0.1 refused: there is no action 'nine'; ")
+    assert refused.endswith("; @kw; action 'nine'")
 
     def full(*_: object) -> None:
         raise OpRefusal("written.sqlite cannot be written: the disk is full; nothing was stored", "IOErr")
@@ -80,6 +81,37 @@ def test_writes_and_actions_are_told_and_reads_are_not(
     assert "hisWrite of 'bob' from 127.0.0.1 refused: the user 'bob' has the role viewer" in told()[0]
 
 
+def test_of_many_points_some_are_told_and_without_a_login_nobody(
+    start: Callable[..., Any], told: Callable[[], list[str]]
+) -> None:
+    raw = start(users={})
+    cols = ",".join(f"v{number} id:@p{number}" for number in range(5))
+    assert raw.call("hisWrite", f'ver:"3.0"\nts,{cols}\n2026-11-09T00:00:00Z UTC,1,2,3,4,5\n').is_error
+    (line,) = told()
+    assert line.startswith("hisWrite from 127.0.0.1 refused: ")
+    assert line.endswith("; 1 rows; @p0, @p1, @p2 and 2 more")
+
+
+@pytest.mark.parametrize(("error", "has_trace"), [(OSError(5, "it is away"), False), (KeyError("a bug"), True)])
+def test_an_op_that_fails_is_told_with_a_trace_where_it_is_a_bug(
+    start: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    has_trace: bool,
+) -> None:
+    raw = start(users={})
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(raw.server.database, "store", fail)
+    assert raw.call("hisWrite", WRITE).is_error
+    (record,) = (one for one in caplog.records if one.levelno == logging.ERROR)
+    assert record.getMessage() == f"the op hisWrite failed: {type(error).__name__}: {error}"
+    assert bool(record.exc_info) == has_trace
+
+
 def test_a_client_forges_no_line(start: Callable[..., Any], told: Callable[[], list[str]]) -> None:
     raw = start(users={"ann": "s3cret"})
     forged = "x\n2026-11-09T00:00:00+0000 INFO hisWrite of 'bob' \x1b[2J\u202e\u2028"
@@ -87,8 +119,14 @@ def test_a_client_forges_no_line(start: Callable[..., Any], told: Callable[[], l
     raw.scram("y" * 5_000, "hunter-2")
     raw.scram("ann", "s3cret")
     raw.call("invokeAction", hsframe.Grid({"id": hsframe.Ref("kw"), "action": forged}, ["a"], [["1"]]))
+    raw.call(
+        "pointWrite",
+        hsframe.Grid.from_rows(
+            {}, ["id", "level", "val"], [{"id": hsframe.Ref("fan"), "level": hsframe.Number(10), "val": forged}]
+        ),
+    )
     said = told()
-    assert len(said) == 3
+    assert len(said) == 4
     assert all(line.isprintable() and len(line) < 1_000 for line in said)
 
 
