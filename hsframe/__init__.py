@@ -93,7 +93,7 @@ __all__ = [
     "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError",
     "UnitWarning", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about", "arrow_to_frame", "call",
     "close", "concat", "connect", "decode", "defs", "degree_days", "doctor", "encode", "eval", "eval_all", "export",
-    "filetypes", "formats", "frame_to_arrow", "frame_to_his_grids", "grid_to_frame", "his_iter", "his_read",
+    "filetypes", "find", "formats", "frame_to_arrow", "frame_to_his_grids", "grid_to_frame", "his_iter", "his_read",
     "his_remove", "his_write", "invoke_action", "latest", "libs", "matrix", "nav", "ops", "options", "point_write",
     "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "testing", "units", "watch",
     "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",

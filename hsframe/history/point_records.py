@@ -1,22 +1,35 @@
-"""Finds the records of points, given as a filter, ids, Refs or a frame, and those that their Refs lead to."""
+"""Finds the records of points, given as a filter, ids, names, Refs or a frame, and those that their Refs lead to."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+import pandas as pd
+
+from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, HOUR_US
-from hsframe.errors import HsFrameError, MetadataError, UnknownRecError
+from hsframe.errors import (
+    CallError,
+    CodecError,
+    HsFrameError,
+    HTTPStatusError,
+    IncompleteError,
+    MetadataError,
+    UnknownRecError,
+)
 from hsframe.filters import is_word, means_filter
 from hsframe.frame.labels import Header, Tags, labels_of, levels_of
+from hsframe.frame.names import Names
 from hsframe.frame.points import ColumnLabel, Point, display_name
 from hsframe.frame.points_like import PointsLike, as_points
+from hsframe.grid import Grid
 from hsframe.history.source import Source
 from hsframe.intervals.rules import PointSampling
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import ID, Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
 
@@ -91,38 +104,110 @@ async def find_records(
 ) -> list[PointRecord]:
     """The records of some points, in the order given, or in that of the server's answer to a filter; each point once.
 
-    A str is a filter or an id as :func:`hsframe.filters.means_filter` has it; a single word that as a filter finds
-    nothing is tried as an id. Of the records that a filter finds, those with the first of `tags` are used, or if
-    there are none, those with the next. The errors of unknown ids are put in `failures`; if that is None, they are
-    raised.
+    A str is a filter or an id as :func:`hsframe.filters.means_filter` has it; one that as a filter finds nothing, or is
+    refused, is tried as an id. A text that is no id either, alone or in a list, is looked for among the names of all
+    points. Of the records that a filter finds, or that have one name, those with the first of `tags` are used, or if
+    there are none, those with the next. Errors of unknown ids and names are put in `failures`; if that is None, they
+    are raised.
     """
     if isinstance(points, str) and means_filter(points):
         return await _by_filter(source, points.strip(), tags)
-    wanted = as_points(points.strip() if isinstance(points, str) else points)
-    if not wanted:
+    points = points.strip() if isinstance(points, str) else list(points) if isinstance(points, Iterator) else points
+    ids = [point.id for point in as_points(points)]
+    if not ids:
         raise MetadataError("there are no points to read: what was given is empty; find some with read('point')")
-    return await read_records(source, [point.id for point in wanted], failures)
+    if not (texts := _texts(points)):
+        return await read_records(source, ids, failures)
+    return await _by_id_or_name(source, ids, texts, tags, failures)
+
+
+def _texts(points: PointsLike) -> set[str]:
+    """The texts among some points that may be names; an ``@`` says that it is an id."""
+    if isinstance(points, str):
+        points = [points]
+    if isinstance(points, pd.DataFrame | Mapping) or not isinstance(points, Iterable):
+        return set()
+    return {one for one in points if isinstance(one, str) and not one.startswith("@")}
 
 
 async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[PointRecord]:
-    grid = await source.read(text, raw=True)
-    found: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
-    if not found and is_word(text):
+    try:
+        grid = await source.read(text, raw=True)
+    except (CallError, CodecError, HTTPStatusError) as refusal:
+        if refusal.is_final or isinstance(refusal, IncompleteError):
+            raise
         try:
-            return await read_records(source, [text])
+            return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
-            raise UnknownRecError(
-                f"no record has the tag {text!r}, and none has the id @{text}; look points up with read('point')",
-                ids=error.ids,
-            ) from error
+            refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
+        raise
+    found: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
+    if not found:
+        try:
+            return await _by_id_or_name(source, [text], {text}, tags)
+        except UnknownRecError as error:
+            if is_word(text):
+                raise UnknownRecError(f"no record has the tag {text!r}, and {error}", ids=[text]) from error
+            raise MetadataError(f"the filter {text!r} finds no record, and {error}") from error
     for tag in tags:
         marked = [row for row in found if tag in row]
         if marked:
             return _each_once(marked)
-    if not found:
-        raise MetadataError(f"the filter {text!r} finds no record; see what there is with read('point')")
     what = f"{len(found)} records, none of them a point"
     raise MetadataError(f"the filter {text!r} finds {what}; expected points, as in 'point and his and temp'")
+
+
+async def _by_id_or_name(
+    source: Source,
+    ids: Sequence[str],
+    texts: Collection[str],
+    tags: Sequence[str],
+    failures: dict[str, HsFrameError] | None = None,
+) -> list[PointRecord]:
+    """The records of some ids, of which those that are `texts` may be names; the points are read for these alone."""
+    unknown: dict[str, HsFrameError] = {}
+    may_be_ids = [ident for ident in ids if ID.pattern.fullmatch(ident) or ident not in texts]
+    found = {record.id: record for record in await read_records(source, may_be_ids, unknown)}
+    if names := [ident for ident in ids if ident in texts and ident not in found]:
+        named_points, errors = await in_thread(_by_name, await source.read("point", raw=True), names, tags)
+        found |= named_points
+        unknown = {ident: error for ident, error in unknown.items() if ident not in named_points} | errors
+    if failures is not None:
+        failures.update(unknown)
+    elif unknown:
+        error = next(iter(unknown.values()))
+        if len(unknown) > 1:
+            error.args = (
+                f"{len(unknown)} of {len(ids)} points are not found: {named([*map(repr, unknown)])}; of the first: "
+                f"{error}",
+            )
+        if isinstance(error, UnknownRecError):
+            error.ids = tuple(unknown)
+        raise error
+    return list({found[ident].id: found[ident] for ident in ids if ident in found}.values())
+
+
+def _by_name(
+    grid: Grid, names: Sequence[str], tags: Sequence[str]
+) -> tuple[dict[str, PointRecord], dict[str, HsFrameError]]:
+    """By each name the point that has it, of the records of a grid; or what is wrong with the name."""
+    records = {record.id: record for record in map(PointRecord.of, grid)}
+    known = Names(record.point for record in records.values())
+    found: dict[str, PointRecord] = {}
+    errors: dict[str, HsFrameError] = {}
+    for name in names:
+        same = known.of(name)
+        own = next(filter(None, ([one for one in same if tag in records[one.id].tags] for tag in tags)), same)
+        if len(own) == 1:
+            found[name] = records[own[0].id]
+        elif own:
+            several = named([Ref(point.id) for point in own])
+            errors[name] = MetadataError(f"{name!r} is the name of {len(own)} points: {several}; give the id")
+        else:
+            near = " or ".join(map(repr, known.near(name)))
+            hint = f"did you mean {near}?" if near else "look points up with read('point')"
+            errors[name] = UnknownRecError(f"there is no point {name!r}, by id or by name; {hint}", ids=[name])
+    return found, errors
 
 
 async def read_records(

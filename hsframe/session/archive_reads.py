@@ -77,6 +77,7 @@ class ArchiveReads(ReadingBase):
 
     read = Session.read
     read_by_ids = Session.read_by_ids
+    find = Session.find
     his_read = Session.his_read
     his_iter = Session.his_iter
     latest = Session.latest

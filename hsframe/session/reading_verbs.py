@@ -16,6 +16,7 @@ from hsframe.durations import Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.in_units import Units
+from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
@@ -112,6 +113,44 @@ class ReadingVerbs(ReadingBase):
         with self._one_verb() as source:
             return await self._records(await source.read_by_ids(refs, checked=True, raw=True))
 
+    async def find(self, names: Asked, *, on: str | None = None, filter: str = "point") -> pd.DataFrame:
+        """Points by the names that a list from a spreadsheet or a drawing has, and what comes near where there is none.
+
+        Names are compared without case, and a run of blanks and punctuation is as one blank; what is equal to the
+        letter goes before. An id is a name too. All records of the filter are read for it.
+
+        Parameters
+        ----------
+        names : str, iterable of str, Series, or DataFrame
+            Display names, in any number; or one text with ``*`` for any text and ``?`` for any character, as
+            ``"*ahu-1*temp*"``; or a frame, whose column `on` has them.
+        on : str, optional
+            The column of a frame with the names.
+        filter : str
+            Which records are looked through, as ``"equip"``, or ``'point and siteRef->dis == "HQ"'``.
+
+        Returns
+        -------
+        DataFrame
+            A row per name in the order asked, with the index of a frame or Series; or one per match of a text with
+            ``*``. ``asked``; ``id`` and ``dis`` of the record, missing where `status` is not ``"found"``; ``status``:
+            ``"found"``, ``"ambiguous"`` or ``"missing"``; ``nearest``: a tuple of what to ask in place of it, the best
+            first: display names, or ids where several have one name. :meth:`his_read` takes the frame as its points,
+            and leaves out rows without an id; it raises for them if it is given the names.
+
+        Raises
+        ------
+        MetadataError
+            `on` is no column of a frame with names. Else as :meth:`read`.
+        """
+        with self._one_verb() as source:
+            grid = await source.read(filter, raw=True)
+        points = [Point.from_record(row) for row in grid if "id" in row]
+        df = await in_thread(find_frame, points, names, on)
+        found = set(df["id"])
+        self._remember(point for point in points if point.id in found)
+        return df
+
     @_by_shape(_OneFrame, _FramePerPoint)
     async def his_read(self, request: ReadRequest) -> TrendFrames:
         """The histories of some points as a frame: every sample once, at its instant, in its unit.
@@ -120,7 +159,8 @@ class ReadingVerbs(ReadingBase):
         ----------
         points : str, Ref, list of these, or DataFrame
             A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
-            a filter finds, those with a history are read.
+            a filter finds, those with a history are read. A display name that one point has is taken as its id is, as
+            :meth:`find` compares names; for that all points are read.
         span : str, date, datetime, or (start, end)
             A date means its whole day, also as the end, and an instant as the end is not in the span. In each point's
             own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
@@ -205,7 +245,8 @@ class ReadingVerbs(ReadingBase):
         SpanError
             The span or the interval cannot be understood.
         UnknownRecError, MetadataError
-            The server does not know an id; no point is found; a setting has no meaning for a point, or nothing tells
+            The server does not know an id, and no point has that name (the message has what comes near); several have
+            it; no point is found; a setting has no meaning for a point, or nothing tells
             whether its energy is a running total or an amount per sample.
         UnitError
             A unit of `units` that a column does not convert to; an `agg` without a meaning in a unit.

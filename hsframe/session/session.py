@@ -86,6 +86,7 @@ class Session:
     doctor = _waiting(AsyncSession.doctor)
     read = _waiting(AsyncSession.read)
     read_by_ids = _waiting(AsyncSession.read_by_ids)
+    find = _waiting(AsyncSession.find)
     nav = _waiting(AsyncSession.nav)
     his_read = _waiting(AsyncSession.his_read)
     his_iter = _waiting(AsyncSession.his_iter)

@@ -49,10 +49,10 @@ def test_points_are_ids_or_a_filter(building: OddServer, points: Any, ids: list[
 
 
 def test_points_that_are_none(building: OddServer) -> None:
-    with pytest.raises(UnknownRecError, match=r"@x, @y") as caught:
+    with pytest.raises(UnknownRecError, match=r"2 of 3 points are not found: 'x', 'y'; of the first") as caught:
         find(building, ["x", "a", "y"])
     assert caught.value.ids == ("x", "y")
-    with pytest.raises(UnknownRecError, match=r"no record has the tag 'nothing', and none has the id @nothing"):
+    with pytest.raises(UnknownRecError, match=r"no record has the tag 'nothing', and there is no point 'nothing'"):
         find(building, "nothing")
     with pytest.raises(MetadataError, match="no points to read"):
         find(building, [])

@@ -251,7 +251,7 @@ def test_his_read_takes_points_in_every_form(session: hsframe.Session) -> None:
     for points in ("kw", hsframe.Ref("kw"), ["kw"], ["@kw"], (hsframe.Ref("kw"),), session.read("power").head(1)):
         pd.testing.assert_frame_equal(session.his_read(points, span), expected)
     assert session.his_read("p:bne:1", "2026-11-02").dtypes.tolist() == ["category"]
-    with pytest.raises(hsframe.UnknownRecError, match=r"@nobody, @none"):
+    with pytest.raises(hsframe.UnknownRecError, match=r"2 of 3 points are not found: 'nobody', 'none'"):
         session.his_read(["kw", "nobody", "none"], span)
     with pytest.raises(hsframe.MetadataError, match="'site' finds 1 records"):
         session.his_read("site", span)
@@ -462,7 +462,7 @@ def test_a_wrong_argument_names_the_function() -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_a_method_takes_what_its_twin_takes(name: str) -> None:
     """Those that give frames of more than one answer have arguments of their own; all others follow the client."""
-    if name in ("his_iter", "his_read", "his_write", "his_remove", "export", "latest", "matrix", "watch"):
+    if name in ("find", "his_iter", "his_read", "his_write", "his_remove", "export", "latest", "matrix", "watch"):
         assert not hasattr(Client, name) or parameters(getattr(hsframe.Session, name))
         return
     twin = getattr(Client, name)

@@ -1,0 +1,101 @@
+"""Points by name, from a server and from an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import hsframe
+from hsframe.errors import CallError, MetadataError, UnknownRecError
+from hsframe.server.database import Database
+from hsframe.testing.server import running_server
+from tests.session.conftest import small_building
+from tests.session.connected import connected
+
+DAY = "2026-11-01"
+
+
+@pytest.fixture
+def building() -> Database:
+    database = small_building()
+    for number, name in enumerate(("AHU-1 DAT", "AHU-1 Power", "Supply and Return", "temp 2")):
+        rec = dict(database.get("oat") or {}) | {"id": hsframe.Ref(f"n{number}"), "dis": name}
+        database.add(rec)
+    return database
+
+
+def test_a_unique_name_is_as_its_id(building: Database) -> None:
+    with connected(building) as s:
+        for name, ident in (
+            ("ahu 1 dat", "n0"),  # no filter, and refused as one
+            ("AHU-1_DAT", "n0"),
+            ("Outside", "oat"),  # a spec, as a filter
+            ("outside", "oat"),  # a tag that no record has
+            ("Supply and Return", "n2"),  # a filter that is refused
+            ("supply and return", "n2"),  # one that finds nothing
+        ):
+            assert list(s.his_read(name, DAY).hs.points["id"]) == [ident], name
+            assert list(s.latest(name)["id"]) == [ident]
+        both = s.his_read(iter(["mode", "@kw", hsframe.Ref("fan"), "AHU-1  power", "MODE"]), DAY, tz="UTC")
+        assert list(both.hs.points["id"]) == ["p:bne:1", "kw", "fan", "n1"]
+        assert list(s.his_read("temp", DAY).hs.points["id"]) == ["oat", "n0", "n1", "n2", "n3"]  # a filter goes before
+
+
+def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Database) -> None:
+    with connected(building) as s:
+        with pytest.raises(
+            CallError, match=r"FilterErr.*there is no point 'AHU-1 DTA', by id or by name; did you mean 'AHU-1 DAT'"
+        ):
+            s.his_read("AHU-1 DTA", DAY)
+        with pytest.raises(
+            UnknownRecError, match=r"no record has the tag 'outsid', and there is no.* mean 'Outside'\?"
+        ) as caught:
+            s.his_read("outsid", DAY)
+        assert caught.value.ids == ("outsid",)
+        with pytest.raises(
+            MetadataError, match=r"filter 'suply and return' finds no record.* mean 'Supply and Return'"
+        ):
+            s.his_read("suply and return", DAY)
+        with pytest.raises(
+            UnknownRecError, match=r"2 of 3 points are not found: 'outsid', 'no'; of the first: .*'Outside'"
+        ) as caught:
+            s.his_read(["outsid", "@no", "fan"], DAY)
+        assert caught.value.ids == ("outsid", "no")
+        with pytest.raises(MetadataError, match=r"'Power' is the name of 2 points: @kw, @lon; give the id"):
+            s.his_read("Power", DAY)
+        with pytest.raises(UnknownRecError, match="there is no record of @Outside"):
+            s.his_read("@Outside", DAY)
+        catalog = s.his_read(["outsid", "Power", "fan"], DAY, on_error="catalog").hs.catalog.set_index("id")
+        assert catalog["status"].to_dict() == {"outsid": "failed", "Power": "failed", "fan": "ok"}
+        building.remove("p:bne:1")
+        building.update("lon", {"his": None})
+        assert list(s.his_read("power", DAY).hs.points["id"]) == ["kw"]  # a filter
+        assert list(s.his_read(["Power"], DAY).hs.points["id"]) == ["kw"]  # it has a history, the other one has none
+
+
+def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) -> None:
+    with connected(building) as s:
+        df = s.find(["Fan", "power", "ahu-1 dta", "@oat"])
+        assert df["id"].fillna("").tolist() == ["fan", "", "", "oat"]
+        assert df["status"].tolist() == ["found", "ambiguous", "missing", "found"]
+        assert df["nearest"].tolist() == [(), ("@kw", "@lon"), ("AHU-1 DAT", "AHU-1 Power"), ()]
+        assert {point.id for point in s.known_points} == {"fan", "oat"}
+        assert list(s.his_read(df, DAY).hs.points["id"]) == ["fan", "oat"]
+        assert list(s.his_read(df.loc[2, "nearest"][0], DAY).hs.points["id"]) == ["n0"]
+        assert s.find("*ahu*", filter="power")["status"].tolist() == ["missing"]
+        assert s.find("*ahu*")["id"].tolist() == ["n0", "n1"]
+        assert s.find("hq", filter="site")["id"].tolist() == ["hq"]
+        s.export("point", DAY, tmp_path / "archive")
+        archive = hsframe.Archive(tmp_path / "archive")
+        assert archive.find(["Fan", "power", "ahu-1 dta", "@oat"]).equals(df)
+        assert list(archive.his_read("ahu 1 dat", DAY).hs.points["id"]) == ["n0"]
+        with archive.use():
+            assert hsframe.find("fan")["id"].tolist() == ["fan"]
+        with pytest.raises(hsframe.CodecError, match=r"did you mean 'AHU-1 DAT'"):
+            archive.his_read("AHU-1 DTA", DAY)
+    with (
+        running_server(building, quirks=["widesky"]) as server,
+        hsframe.connect(server.uri, server.user, server.password) as s,
+    ):
+        assert list(s.his_read("outside", DAY).hs.points["id"]) == ["oat"]
