@@ -72,7 +72,7 @@ class UsersFile:
         self.users = self._read()
 
     def _state(self) -> tuple[int, ...]:
-        """What is another one after each change, of the file's rights too."""
+        """What differs after each change of the file, also of its mode."""
         try:
             now = os.stat(self._path)
         except OSError:
@@ -92,7 +92,7 @@ class UsersFile:
             self.users = self._read()
         except MetadataError as error:
             if isinstance(error.__cause__, OSError):
-                self._read_as = ()  # it may be read the next time, as it is
+                self._read_as = ()  # a disk that fails for a while changes no file: the next request reads it again
             if self._trouble != str(error):
                 self._trouble = str(error)
                 _log.warning("%s; until the file is right, users are who they were", error)
@@ -121,7 +121,7 @@ def set_user(
         line = f"{name} {now} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
         place = places.get(name, len(lines))
         lines[place : place + 1] = [line]
-        _keep(path, lines)
+        _write(path, lines)
     return before, now
 
 
@@ -134,10 +134,10 @@ def remove_user(path: str | os.PathLike[str], name: str) -> None:
         if len(places) == 1:  # a server would not take a file without users, and would let the last one in
             raise MetadataError(f"{name!r} is the only user of {path}; stop the server, or set another user first")
         del lines[places[name]]
-        _keep(path, lines)
+        _write(path, lines)
 
 
-def _keep(path: str | os.PathLike[str], lines: list[str]) -> None:
+def _write(path: str | os.PathLike[str], lines: list[str]) -> None:
     with whole_file(path) as file:
         os.chmod(file.name, 0o600)
         file.write("".join(f"{one}\n" for one in lines).encode())

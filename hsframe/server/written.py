@@ -6,7 +6,6 @@ the Parquet files have. SQLite sees to it that a program that is killed leaves a
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -99,12 +98,10 @@ def _rows(change: Change) -> Iterator[tuple[str, int, Any, int]]:
 
 def _change(rec: Any, rows: list[tuple[int, Any, int]]) -> Change:
     kept = [row for row in rows if row[2] != _REMOVED]
-    # A NaN is NULL in SQLite.
-    values: Any = [math.nan if value is None else value for _, value, _ in kept]
     return Change(
         rec,
         np.array([ts_us for ts_us, _, _ in kept], np.int64),
-        values,
+        [value for _, value, _ in kept],  # a NaN is NULL in SQLite, and None is NaN in an array of numbers
         np.array([state == _NA for _, _, state in kept], np.bool_),
         np.array([ts_us for ts_us, _, state in rows if state == _REMOVED], np.int64),
     )

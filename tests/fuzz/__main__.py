@@ -1,4 +1,4 @@
-"""Gives readers of foreign bytes wrong ones, and says which break the law of :mod:`tests.fuzz.fuzzing`.
+"""Gives the readers of what others wrote wrong bytes, and says which break the law of :mod:`tests.fuzz.fuzzing`.
 
 python -m tests.fuzz                              each target for a minute
 python -m tests.fuzz zinc json4 --inputs 100000   two targets

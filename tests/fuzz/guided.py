@@ -1,7 +1,7 @@
 """Inputs led by what they reach in hsframe, with Atheris: ``python -m tests.fuzz TARGET --coverage`` starts it.
 
-The targets, seeds, wounds and the law are those of any run. An input that reaches what none did before is kept in
-``.fuzz/reached-TARGET``, and others are made of it, the next time too.
+The targets, seeds, mutations and the law are those of any run, but an input may take ten seconds. An input that reaches
+what none did before is kept in ``.fuzz/reached-TARGET``, and others are made of it, the next time too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ with redirect_stderr(io.StringIO()), atheris.instrument_imports(include=["hsfram
     from tests.fuzz.targets import TARGETS
 
 _SLOW_S = 10.0  # code that notes where it is takes longer
-_OURS = 0.7  # of the wounds; the others are libFuzzer's, which joins two inputs and knows what was compared
+_OURS = 0.7  # of the mutations; the others are libFuzzer's, which joins two inputs and knows what was compared
 
 
 def main(name: str, seconds: float) -> None:
@@ -35,7 +35,7 @@ def main(name: str, seconds: float) -> None:
     for data in target.seeds():
         (reached / f"seed-{zlib.crc32(data):08x}").write_bytes(data)
 
-    def wounded(data: bytes, longest: int, seed: int) -> bytes:
+    def mutant(data: bytes, longest: int, seed: int) -> bytes:
         rnd = Random(seed)
         ours = rnd.random() < _OURS
         return mutated(rnd, [data], target.tokens)[:longest] if ours else atheris.Mutate(data, longest)
@@ -50,7 +50,7 @@ def main(name: str, seconds: float) -> None:
             os._exit(bool(seen))  # libFuzzer would end the process without a word of what was found
 
     options = ["-max_len=20000", "-verbosity=0", f"-artifact_prefix={FINDINGS}/{name}-"]
-    atheris.Setup([sys.argv[0], str(reached), *options], take, custom_mutator=wounded)
+    atheris.Setup([sys.argv[0], str(reached), *options], take, custom_mutator=mutant)
     start_s = time.monotonic()
     atheris.Fuzz()
 

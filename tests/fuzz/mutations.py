@@ -52,7 +52,7 @@ Mutation = Callable[[Random, bytes], bytes]
 
 
 def mutated(rnd: Random, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
-    """One of the seeds with a few wounds; `tokens` are the words of its grammar."""
+    """One of the seeds with a few mutations; `tokens` are the words of its grammar."""
     data, token = rnd.choice(seeds), partial(_token, tokens)
     mutations = (*_MUTATIONS, partial(_splice, seeds), token, token)
     for _ in range(rnd.choice((1, 1, 1, 1, 2, 3, 5))):

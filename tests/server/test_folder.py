@@ -43,6 +43,13 @@ KW = {
 }
 
 
+def test_of_points_in_several_zones_the_server_is_in_utc(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"Power": [1.0]}, tz="America/New_York")
+    write(tmp_path / "b.parquet", {"Power": [1.0]}, tz="Europe/London")
+    database = parquet_folder(tmp_path)
+    assert (database.tz, [site["tz"] for site in database.query("site")]) == ("UTC", ["UTC"])
+
+
 def test_files_with_metadata_and_without(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", {"Power": [1.0, None, math.nan, math.inf]}, {"Power": KW})
     write(
