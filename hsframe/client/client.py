@@ -313,5 +313,4 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         grid : Grid, optional
             The request; empty by default.
         """
-        wire_op = op_of(op)
-        return await self.sender.call(wire_op, Grid() if grid is None else request_grids.as_grid(grid, op))
+        return await self.sender.call(op_of(op), Grid() if grid is None else request_grids.as_grid(grid, op))

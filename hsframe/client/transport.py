@@ -176,10 +176,63 @@ class Transport:
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             received = 0 if body is None else body.received
-            failure = _failure(error, request, where, timeout, received, self.secrets, proxy)
+            failure = self._failure(error, request, where, timeout, received)
         finally:
             del response  # a traceback would show it, with its headers
         raise failure
+
+    def _failure(
+        self, error: BaseException, request: HttpRequest, where: str, timeout: aiohttp.ClientTimeout, received: int
+    ) -> NetworkError:
+        """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
+        hint, is_https = request.hint, request.url.startswith("https:")
+        secrets, proxy = self.secrets, self._proxy
+        found = type(error).__name__
+        # The texts of these hold what came: the beginning of an answer, with its headers.
+        if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
+            found += f": {in_short(secrets.redacted(_ITS_TLS.sub('', str(error))))}"
+        may_be = lost_connection_hint(is_https=is_https) if proxy is None else f"; {proxy.advice}"
+        if proxy is not None:
+            if isinstance(error, aiohttp.ClientHttpProxyError):
+                found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
+            if isinstance(error, _OF_PROXY):
+                return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
+            where += f" through {proxy}"
+        unused = Proxy.unused(request.url) if hint and proxy is None else ""  # where nothing was ever answered
+        if isinstance(error, TimeoutError):
+            less = {"login": "", "hisWrite": "write less at once, or "}.get(
+                where.split()[0], "ask for less at once, or "
+            )
+            return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout={unused}")
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return TruncatedBodyError(
+                f"{where}: the body broke off after {received} bytes ({found}); nothing is returned"
+            )
+        is_connecting = isinstance(error, aiohttp.ClientConnectorError)
+        if what := tls_failure(error, is_connecting=is_connecting):
+            return NetworkError(f"{where}: {secrets.redacted(what)}")
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return NetworkError(f"{where}: no host has that name ({found}){hint}{unused}")
+        if isinstance(error, aiohttp.ClientConnectorError) and is_https and isinstance(error.os_error, _BREAKS_TLS):
+            return NotConnectedError(
+                f"{where}: the connection broke while TLS began ({type(error.os_error).__name__})"
+                f"{may_be}; or the server's TLS is older than 1.2"
+            )
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}{unused}")
+        if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
+            may_be = may_be if hint else ""
+            return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")
+        if isinstance(error, aiohttp.ClientResponseError):
+            says = _SAYS.match(error.message)[0].strip()  # type: ignore[index]  # it matches everywhere
+            if says.startswith("Got more than"):
+                return NetworkError(
+                    f"{where}: a header or the first line of the answer is longer than the {_HEADER_BYTES:,} bytes "
+                    "that are read; see what writes it, the server or a proxy before it, and have it shortened there"
+                )
+            may_be = "" if is_https and proxy is None else may_be
+            return NetworkError(f"{where}: what answers there is not valid HTTP ({found}: {says}){may_be}")
+        return NetworkError(f"{where}: the request failed ({found})")
 
 
 def _text(raw: bytes) -> str:
@@ -192,61 +245,6 @@ def _timeout_of(timeout: aiohttp.ClientTimeout | Duration | float | None) -> aio
         return timeout
     total_s = DEFAULT_TIMEOUT_S if timeout is None else duration_us(timeout, "timeout", plain="s") / SECOND_US
     return aiohttp.ClientTimeout(total=total_s)
-
-
-def _failure(
-    error: BaseException,
-    request: HttpRequest,
-    where: str,
-    timeout: aiohttp.ClientTimeout,
-    received: int,
-    secrets: KnownSecrets,
-    proxy: Proxy | None,
-) -> NetworkError:
-    """The error of ours for one of aiohttp's; keeps its class name and text, drops its frames."""
-    hint, is_https = request.hint, request.url.startswith("https:")
-    found = type(error).__name__
-    # The texts of these hold what came: the beginning of an answer, with its headers.
-    if str(error) and not isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        found += f": {in_short(secrets.redacted(_ITS_TLS.sub('', str(error))))}"
-    may_be = lost_connection_hint(is_https=is_https) if proxy is None else f"; {proxy.advice}"
-    if proxy is not None:
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
-        if isinstance(error, _OF_PROXY):
-            return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
-        where += f" through {proxy}"
-    unused = Proxy.unused(request.url) if hint and proxy is None else ""  # where nothing was ever answered
-    if isinstance(error, TimeoutError):
-        less = {"login": "", "hisWrite": "write less at once, or "}.get(where.split()[0], "ask for less at once, or ")
-        return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout={unused}")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return TruncatedBodyError(f"{where}: the body broke off after {received} bytes ({found}); nothing is returned")
-    is_connecting = isinstance(error, aiohttp.ClientConnectorError)
-    if what := tls_failure(error, is_connecting=is_connecting):
-        return NetworkError(f"{where}: {secrets.redacted(what)}")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return NetworkError(f"{where}: no host has that name ({found}){hint}{unused}")
-    if isinstance(error, aiohttp.ClientConnectorError) and is_https and isinstance(error.os_error, _BREAKS_TLS):
-        return NotConnectedError(
-            f"{where}: the connection broke while TLS began ({type(error.os_error).__name__})"
-            f"{may_be}; or the server's TLS is older than 1.2"
-        )
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return NotConnectedError(f"{where}: nothing answers there ({found}); is the server running?{hint}{unused}")
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
-        may_be = may_be if hint else ""
-        return ConnectionLostError(f"{where}: the connection broke before the answer was there ({found}){may_be}")
-    if isinstance(error, aiohttp.ClientResponseError):
-        says = _SAYS.match(error.message)[0].strip()  # type: ignore[index]  # it matches everywhere
-        if says.startswith("Got more than"):
-            return NetworkError(
-                f"{where}: a header or the first line of the answer is longer than the {_HEADER_BYTES:,} bytes that "
-                "are read; see what writes it, the server or a proxy before it, and have it shortened there"
-            )
-        may_be = "" if is_https and proxy is None else may_be
-        return NetworkError(f"{where}: what answers there is not valid HTTP ({found}: {says}){may_be}")
-    return NetworkError(f"{where}: the request failed ({found})")
 
 
 def _within(error: BaseException, timeout: aiohttp.ClientTimeout) -> str:

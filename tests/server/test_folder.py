@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,10 @@ def test_what_cannot_be_served_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", {"Power": [1.0]}, tz=None)
     with pytest.raises(MetadataError, match=r"a\.parquet has no column of times with a zone; it has ts \(timestamp"):
         parquet_folder(tmp_path)
+    times = pa.array([START, None], pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"ts": times, "Power": [1.0, 2.0]}), tmp_path / "a.parquet")
+    with pytest.raises(MetadataError, match=r"a\.parquet has rows without a time, in its column 'ts'"):
+        parquet_folder(tmp_path)
     write_parquet(trend_frame([], shape="tidy"), tmp_path / "a.parquet")
     with pytest.raises(MetadataError, match=r"a\.parquet has a row per sample"):
         parquet_folder(tmp_path)
@@ -104,12 +109,18 @@ def test_what_cannot_be_served_is_named(tmp_path: Path) -> None:
 
 def test_pandas_own_files(tmp_path: Path) -> None:
     index = pd.date_range("2026-11-01", periods=5, freq="h", tz="Europe/London", name="ts")
-    pd.DataFrame({"a": [1.0, 2, 3, 4, 5]}, index=index).to_parquet(tmp_path / "a.parquet")
+    mode = pd.Categorical(["off", "on", "on", "off", "on"])
+    price = [Decimal("1.50")] * 5
+    columns = {"a": [1.0, 2, 3, 4, 5], "mode": mode, "price": price, "day": [date(2026, 11, 1)] * 5}
+    pd.DataFrame(columns, index=index).to_parquet(tmp_path / "a.parquet")
     with running_server(parquet_folder(tmp_path), users={}) as server:
         rec = server.database.get("file-a-a")
         assert rec is not None
         assert rec["tz"] == "London"
         assert server.database.history("file-a-a").ts_us[0] == index[0].value // 1000
+        assert server.database.history("file-a-mode").values.tolist() == list(mode)
+        assert server.database.history("file-a-price").values.tolist() == [1.5] * 5
+        assert server.database.get("file-a-day") is None
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
