@@ -206,6 +206,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("address", nargs="?", metavar="URI", help="the same as --uri")
     doctor.add_argument("--point", metavar="ID", help="a point with a history to test reads with")
+    doctor.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="write what was asked and answered, without logins, passwords and tokens; hsframe.testing.replay reads it",
+    )
+    doctor.add_argument("--rename", action="store_true", help="in that file, other names for ids, hosts and the user")
     doctor.set_defaults(run=commands.doctor)
     return parser
 

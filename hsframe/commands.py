@@ -319,8 +319,12 @@ def doctor(args: argparse.Namespace) -> int:
     from hsframe.diagnosis.doctor import findings_text
 
     args.uri = args.address or args.uri
-    with _connect(args) as session:
-        df = session.doctor(args.point).map(in_commands)
+    with ExitStack() as opened:
+        if args.record:
+            from hsframe.testing.recording import record
+
+            opened.enter_context(record(args.record, rename=args.rename))
+        df = opened.enter_context(_connect(args)).doctor(args.point).map(in_commands)
     if args.csv:
         _print(df, csv=True, index=False)
     else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from typing import Final
@@ -41,6 +41,10 @@ _HEADER_BYTES: Final = 1 << 18
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
 # It names its setting of TLS in what it says of each connection, also of one that has none.
 _ITS_TLS: Final = re.compile(r" ssl:(\w+|<[^>]*>)(?= \[)")
+LISTENERS: Final[list[Callable[[HttpAnswer, bool], None]]] = []
+"""Called with each answer, which has its request and its body, and whether it is whole; one that never came has the
+status 0. The logins are among them: see :mod:`hsframe.testing.recording`."""
+
 _BREAKS_TLS: Final = (ConnectionResetError, ssl.SSLError)
 # Where there is a proxy, it looks for the host of the server.
 _OF_PROXY: Final = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError, aiohttp.ClientConnectorDNSError)
@@ -138,6 +142,8 @@ class Transport:
             self.secrets.learn(headers.items())
         body: Unpacker | None = None
         response: aiohttp.ClientResponse | None = None
+        head, heard, is_whole = HttpAnswer(0, secrets=self.secrets, request=request), BytesIO(), False
+        failure: NetworkError | None = None
         try:
             async with session.request(
                 request.method,
@@ -171,14 +177,20 @@ class Transport:
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     body.feed(chunk)
                     while piece := await body.piece():
+                        if LISTENERS:
+                            heard.write(piece)
                         yield piece
                 body.finish(may_be_empty=head.status != 200)
+                is_whole = True
             return
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             received = 0 if body is None else body.received
             failure = self._failure(error, request, where, timeout, received)
         finally:
             del response  # a traceback would show it, with its headers
+            for listen in LISTENERS if head.status or failure else ():  # else it was cancelled
+                listen(replace(head, body=heard.getvalue()), is_whole)
+        assert failure is not None
         raise failure
 
     def _failure(

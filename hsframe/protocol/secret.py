@@ -202,6 +202,10 @@ class KnownSecrets:
         """What a server says, with ``<secret>`` in the place of each secret."""
         return self._without(text, lambda _: False)
 
+    def redacted_file(self, text: str) -> str:
+        """The same for what is kept in a file: also without tokens that are encoded, which takes longer to look for."""
+        return self._without(text, lambda _: False, is_kept=True)
+
     def redacted_message(self, text: str) -> str:
         """A whole message: without the secrets, but for those that its own words may hold, of letters or in the uri.
 
@@ -209,18 +213,17 @@ class KnownSecrets:
         """
         return self._without(text, lambda found: found.isalpha() or found.lower() in self._uri)
 
-    def _known(self) -> Iterator[_Form]:
-        for secret in self._own:
+    def _known(self, is_kept: bool) -> Iterator[_Form]:
+        for secret in (*self._own, *self._texts):
             yield from self._escaped(secret)
+        for secret in (*self._own, *(self._texts if is_kept else ())):
             yield from self._encoded(secret)
-        for secret in self._texts:
-            yield from self._escaped(secret)
 
-    def _without(self, text: str, is_shown: Callable[[str], bool]) -> str:
+    def _without(self, text: str, is_shown: Callable[[str], bool], is_kept: bool = False) -> str:
         if len(text) < _SHORTEST:  # as the "OK" of each answer
             return text
         parts, end = list[str](), 0
-        spans = (span for form in self._known() for span in form.spans(text))
+        spans = (span for form in self._known(is_kept) for span in form.spans(text))
         for at, to in sorted(span for span in spans if not is_shown(text[slice(*span)])):  # which may overlap
             parts += [text[end:at], "\0"]
             end = max(end, to)

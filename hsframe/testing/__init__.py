@@ -1,6 +1,8 @@
-"""For tests of programs that use this package: Hypothesis strategies, servers of frames, and fixtures of pytest.
+"""For tests of programs that use this package: Hypothesis strategies, servers of frames, recorded cases.
 
 - :func:`serve`: a server of the histories that frames have.
+- :func:`record` and :func:`replay`: what a server was asked and has answered, in a file without secrets, and a server
+  of such a file.
 - :mod:`hsframe.testing.server`: the embedded server on loopback, with quirks of other servers if wanted
   (:mod:`hsframe.testing.quirks`).
 - :mod:`hsframe.testing.strategies`: every kind, grids and histories; needs ``hsframe[testing]``.
@@ -14,11 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hsframe.testing.frames import serve
+    from hsframe.testing.recording import record, replay
 
 # Where each comes from when it is used: the command line has the quirks, and needs no server for that.
-_LAZY: Final = {"serve": "hsframe.testing.frames"}
+_LAZY: Final = {
+    "record": "hsframe.testing.recording",
+    "replay": "hsframe.testing.recording",
+    "serve": "hsframe.testing.frames",
+}
 
-__all__ = ["serve"]
+__all__ = ["record", "replay", "serve"]
 
 
 def __getattr__(name: str) -> Any:

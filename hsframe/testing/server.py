@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Unpack
+from typing import Final, TypeVar, Unpack
 
 from aiohttp import web
 
@@ -30,6 +30,8 @@ from hsframe.server.database import Database
 from hsframe.server.run import listening
 from hsframe.server.users import UsersFile
 from hsframe.testing.quirk_wrappers import with_quirks
+
+T = TypeVar("T")
 
 _USERS: Final = {"demo": "demo"}
 
@@ -110,12 +112,19 @@ def running_server(
     ------
     RunningServer
     """
-    started: Future[tuple[RunningServer, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    with on_thread(lambda: async_running_server(database, users, quirks, tls=tls, **options)) as server:
+        yield server
+
+
+@contextmanager
+def on_thread(make: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
+    """What an asynchronous context manager gives, while it is entered on a thread and an event loop of its own."""
+    started: Future[tuple[T, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:
-        async with async_running_server(database, users, quirks, tls=tls, **options) as server:
+        async with make() as given:
             stop = asyncio.Event()
-            started.set_result((server, asyncio.get_running_loop(), stop))
+            started.set_result((given, asyncio.get_running_loop(), stop))
             await stop.wait()
 
     def main() -> None:
@@ -129,9 +138,9 @@ def running_server(
     thread = threading.Thread(target=main, name="hsframe-test-server", daemon=True)
     thread.start()
     try:
-        server, loop, stop = started.result()
+        given, loop, stop = started.result()
         try:
-            yield server
+            yield given
         finally:
             loop.call_soon_threadsafe(stop.set)
     finally:

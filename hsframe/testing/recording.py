@@ -1,0 +1,290 @@
+"""What a program asks of a server and is answered, in a file without secrets; and a server that answers from it.
+
+A file is JSON, a line each. The first has the version of the format, each other one a request and its answer::
+
+    {"hsframe": "0.1.0", "recording": 1}
+    {"op": "read", "method": "POST", "params": null, "accept": "text/zinc", "type": "text/zinc; charset=utf-8",
+     "asked": "ver:...", "status": 200, "reason": "OK", "headers": {"Content-Type": "text/zinc"}, "answer": "ver:...",
+     "whole": true, "login": false}
+
+Bodies are unpacked; bytes that are not UTF-8 are halves of surrogate pairs, as Python's surrogateescape has them. An
+answer that broke off is not ``whole``, and one that never came has the status 0. With ``login`` the server did not know
+the session any more: where the same request was answered after that, the answer counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from hsframe.client.transport import LISTENERS
+from hsframe.codecs import encode
+from hsframe.codecs.formats import decode_exact, formats_by_start
+from hsframe.errors import CodecError, MetadataError
+from hsframe.protocol.dialects import forget
+from hsframe.protocol.http import HttpAnswer
+from hsframe.server.app import PREFIX
+from hsframe.server.run import listening
+from hsframe.testing.server import on_thread
+from hsframe.version import __version__
+
+_FORMAT: Final = 1
+_KEPT_HEADERS: Final = ("Content-Type", "Retry-After", "Location")
+_KEY: Final = ("op", "method", "params", "accept", "type", "asked")
+_FIELDS: Final = (*_KEY, "status", "reason", "headers", "answer", "whole", "login")
+_LOGINS: Final = ("HELLO", "PLAINTEXT", "BASIC")
+_LARGEST_BODY: Final = 1 << 28
+
+_ID: Final = r"([A-Za-z0-9_:.~-]+)"
+# As Zinc and filters write an id, and as JSON of version 3 does.
+_REF: Final = re.compile(rf'(@|"r:){_ID}')
+# As JSON of version 4 does: a dict without others in it, whose texts may have braces.
+_DICT: Final = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*+")*+\}')
+_KIND_REF: Final = re.compile(r'"_kind"\s*:\s*"ref"')
+_VAL: Final = re.compile(rf'("val"\s*:\s*"){_ID}(?=")')
+_URI_HOST: Final = re.compile(r"(https?://)[^\s/\"`'<>\\:?#]+")
+# Tags of `about` that name a machine or a person.
+_NAMES: Final = {"serverName": "server", "whoami": "user"}
+
+
+class _Renaming:
+    """Other names in place of ids, hosts and what ``about`` names, the same ones in each text."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    def learn(self, answer: HttpAnswer) -> None:
+        self._names.setdefault(urlsplit(answer.request.url).hostname or "", "host")
+        if answer.request.op == "about" and answer.is_grid:
+            with suppress(CodecError):
+                for row in decode_exact(answer.body, formats_by_start(answer.body)[0]):
+                    told = {tag: row.get(tag) for tag in _NAMES}
+                    self._names |= {name: _NAMES[tag] for tag, name in told.items() if isinstance(name, str)}
+
+    def _id(self, found: re.Match[str]) -> str:
+        return found[1] + self.ids.setdefault(found[2], f"id-{len(self.ids) + 1}")
+
+    def renamed(self, text: str) -> str:
+        text = _URI_HOST.sub(r"\1host", _REF.sub(self._id, text))
+        text = _DICT.sub(lambda one: _VAL.sub(self._id, one[0]) if _KIND_REF.search(one[0]) else one[0], text)
+        for name, new in self._names.items():
+            # A word may be a tag too: then it is a name where it is the whole of a text, and no key of JSON, or column.
+            word = re.escape(name)
+            whole = rf'(?<!"name":)(?<!"name": )(?<="){word}(?="(?!\s*:))'
+            text = re.sub(rf"(?<![\w.-]){word}(?![\w-])" if "." in name else whole, new, text) if name else text
+        return text
+
+
+@contextmanager
+def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Mapping[str, str]]:
+    """Write what is asked of servers while the block runs, and what they answer, into a file without secrets.
+
+    All sessions and clients of this process count; open them in the block, so that nothing that they learned before is
+    missing. No header of a request is written but its formats, no login at all, and passwords, tokens and the values
+    of `headers=` are taken out of what a server says, however it writes them. Records, names and values stay, so look
+    at the file before you give it away. :func:`replay` makes a server of it.
+
+    Parameters
+    ----------
+    file : str or path
+        Replaced where it is there; ``.jsonl`` is a good ending.
+    rename : bool
+        Write ``id-1``, ``id-2``, ... in place of the ids of records, and other names in place of hosts, the server's
+        name and the user. Display names stay.
+
+    Yields
+    ------
+    mapping
+        With `rename`, the name that stands for each id, complete after the block; it is not in the file.
+
+    Examples
+    --------
+    >>> import hsframe, pandas as pd
+    >>> from hsframe.testing import serve
+    >>> df = pd.DataFrame({"kW": [1.0, 2.0]}, pd.date_range("2026-11-01", periods=2, freq="1h", tz="UTC"))
+    >>> with serve(df) as uri, record("case.jsonl"), hsframe.connect(uri):
+    ...     seen = hsframe.his_read("point", "2026-11-01")
+    >>> with replay("case.jsonl") as uri, hsframe.connect(uri):
+    ...     hsframe.his_read("point", "2026-11-01").equals(seen)
+    True
+    """
+    names, written = _Renaming(), list[Future[None]]()
+    forget()  # what is known of a server would spare requests, which a replay needs
+    try:
+        lines = open(file, "w", encoding="ascii")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise MetadataError(f"{file} cannot be written: {error.strerror or error}") from error
+
+    def write(answer: HttpAnswer, is_whole: bool) -> None:
+        if rename:
+            names.learn(answer)
+        lines.write(json.dumps(_line(answer, is_whole, names.renamed if rename else str)) + "\n")
+        lines.flush()  # a program that is killed leaves what led there
+
+    def listen(answer: HttpAnswer, is_whole: bool) -> None:
+        if answer.request.op != "login":
+            written.append(writer.submit(write, answer, is_whole))
+
+    # To look for secrets takes a second for a megabyte: in a thread, since the loop has to go on.
+    with lines, ThreadPoolExecutor(1, "hsframe-recording") as writer:
+        lines.write(json.dumps({"hsframe": __version__, "recording": _FORMAT}) + "\n")
+        LISTENERS.append(listen)
+        try:
+            yield names.ids
+        finally:
+            LISTENERS.remove(listen)
+    for one in written:
+        one.result()  # a disk may have been full
+
+
+def _line(answer: HttpAnswer, is_whole: bool, renamed: Callable[[str], str]) -> dict[str, Any]:
+    def clean(text: str) -> str:
+        return renamed(answer.secrets.redacted_file(text))
+
+    asked = answer.request
+    headers = {name: answer.header(name) for name in _KEPT_HEADERS if answer.header(name)}
+    if "Location" in headers:
+        headers["Location"] = answer.target
+    return {
+        "op": clean(asked.op),
+        "method": asked.method,
+        "params": asked.params and {name: clean(value) for name, value in asked.params.items()},
+        "accept": asked.headers.get("Accept", ""),
+        "type": asked.headers.get("Content-Type", ""),
+        "asked": clean(_text(asked.body or b"")),
+        "status": answer.status,
+        "reason": clean(answer.reason),
+        "headers": {name: clean(value) for name, value in headers.items()},
+        "answer": clean(_text(answer.body)),
+        "whole": is_whole,
+        "login": answer.asks_for_login,
+    }
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def replay(file: str | os.PathLike[str]) -> Iterator[str]:
+    """A server that answers as the file of :func:`record` says, on this machine, while the block runs.
+
+    It takes any user and password, or none. Equal requests get their answers in the order in which they were recorded,
+    and then the last one again and again; what broke off does so again. A request that was not recorded gets HTTP 422,
+    which says what was recorded that is nearest: as that of ``"yesterday"`` a day later; so record and ask for dates.
+
+    Parameters
+    ----------
+    file : str or path
+        As :func:`record` wrote it.
+
+    Yields
+    ------
+    str
+        The uri to connect to.
+
+    Raises
+    ------
+    MetadataError
+        There is no such file, or it is none that :func:`record` wrote; the message names the line.
+    """
+    answers: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for line in _lines(Path(file)):
+        answers.setdefault(_key(line), []).append(line)
+    # A new login, which a replay does not need, was followed by the same request.
+    answers = {key: [one for one in own if not one["login"]] or own for key, own in answers.items()}
+    app = web.Application(client_max_size=_LARGEST_BODY)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        authorization = request.headers.get("Authorization", "").partition(" ")[0].upper()
+        if authorization in _LOGINS and request.path.endswith("/about"):
+            return web.Response(headers={"Authentication-Info": "authToken=replay"})
+        asked: dict[str, Any] = {
+            "op": request.match_info["op"],
+            "method": request.method,
+            "params": dict(request.query) if request.method == "GET" else None,
+            "accept": request.headers.get("Accept", ""),
+            "type": request.headers.get("Content-Type", ""),
+            "asked": _text(await request.read()),
+        }
+        if not (own := answers.get(_key(asked))):
+            return web.Response(status=422, text=_not_recorded(asked, answers))
+        return await _answer(request, own.pop(0) if len(own) > 1 else own[0])
+
+    app.router.add_route("*", PREFIX + "/{op}", handle)
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[str]:
+        async with listening(app) as uri:
+            forget(uri)
+            yield uri
+
+    with on_thread(running) as uri:
+        yield uri
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        texts = file.read_text("ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MetadataError(f"{file} cannot be read as a recording: {error}") from error
+    for number, text in enumerate(texts or [""], 1):
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            line = None
+        needed = ("recording",) if number == 1 else _FIELDS
+        if not isinstance(line, dict) or not set(needed) <= line.keys():
+            raise MetadataError(f"{file}, line {number}, is not of a recording, as hsframe.testing.record() writes it")
+        if number > 1:
+            yield line
+        elif line["recording"] != _FORMAT:
+            raise MetadataError(f"{file} is of format {line['recording']!r}; this hsframe reads {_FORMAT}")
+
+
+def _key(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    found = {**line, "params": tuple(sorted((line["params"] or {}).items()))}
+    return tuple(found[name] for name in _KEY)
+
+
+def _in_words(key: tuple[Any, ...]) -> str:
+    op, method, params, accept, mime, asked = key
+    given = ", ".join(f"{name}={value}" for name, value in params) or asked
+    with suppress(CodecError):  # the same words in each format
+        given = encode(decode_exact(asked, mime), "zinc").decode().removeprefix('ver:"3.0"') if asked else given
+    return f"{op} {' '.join(given.split())} ({method}, for {accept})"
+
+
+def _not_recorded(asked: Mapping[str, Any], answers: Mapping[tuple[Any, ...], object]) -> str:
+    words = _in_words(_key(asked))
+    same = [_in_words(key) for key in answers if key[0] == asked["op"]]
+    near = get_close_matches(words, same, 1, 0)
+    return f"not recorded: {words}; " + (f"nearest is {near[0]}" if near else f"nothing of {asked['op']} is")
+
+
+async def _answer(request: web.Request, line: Mapping[str, Any]) -> web.StreamResponse:
+    body = line["answer"].encode("utf-8", "surrogateescape")
+    if line["whole"]:
+        response = web.Response(status=line["status"], reason=line["reason"] or None, body=body)
+        response.headers.update(line["headers"])
+        return response
+    broken = web.StreamResponse(status=line["status"] or 200, headers=line["headers"])
+    broken.content_length = len(body) + 1
+    with suppress(ConnectionError):
+        if line["status"]:
+            await broken.prepare(request)
+            await broken.write(body)
+        if request.transport is not None:
+            request.transport.abort()
+    return broken
