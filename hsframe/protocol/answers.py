@@ -29,7 +29,6 @@ SUSPECT_FROM_ROWS: Final = 100
 """A history of fewer rows is taken as whole unless a limit says otherwise."""
 
 _NO_INSTANTS: Final = re.compile(r"\b(bad|invalid) (range|date)\b", re.IGNORECASE)
-_SHOWN_CHARS: Final = 120
 _READ_CHARS: Final = 20_000
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of a sentence may follow
 
@@ -268,8 +267,7 @@ def check_evaluated(grids: Sequence[Grid], exprs: Sequence[str], url: str, *, fi
             grids[0] if grids else None,
         )
     for number, (grid, expr) in enumerate(zip(grids, exprs, strict=True), first):
-        shown = expr if len(expr) <= _SHOWN_CHARS else expr[:_SHOWN_CHARS] + "..."
-        check_answer(grid, f"eval of expression {number}, {shown!r},", url)
+        check_answer(grid, f"eval of expression {number}, {in_short(expr)!r},", url)
 
 
 def python_value(value: Value | None) -> PythonValue:
