@@ -1,8 +1,9 @@
-"""The latest value of points: the last sample of each history, or the present value in the record.
+"""The latest value of points, now or at instants: the last sample of each history, or the present value in the record.
 
 There is one row per point. If the point has a history, the value is its last sample up to now, at the time `ts`. If it
-has none, or no sample within reach, the value is the record's ``curVal``, whose time is not known. The column
-``source`` says which of the two it is, and ``status`` how far to trust it:
+has none, or no sample within reach, the value is the record's ``curVal``, whose time is not known. At an instant that
+is asked for (`at`) it is the last sample at it or before, and never the ``curVal``. The column ``source`` says which of
+the two it is, and ``status`` how far to trust it:
 
 ============ ============ =========================================================================================
 `source`     `status`     the row
@@ -22,35 +23,44 @@ as they should. ``unit`` is the unit of each row. A point without the tag ``his`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import tzinfo
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, tzinfo
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import HsFrameError
+from hsframe.durations import DAY_US
+from hsframe.errors import HsFrameError, SpanError
 from hsframe.frame.histories import NAT_US, History
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.reads import note_outcomes
 from hsframe.frame.trend import index_zone_of, time_index
-from hsframe.frame.values import object_array, value_array
+from hsframe.frame.values import null_mask, object_array, value_array
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
-from hsframe.history.read import nearest_samples
+from hsframe.history.read import nearest_samples, read_histories, span_of
 from hsframe.history.source import Source
 from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.kinds import NA, Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 
+# Instants that are no further apart are answered by one read of all the time between them, up to a month of it.
+_TOGETHER_US: Final = 2 * DAY_US
+_MOST_US: Final = 31 * DAY_US
+
+At: TypeAlias = "str | date | Iterable[str | date]"
+"""One instant or several: texts, dates (their midnight) or datetimes; naive ones are in each point's own zone."""
+
 
 class Latest(NamedTuple):
     """The latest value of a point; `cell` is as the server sent it, None if there is none.
 
-    `age_us` is how old the sample was when the read began, by the clock of this machine, `reason` why the read failed.
+    `age_us` is how old the sample was when the read began, by the clock of this machine, or at the instant `at_us` that
+    was asked for; `reason` is why the read failed.
     """
 
     point: Point
@@ -60,50 +70,134 @@ class Latest(NamedTuple):
     status: str
     age_us: int | None = None
     reason: str | None = None
+    at_us: int | None = None
 
 
-async def read_latest(source: Source, points: PointsLike, reach_us: int, options: ReadOptions) -> list[Latest]:
+async def read_latest(
+    source: Source, points: PointsLike, reach_us: int, options: ReadOptions, at: At | None = None
+) -> list[Latest]:
     """The latest value of each point, in order; if `points` is a filter, also of points without a history.
 
-    The last sample is searched up to `reach_us` back. Samples of the future are forecasts and are ignored. Unknown ids
-    have the last rows, where errors of single points are not raised.
+    With `at` that of each point at each instant, and never the present value of its record. The last sample is searched
+    up to `reach_us` back. Without `at`, samples of the future are forecasts and are ignored. Unknown ids have the last
+    rows, where errors of single points are not raised.
     """
     failures = options.failures
     found = await find_records(source, points, tags=("point", "his"), failures=failures)
     unknown = [PointRecord(Point(ident, ident)) for ident in failures or ()]
     records = await with_zones(source, found)
+    at = list(at) if isinstance(at, Iterator) else at
+    at_us = {tz: _instants(at, tz, options) for tz in dict.fromkeys(one.tz for one in records) or ["UTC"]}
     historized = [record for record in records if record.tags.get("his")]
-    ends_us = {record.tz: options.now_us + 1 for record in historized}
-    samples = await nearest_samples(source, historized, ends_us, reach_us, options)
-    by_id = {history.point.id: history for history in samples}
+    samples = await _samples_at(source, historized, at_us, reach_us, options)
     failed = failures or {}
-    unread = await unread_of(source, [record for record in historized if record.id not in failed], None, options)
+    spans = None if at is None else {tz: span_of(min(some), max(some) + 1) for tz, some in at_us.items() if some}
+    unread = await unread_of(source, [record for record in historized if record.id not in failed], spans, options)
     warn_of_unread(unread, len(records) + len(unknown))
     lacks = {ident: one.reason for ident, one in unread.items()}
     return [
-        _latest(one, by_id.get(one.id), failed.get(one.id), options.now_us, lacks.get(one.id))
+        _latest(one, samples.get((one.id, us)), failed.get(one.id), us, lacks.get(one.id), is_now=at is None)
         for one in [*records, *unknown]
+        for us in at_us.get(one.point.tz or "") or next(iter(at_us.values()))
     ]
 
 
+def _instants(at: At | None, tz: str, options: ReadOptions) -> list[int]:
+    """The instants that are asked for in a zone, in microseconds, in order; None is now."""
+    if at is None:
+        return [options.now_us]
+    found = []
+    for one in at if isinstance(at, Iterable) and not isinstance(at, str) else [at]:
+        if not isinstance(one, str | date) or (isinstance(one, str) and "," in one):
+            raise SpanError(
+                f"at={one!r} is not an instant; expected '2026-11-01T08:00', a datetime, or several of these"
+            )
+        # A span would round nanoseconds up, and a sample in between is after the instant.
+        floored = one.floor("us") if isinstance(one, pd.Timestamp) and not pd.isna(one) else one
+        found.append(options.spans(floored, [tz])[tz].start_us)
+    return found
+
+
+async def _samples_at(
+    source: Source,
+    records: Sequence[PointRecord],
+    at_us: Mapping[str, Sequence[int]],
+    reach_us: int,
+    options: ReadOptions,
+) -> dict[tuple[str, int], History]:
+    """By id and instant the last sample at it or before; none where it is not within reach."""
+    found: dict[tuple[str, int], History] = {}
+    parts = {tz: _together(some, min(_TOGETHER_US, 2 * reach_us)) for tz, some in at_us.items()}
+    for place in range(max(map(len, parts.values()), default=0)):
+        now = {tz: some[place] for tz, some in parts.items() if place < len(some)}
+        own = [record for record in records if record.tz in now]
+        befores = await nearest_samples(source, own, {tz: some[0] + 1 for tz, some in now.items()}, reach_us, options)
+        samples: dict[str, list[History]] = {record.id: [] for record in own}
+        for history in befores:
+            samples[history.point.id] = [history]
+        spans = {tz: span_of(some[0] + 1, some[-1] + 1) for tz, some in now.items() if len(some) > 1}
+        for history in await read_histories(source, [one for one in own if one.tz in spans], spans, options):
+            samples[history.point.id].append(history)
+        for record in own:
+            for us, last in zip(now[record.tz], _as_of(samples[record.id], now[record.tz]), strict=True):
+                if last is not None and us - int(last.ts_us[0]) < reach_us:
+                    found[record.id, us] = last
+    return found
+
+
+def _together(at_us: Iterable[int], gap_us: int) -> list[list[int]]:
+    """Instants, each once and in order, in groups that are read together."""
+    groups: list[list[int]] = []
+    for us in sorted(set(at_us)):
+        if groups and us - groups[-1][-1] <= gap_us and us - groups[-1][0] <= _MOST_US:
+            groups[-1].append(us)
+        else:
+            groups.append([us])
+    return groups
+
+
+def _as_of(histories: Sequence[History], at_us: Sequence[int]) -> list[History | None]:
+    """The last sample of some histories at each instant or before it; of two rows at one instant, the later row."""
+    kept = [np.flatnonzero(~null_mask(one.values)) for one in histories]
+    of = np.repeat(np.arange(len(histories)), [len(rows) for rows in kept])
+    rows = np.concatenate([np.empty(0, np.int64), *kept])
+    ts_us = np.concatenate([np.empty(0, np.int64), *(one.ts_us[own] for one, own in zip(histories, kept, strict=True))])
+    order = np.argsort(ts_us, kind="stable")
+    found: list[History | None] = [None] * len(at_us)
+    for place, last in enumerate((np.searchsorted(ts_us[order], at_us, side="right") - 1).tolist()):
+        if last >= 0:
+            one, row = histories[int(of[order[last]])], int(rows[order[last]])
+            found[place] = History(one.point, one.ts_us[row : row + 1], one.values[row : row + 1])
+    return found
+
+
 def _latest(
-    record: PointRecord, last: History | None, failure: HsFrameError | None, now_us: int, reason: str | None
+    record: PointRecord,
+    last: History | None,
+    failure: HsFrameError | None,
+    us: int,
+    reason: str | None,
+    *,
+    is_now: bool,
 ) -> Latest:
+    at_us = None if is_now else us
     if failure is not None:
-        return Latest(record.point, None, None, None, "failed", reason=str(failure))
+        return Latest(record.point, None, None, None, "failed", reason=str(failure), at_us=at_us)
     if last is not None:
         cell = last.values[0]
         is_nan = isinstance(cell, Number) and cell.val != cell.val
         status = "NA" if cell is NA else "NaN" if is_nan else "ok"
         ts_us = int(last.ts_us[0])
-        return Latest(record.point, ts_us, cell, "his", status, now_us - ts_us, reason)
+        return Latest(record.point, ts_us, cell, "his", status, us - ts_us, reason, at_us)
     value, cur_status = record.tags.get("curVal"), record.tags.get("curStatus")
-    if value is None:
-        return Latest(record.point, None, None, None, "none", reason=reason)
+    if value is None or not is_now:
+        return Latest(record.point, None, None, None, "none", reason=reason, at_us=at_us)
     return Latest(record.point, None, value, "cur", "unknown" if cur_status is None else str(cur_status), reason=reason)
 
 
-def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point") -> pd.DataFrame:
+def latest_frame(
+    rows: Sequence[Latest], *, units: Units = "native", tz: str | tzinfo = "point", with_at: bool = False
+) -> pd.DataFrame:
     """The frame of the latest values; `units` and `tz` as for :func:`hsframe.frame.trend.trend_frame`.
 
     If the points are in several zones, ``ts`` is in UTC, and a ZoneWarning says so. The catalog has the outcomes by id.
@@ -119,15 +213,16 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)
-    ts_us, age_us = (
+    ts_us, age_us, at_us = (
         np.array([NAT_US if us is None else us for us in column], dtype=np.int64)
-        for column in ([row.ts_us for row in rows], [row.age_us for row in rows])
+        for column in ([row.ts_us for row in rows], [row.age_us for row in rows], [row.at_us for row in rows])
     )
+    index_zone = index_zone_of(points, tz, of_rows=True)
     df = pd.DataFrame(
         {
             "id": pd.array([point.id for point in points], dtype="str"),
             "dis": pd.array([point.dis for point in points], dtype="str"),
-            "ts": time_index(ts_us, index_zone_of(points, tz, of_rows=True), name=None),
+            "ts": time_index(ts_us, index_zone, name=None),
             "age": age_us.view("timedelta64[us]"),
             "value": _values(values, symbols, points),
             "unit": pd.array(symbols, dtype="str"),
@@ -135,13 +230,15 @@ def latest_frame(rows: Sequence[Latest], *, units: Units = "native", tz: str | t
             "status": pd.array([row.status for row in rows], dtype="str"),
         }
     )
-    note_outcomes(df, {row.point.id: _outcome(row) for row in rows})
+    if with_at:
+        df.insert(2, "at", time_index(at_us, index_zone, name=None))
+    outcomes: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        count = int(row.source == "his") + (outcomes[row.point.id]["rows"] if row.point.id in outcomes else 0)
+        status = "failed" if row.status == "failed" else "ok" if count else "empty"
+        outcomes[row.point.id] = {"id": row.point.id, "rows": count, "status": status, "reason": row.reason}
+    note_outcomes(df, outcomes)
     return df
-
-
-def _outcome(row: Latest) -> dict[str, Any]:
-    status = "failed" if row.status == "failed" else "ok" if row.source == "his" else "empty"
-    return {"id": row.point.id, "rows": int(status == "ok"), "status": status, "reason": row.reason}
 
 
 def _values(values: Sequence[Any], symbols: Sequence[str | None], points: Sequence[Point]) -> Any:

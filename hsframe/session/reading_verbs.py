@@ -20,7 +20,7 @@ from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
-from hsframe.history.latest import latest_frame, read_latest
+from hsframe.history.latest import At, latest_frame, read_latest
 from hsframe.history.plan import ReadOptions
 from hsframe.history.read import span_of
 from hsframe.protocol.request_grids import Ids, as_refs
@@ -313,6 +313,7 @@ class ReadingVerbs(ReadingBase):
         self,
         points: PointsLike,
         *,
+        at: At | None = None,
         units: Units = "native",
         tz: str | tzinfo = "point",
         max_age: Duration = "400D",
@@ -324,6 +325,10 @@ class ReadingVerbs(ReadingBase):
         ----------
         points : str, Ref, list of these, or DataFrame
             As for :meth:`his_read`; of the records that a filter finds, all points, with a history or not.
+        at : str, date, datetime, or iterable of these, optional
+            The value at an instant instead, or at several: the last sample at it or before. ``"2026-11-01T08:00"`` is
+            8:00 in each point's own zone, a date its midnight; ``"-2h"`` is two hours ago. The present value of a
+            record is not used.
         units : {"native", "si", "ip"} or mapping
             As for :meth:`his_read`.
         tz : str or tzinfo
@@ -337,13 +342,14 @@ class ReadingVerbs(ReadingBase):
         -------
         DataFrame
             One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``age`` (``timedelta64[us]``: from
-            `ts` to the moment of the read), ``value`` (with its unit), ``unit``, ``source`` (``"his"`` or ``"cur"``),
-            ``status``; :mod:`hsframe.history.latest` says what they mean.
+            `ts` to the moment of the read, or to `at`), ``value`` (with its unit), ``unit``, ``source`` (``"his"`` or
+            ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean. With `at` a row per point and
+            instant, in the order given, and the instant in column ``at``.
 
         Raises
         ------
         SpanError
-            `max_age` is not a length of time. Else as :meth:`his_read`.
+            `max_age` is not a length of time; `at` is not an instant. Else as :meth:`his_read`.
 
         Warns
         -----
@@ -357,11 +363,12 @@ class ReadingVerbs(ReadingBase):
         failures: dict[str, HsFrameError] = {}
         options = ReadOptions(failures=None if on_error == "raise" else failures)
         with self._one_verb() as source:
-            rows = await read_latest(source, points, reach_us, options)
-            df = await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz))
-            note_origin([df], source, options, [span_of(options.now_us - reach_us, options.now_us)])
+            rows = await read_latest(source, points, reach_us, options, at)
+            df = await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz, with_at=at is not None))
+            ends_us = [row.at_us for row in rows if row.at_us is not None] or [options.now_us]
+            note_origin([df], source, options, [span_of(min(ends_us) - reach_us, max(ends_us))])
         if failures and on_error == "warn":
-            warn_caller(failure_text(failures, len(rows), "value"), ReadWarning)
+            warn_caller(failure_text(failures, df["id"].nunique(), "value"), ReadWarning)
         self._remember(row.point for row in rows if row.point.id not in failures)
         return df
 

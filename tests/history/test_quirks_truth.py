@@ -104,6 +104,30 @@ def test_what_is_read_is_the_truth(quirks: str) -> None:
                 assert str(df[name].dtype) == "unit[kW]"
 
 
+# Around the hour that comes twice, at samples and beside them; far apart; before the first sample and after the last.
+INSTANTS = [pd.Timestamp("2026-11-01T05:59:59.999999Z"), pd.Timestamp("2026-11-01T05:45Z")] + [
+    pd.Timestamp(text, tz="UTC")
+    for text in ("2026-11-01T06:07", "2026-10-25", "2026-10-20", "2026-10-19T23:59", "2026-11-10", "2026-10-28")
+]
+
+
+@pytest.mark.parametrize("quirks", CASES)
+def test_a_value_at_an_instant_is_the_last_one_of_the_truth(quirks: str) -> None:
+    times = pd.date_range(START, periods=ROWS, freq="15min")
+    with running_server(building(), quirks=[quirks]) as server, hsframe.connect(
+        server.uri, "demo", "demo", timeout=TIMEOUTS_S.get(quirks.partition("=")[0], 30.0)
+    ) as session:  # fmt: skip
+        df = session.latest(list(POINTS), at=INSTANTS, tz="UTC")
+    assert df["at"].tolist() == INSTANTS * len(POINTS)
+    assert df["id"].tolist() == [name for name in POINTS for _ in INSTANTS]
+    for number, (_, own) in enumerate(df.groupby("id", sort=False)):
+        places = times.searchsorted(INSTANTS, side="right") - 1
+        wanted = [place + number / 8 if place >= 0 else np.nan for place in places]
+        np.testing.assert_array_equal(own["value"].to_numpy("float64"), wanted)
+        assert [None if pd.isna(ts) else ts for ts in own["ts"]] == [times[p] if p >= 0 else None for p in places]
+        assert ((own["at"] - own["ts"]).dropna() == own["age"].dropna()).all()
+
+
 @pytest.mark.parametrize(
     "quirks", ["drop-batch-write", "late-write=0.1", "floor-1s", "float32", "body-limit=20000", *BUNDLES]
 )
