@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from hsframe.frame.stamps import Interval
     from hsframe.frame.tables import Statistic
     from hsframe.grid import Grid
+    from hsframe.intervals.conditions import Condition, Where
+    from hsframe.intervals.rules import Aggregations
+    from hsframe.kinds import Number
 
 _UNIT = "unit"
 # What pandas reads of a CSV file in place of a blank cell of the header.
@@ -82,8 +85,8 @@ class _OfRows(Generic[Object]):
         min_coverage: float | None = None,
         edges: Literal["whole", "partial"] = "whole",
     ) -> Object:
-        """Power to energy: the integral over time, see :func:`hsframe.analysis.integrate.integrate`."""
-        from hsframe.analysis.integrate import integrate
+        """Power to energy: the integral over time, see :func:`hsframe.analysis.resample.integrate`."""
+        from hsframe.analysis.resample import integrate
 
         found = integrate(self._wide, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
         return self._like_given(found)
@@ -325,6 +328,44 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         from hsframe.frame.tables import aggregated
 
         return aggregated(self._wide, func, named)
+
+    def resample(
+        self,
+        interval: Duration = "1D",
+        agg: Aggregations | Mapping[str, Aggregations] | None = None,
+        *,
+        where: Where | None = None,
+        max_gap: Duration | Mapping[str, Duration] | None = None,
+        min_coverage: float | None = None,
+        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
+        edges: Literal["whole", "partial"] = "whole",
+    ) -> pd.DataFrame:
+        """Values over intervals, by time and while something holds: :func:`hsframe.analysis.resample.resample`."""
+        from hsframe.analysis.resample import resample
+
+        how = {"max_gap": max_gap, "min_coverage": min_coverage, "rollover": rollover, "edges": edges}
+        return resample(self._wide, interval, agg, where=where, **how)  # type: ignore[arg-type]  # of one type
+
+    def episodes(
+        self, condition: Condition | pd.Series[Any], *, min: Duration | None = None, merge: Duration | None = None
+    ) -> pd.DataFrame:
+        """When a condition holds, from when to when: :func:`hsframe.analysis.episodes.episodes`."""
+        from hsframe.analysis.episodes import episodes
+
+        return episodes(self._wide, condition, min=min, merge=merge)
+
+    def over(
+        self,
+        episodes: pd.DataFrame,
+        agg: Aggregations | Mapping[str, Aggregations],
+        *,
+        max_gap: Duration | Mapping[str, Duration] | None = None,
+        min_coverage: float | None = None,
+    ) -> pd.DataFrame:
+        """Values of the columns over episodes, by time: :func:`hsframe.analysis.episodes.over`."""
+        from hsframe.analysis.episodes import over
+
+        return over(self._wide, episodes, agg, max_gap=max_gap, min_coverage=min_coverage)
 
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
         """``DataFrame.describe`` with units, see :func:`hsframe.analysis.report.describe`."""

@@ -21,13 +21,15 @@ from hsframe.frame.values import kind_of
 from hsframe.intervals.meters import doubtful_steps, false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregation, Rule
-from hsframe.intervals.samples import Floats, IntervalSamples, Mask, Places
+from hsframe.intervals.samples import Floats, Instants, IntervalSamples, Mask, Places
+from hsframe.intervals.truth import Truth
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 
 _EXTREMES = {"min": np.fmin, "max": np.fmax}
+_OF_SAMPLES = frozenset({"sum", "avg", "min", "max"})
 # What says something of all of an interval, and so depends on where that ends.
 _TO_THE_END = frozenset({"mean", "integral", "coverage", "delta", "sum", "duration", "share", "starts"})
 # The dtypes of what counts something; `starts` may be missing.
@@ -44,6 +46,7 @@ def interval_histories(
     *,
     now_us: int | Mapping[str, int],
     several: bool = False,
+    where: Truth | None = None,
 ) -> list[tuple[Rule, History]]:
     """One value per interval for each rule of each point (for each state, where that is meant), each with its rule.
 
@@ -52,8 +55,8 @@ def interval_histories(
     `histories` need the samples around the intervals, as far as :attr:`Rule.before_us` and :attr:`Rule.after_us`
     reach; a null cell is not a sample, whatever the form of the answer. `grids` are by the Haystack name of the points'
     zones, `rules` by the points' ids. The last sample of a step function holds up to `now_us`, of all or by id. With
-    `several` the results have a level ``agg``. The unit and kind of a point are those of its result. A MetadataError or
-    UnitError names the point whose values its rule does not fit.
+    `several` the results have a level ``agg``. With `where` only the time counts in which it is true. The unit and kind
+    of a point are those of its result. A MetadataError or UnitError names the point whose values its rule does not fit.
     """
     tracks = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
     warn_of_values(tracks)
@@ -66,7 +69,7 @@ def interval_histories(
     for places in alike.values():
         first = tracks[places[0]]
         grid = grids[first.point.tz or "UTC"]
-        samples = IntervalSamples(first.ts_us, grid.edges_us)
+        samples = IntervalSamples(first.ts_us, grid.edges_us, where)
         for place in places:
             ident = tracks[place].point.id
             until_us = now_us[ident] if isinstance(now_us, Mapping) else now_us
@@ -77,15 +80,7 @@ def interval_histories(
 def _resampled(
     track: Track, times: IntervalSamples, grid: Intervals, rules: Sequence[Rule], now_us: int, several: bool
 ) -> list[tuple[Rule, History]]:
-    point, array = track.point, _of_one_unit(track)
-    kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else point.kind)
-    if kind not in ("Number", "Bool", "Str"):
-        kind = "Number" if array.dtype.kind == "f" else None
-    if kind is None:
-        raise MetadataError(
-            f"{point} has samples of several kinds, or of a kind that has no value per interval; "
-            "read it without interval="
-        )
+    point, (array, kind) = track.point, values_of(track)
     values = _Values(point, array, kind, unit_of_dtype(array.dtype), times, now_us, cut_us=grid.cut_us)
     plain = replace(point, unit=None, kind=kind)
     if point.states and isinstance(array, pd.Categorical):
@@ -142,7 +137,7 @@ class _Values:
             end_us = last_us
         if last_us >= stop_us or not start_us < end_us < stop_us:
             return self
-        times = IntervalSamples(ts_us, np.insert(edges_us, row + 1, end_us))
+        times = IntervalSamples(ts_us, np.insert(edges_us, row + 1, end_us), self.times.where)
         return replace(self, times=times, unknown=row + 1)
 
     def _rows(self, values: Floats) -> Floats:
@@ -183,7 +178,10 @@ class _Values:
         listed = names if self.kind == "Bool" else self.point.states or ()
         kept = [place for place, name in enumerate(names) if name in listed or lasted[:, place].any()]
         for state, time_us in [(names[place], lasted[:, place]) for place in kept] or [("", known)]:
-            yield state, _ratio(time_us, float(HOUR_US) if agg == "duration" else known, enough)
+            yield (
+                state,
+                _ratio(time_us, float(HOUR_US), enough) if agg == "duration" else _ratio(time_us, known, enough),
+            )
 
     @property
     def _codes(self) -> Places:
@@ -203,15 +201,18 @@ class _Values:
         return np.where(self._codes >= 0, self._codes, np.nan)
 
     def _enough(self, known: Floats, rule: Rule, agg: Aggregation) -> Mask:
-        """Whether enough microseconds of each interval are known."""
-        enough: Mask = (known > 0) & (known >= rule.share_needed(agg) * np.diff(self.times.edges_us))
+        """Whether enough microseconds of each interval are known; of none of it all that there is to know is known."""
+        lengths_us = self.times.lengths_us
+        enough: Mask = (known >= rule.share_needed(agg) * lengths_us) & ((known > 0) | (lengths_us == 0))
         return enough
 
     def _numbers(self, rule: Rule, agg: Aggregation) -> tuple[Floats, str | None]:
-        times, values, lengths_us = self.times, self._floats, np.diff(self.times.edges_us)
+        times, values = self.times, self._floats
+        if times.where is not None and agg in _OF_SAMPLES:
+            values = np.where(times.is_counted, values, np.nan)
         if agg in ("count", "sum", "avg") or (agg == "coverage" and rule.by_samples):
-            counts = times.sample_counts(~np.isnan(values)).astype(np.float64)
-            due = rule.samples_due(times.edges_us, self.cut_us)
+            counts = times.sample_counts(~np.isnan(values) & times.is_counted).astype(np.float64)
+            due = rule.samples_due(times, self.cut_us)
             if agg == "count":
                 return counts, None
             if agg == "coverage":
@@ -228,7 +229,7 @@ class _Values:
             )
             enough = self._enough(known, rule, agg)
             if agg == "coverage":
-                return known / lengths_us, None
+                return _ratio(known, times.lengths_us, times.lengths_us > 0), None
             if agg == "mean":
                 return _ratio(area, known, enough), self.unit
             if agg == "starts":
@@ -241,13 +242,20 @@ class _Values:
             return _taken(values, self._places(rule, agg)), self.unit
         found = times.reduced(_EXTREMES[agg], values)
         if rule.is_step:
-            held = _taken(values, times.step_places(rule.gap_us, self.now_us)[:-1])
-            found = _EXTREMES[agg](found, held)
+            parts, owner, is_counted, _ = times.parts
+            held = _taken(self._floats, parts.step_places(rule.gap_us, self.now_us)[:-1])
+            _EXTREMES[agg].at(found, owner[is_counted], held[is_counted])
         return found, self.unit
 
     def _deltas(self, rule: Rule) -> tuple[Floats, _Odd]:
         """The deltas, and of the readings within the intervals those that were left out and those that may be false."""
-        whole, values = self.times, self._floats
+        (parts, owner, counts, may), values = self.times.parts, self._floats
+        found, odd = self._part_deltas(rule, parts, values)
+        found = np.where(counts, found, np.where(may, np.nan, 0.0))
+        rows = np.bincount(owner, weights=found, minlength=self.times.count)
+        return rows.astype(np.float64, copy=False), odd
+
+    def _part_deltas(self, rule: Rule, whole: IntervalSamples, values: Floats) -> tuple[Floats, _Odd]:
         kept = np.flatnonzero(np.isfinite(values))
         register = _register_in(rule.rollover, self.point, self.unit)
         spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
@@ -274,7 +282,22 @@ class _Values:
         """The place of the sample that is the value of each interval, -1 for none."""
         if agg == "step":
             return self.times.step_places(rule.gap_us, self.now_us)[:-1]
-        return self.times.first_or_last(~np.asarray(pd.isna(self.array), dtype=bool), last=agg == "last")
+        valid = ~np.asarray(pd.isna(self.array), dtype=bool) & self.times.is_counted
+        return self.times.first_or_last(valid, last=agg == "last")
+
+
+def values_of(track: Track) -> tuple[Any, str]:
+    """The values of a point in one unit, and their kind; a MetadataError or UnitError where they have no such."""
+    array = _of_one_unit(track)
+    kind = kind_of(array) or (None if isinstance(array, np.ndarray) and array.dtype == object else track.point.kind)
+    if kind not in ("Number", "Bool", "Str"):
+        kind = "Number" if array.dtype.kind == "f" else None
+    if kind is None:
+        raise MetadataError(
+            f"{track.point} has samples of several kinds, or of a kind that has no value per interval; "
+            "read it without interval="
+        )
+    return array, kind
 
 
 def _of_one_unit(track: Track) -> Any:
@@ -314,6 +337,7 @@ def _taken(values: Floats, places: Places) -> Floats:
     return np.where(places >= 0, values[places], np.nan)
 
 
-def _ratio(values: Floats, whole: Floats | float, where: Mask) -> Floats:
-    found: Floats = np.divide(values, whole, out=np.full(len(values), np.nan), where=where)
+def _ratio(values: Floats, whole: Floats | Instants | float, where: Mask) -> Floats:
+    known = where & np.not_equal(whole, 0)
+    found: Floats = np.divide(values, whole, out=np.full(len(values), np.nan), where=known)
     return found

@@ -18,7 +18,7 @@ from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_
 from hsframe.errors import MetadataError, UnitError, check_choice
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import ColumnLabel, Point
-from hsframe.intervals.samples import Floats, Instants
+from hsframe.intervals.samples import Floats, IntervalSamples
 from hsframe.kinds import Number
 from hsframe.protocol.answers import named
 from hsframe.units import convert, convertible, delta, find, multiply
@@ -57,6 +57,7 @@ class IntervalSettings:
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
+    where: object = None
 
     def __post_init__(self) -> None:
         share: Any = self.min_coverage
@@ -123,7 +124,7 @@ class Rule:
     `gap_us` is `max_gap`, and a `min_coverage` of None is the default of `agg`. For `rollover` see
     :func:`hsframe.intervals.meters.reading_deltas`; a plain number is in the unit of the samples. `interval_us` is the
     time between two samples by the record, None where it does not say. `by_samples` says which `coverage` is meant:
-    that of amounts, or that of a function of time.
+    that of amounts, or that of a function of time. `in_part`: only the time counts in which a condition holds.
     """
 
     agg: Aggregation | None
@@ -133,6 +134,7 @@ class Rule:
     rollover: float | Number | bool = True
     interval_us: int | None = None
     by_samples: bool = False
+    in_part: bool = False
 
     @property
     def holds(self) -> bool:
@@ -176,14 +178,18 @@ class Rule:
         """The share of an interval that must be known: of a part an integral or a sum would be too small."""
         return self.min_coverage if self.min_coverage is not None else 0.5 if agg in ("mean", "share") else 1.0
 
-    def samples_due(self, edges_us: Instants, cut_us: Collection[int]) -> Floats:
-        """How many samples the intervals between edges should have, in whole numbers; 0 where the record is silent.
+    def samples_due(self, times: IntervalSamples, cut_us: Collection[int]) -> Floats:
+        """How many samples some intervals should have, in whole numbers; 0 where the record is silent.
 
         A part of an interval, which ends at one of `cut_us`, has at least as many as fit in it.
         """
-        lengths_us = np.diff(edges_us)
+        edges_us, lengths_us = times.edges_us, np.diff(times.edges_us)
         if self.interval_us is None:
             return np.zeros(len(lengths_us))
+        if times.where is not None:
+            parts, owner, _, may = times.parts
+            due = np.diff(parts.edges_us) // self.interval_us * may
+            return np.bincount(owner, due, minlength=times.count).astype(np.float64, copy=False)
         is_cut = np.isin(edges_us, list(cut_us))
         whole, rounded = lengths_us // self.interval_us, np.ceil(lengths_us / self.interval_us - 0.5)
         return np.maximum(np.where(is_cut[:-1] | is_cut[1:], whole, rounded), 1)
@@ -194,11 +200,16 @@ class Rule:
         A MetadataError where it does not fit the kind, or neither record nor caller decides; a UnitError where it does
         not fit the unit.
         """
-        if self.agg is None:
-            if kind in ("Bool", "Str"):
-                return "step"
+        if self.agg is None and kind not in ("Bool", "Str"):
             _refuse_ambiguous([(point, unit)])
             return "mean"
+        if self.in_part and self.agg in (None, "step", "linear"):
+            raise MetadataError(
+                f"agg={self.agg or 'step'!r} of {point} is the value at one instant, and where= is about the time in "
+                f"which something holds; expected one over time, as in agg={{'@{point.id}': 'mean'}}"
+            )
+        if self.agg is None:
+            return "step"
         allowed = {"Bool": _OF_BOOL, "Str": _OF_TEXT}.get(kind or "", _AGGREGATIONS - _OF_STATES)
         if self.agg not in allowed:
             raise MetadataError(
@@ -275,6 +286,7 @@ def rules_of(
                 _register(sampling.rollover if register is None else register, point),
                 sampling.interval_us,
                 by_samples="sum" in (*chosen, sampling.agg),
+                in_part=settings.where is not None,
             )
             for one in chosen
         ]
@@ -290,6 +302,11 @@ def rules_of(
     covers = "is for means, integrals and states, and for sums of points whose record has hisInterval"
     _refuse_unused("min_coverage", [min_coverage] * len(rules), rules, lambda rule: rule.covers, covers)
     return rules
+
+
+def rule_of_time(sampling: PointSampling) -> Rule:
+    """The rule of a point of which is asked when something holds, and nothing of its intervals."""
+    return Rule("coverage", sampling.is_step, _gap_us(None, sampling, None))
 
 
 def _checked(given: Any) -> tuple[Aggregation | None, ...]:

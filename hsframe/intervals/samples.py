@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.intervals.truth import FALSE, TRUE, Truth
+
 Floats = npt.NDArray[np.float64]
 Instants = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
@@ -35,11 +37,13 @@ class _Segments(NamedTuple):
 class IntervalSamples:
     """Samples, their instants strictly increasing, and the intervals that they fall into: [edges[i], edges[i + 1]).
 
-    Points that were read together share their instants and one of these, so that each search is done once.
+    Points that were read together share their instants and one of these, so that each search is done once. With `where`
+    only that part of each interval counts in which it is true.
     """
 
     ts_us: Instants
     edges_us: Instants
+    where: Truth | None = None
 
     @property
     def count(self) -> int:
@@ -57,10 +61,46 @@ class IntervalSamples:
         return np.searchsorted(self.ts_us, self.edges_us, side="right") - 1
 
     @cached_property
+    def parts(self) -> tuple[IntervalSamples, Places, Mask, Mask]:
+        """The intervals divided where `where` changes: these, the interval of each, if it counts, and if it may.
+
+        Where nothing is known of `where`, a part may count.
+        """
+        if self.where is None:
+            every = np.ones(self.count, dtype=bool)
+            return self, np.arange(self.count), every, every
+        where = self.where.clip(int(self.edges_us[0]), int(self.edges_us[-1]))
+        edges_us = np.unique(np.append(self.edges_us, where.edges_us))
+        codes = where.at(edges_us[:-1])
+        owner = np.searchsorted(self.edges_us, edges_us[:-1], side="right") - 1
+        return IntervalSamples(self.ts_us, edges_us), owner, codes == TRUE, codes != FALSE
+
+    @cached_property
+    def lengths_us(self) -> Instants:
+        """For how long each interval counts, or may count."""
+        parts, owner, _, may = self.parts
+        found: Instants = np.zeros(self.count, dtype=np.int64)
+        np.add.at(found, owner[may], np.diff(parts.edges_us)[may])
+        return found
+
+    @cached_property
+    def _counts(self) -> Mask:
+        """Whether each piece counts."""
+        if self.where is None:
+            return np.ones(len(self._pieces[1]), dtype=bool)
+        counts: Mask = self.where.at(self._pieces[0][:-1]) == TRUE
+        return counts
+
+    @cached_property
+    def is_counted(self) -> Mask:
+        """Whether each sample counts."""
+        return np.ones(len(self.ts_us), dtype=bool) if self.where is None else self.where.at(self.ts_us) == TRUE
+
+    @cached_property
     def _pieces(self) -> tuple[Instants, Places, Places]:
         """The intervals divided at the samples: the edges of the pieces, sample before each, interval of each."""
         first, last = int(self.bounds[0]), int(self.bounds[-1])
-        breaks = np.concatenate([self.edges_us, self.ts_us[first:last]])
+        breaks = np.concatenate([self.parts[0].edges_us, self.ts_us[first:last]])
         breaks.sort(kind="stable")  # two sorted runs: this merges them
         if (breaks[1:] == breaks[:-1]).any():
             breaks = breaks[np.append(True, breaks[1:] != breaks[:-1])]
@@ -119,7 +159,7 @@ class IntervalSamples:
         if not len(self.ts_us):
             return np.zeros(len(before), dtype=np.int64)
         held = np.minimum(breaks[1:], self.held_until(gap_us, now_us)[before]) - breaks[:-1]
-        return np.where((before >= 0) & known[before], np.maximum(held, 0), 0)
+        return np.where((before >= 0) & known[before] & self._counts, np.maximum(held, 0), 0)
 
     def step_area(self, values: Floats, gap_us: int | Instants, now_us: int) -> tuple[Floats, Floats]:
         """Value x microseconds of the step function in each interval, and over how many microseconds it is known."""
@@ -142,7 +182,7 @@ class IntervalSamples:
         """How many samples of each interval have code 1 where 0 had held up to them."""
         joined = self.held_until(gap_us, now_us)[:-1] == self.ts_us[1:]
         rising = np.append(False, joined & (codes[:-1] == 0) & (codes[1:] == 1))
-        return self.sample_counts(rising[: len(codes)])
+        return self.sample_counts(rising[: len(codes)] & self.is_counted)
 
     def linear_area(self, values: Floats, gap_us: int) -> tuple[Floats, Floats]:
         """Value x microseconds of the linear function in each interval, and over how many microseconds it is known."""
@@ -151,7 +191,7 @@ class IntervalSamples:
             return np.zeros(self.count), np.zeros(self.count)
         pieces = self._segments
         left, right = values[pieces.left], values[pieces.left + 1]
-        known = pieces.inside & (pieces.apart_us <= gap_us) & np.isfinite(left) & np.isfinite(right)
+        known = pieces.inside & (pieces.apart_us <= gap_us) & np.isfinite(left) & np.isfinite(right) & self._counts
         lengths = np.where(known, np.diff(breaks), 0)
         middle = np.where(known, left, 0.0) * (1 - pieces.share) + np.where(known, right, 0.0) * pieces.share
         return self._summed(middle * lengths, owner), self._summed(lengths, owner)

@@ -43,6 +43,7 @@ def server() -> Iterator[RunningServer]:
 KEPT = st.lists(st.sampled_from([True, True, True, False]), min_size=120, max_size=120)
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")  # each day may have a gap
 @settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(KEPT, st.sampled_from(["kw", "cov", "fan", "lon"]), st.sampled_from(["1D", "6h", "1h"]), st.booleans())
 def test_a_frame_gives_what_a_read_gives(
@@ -172,7 +173,7 @@ def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: Runnin
         (hours(30, T=pd.date_range("2026", periods=30)), MetadataError, "column 'T' is datetime64"),
         (hours(30, T=pd.array(np.ones(30), dtype="unit[°F]")), UnitError, "no unit of °F x time"),
         (hours(5).iloc[1:], SpanError, "no interval starts"),
-        (hours(0), MetadataError, "no rows to integrate"),
+        (hours(0), MetadataError, "no rows to resample"),
     ],
 )
 def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception], words: str) -> None:

@@ -1,0 +1,155 @@
+"""Episodes: when something was so, from when to when; and what the columns of a frame were meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.analysis.frame_samples import FrameSamples, windows_of
+from hsframe.analysis.resample import label_as_before, over_intervals
+from hsframe.durations import Duration, duration_us
+from hsframe.frame.per_point import per_point
+from hsframe.frame.trend import time_index
+from hsframe.intervals.regular import Intervals
+from hsframe.intervals.rules import Aggregations, IntervalSettings
+from hsframe.intervals.truth import Windows
+
+
+def episodes(
+    df: pd.DataFrame, condition: Any, *, min: Duration | None = None, merge: Duration | None = None
+) -> pd.DataFrame:
+    """When a condition holds, as half-open windows of time [start, end) in their order.
+
+    It is about time and not about rows. A Bool or a text holds until the next sample; a number does so if its record
+    says it (``hisMode`` ``"cov"``), else it is on the line between two samples and crosses a limit in between. A row of
+    a mask holds until the next one, but no longer than the samples of any point of the frame do (``max_gap`` of
+    ``docs/intervals.md``); a row of intervals (``df.hs.interval``) for its interval. What is not known ends an episode:
+    NA, a missing value, or a gap that is too long.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With a zone-aware index in order of time.
+    condition : Series of bool, str, Ref or tuple
+        A mask, as ``df["heat"] > 5``; a column of Bool, by label, id or display name; or one with an operator and a
+        value, ``("@oat", ">", Number(65, "°F"))``, whose unit is converted. A column in which values are missing only
+        because others have samples then is best read with ``na="flag"``, if it has NA too.
+    min : str or timedelta, optional
+        Shorter ones are left out. One that is open is kept: nobody knows how long it is.
+    merge : str or timedelta, optional
+        Before that, those that are at most so far apart become one, whatever is in between.
+
+    Returns
+    -------
+    DataFrame
+        A row each, index ``episode``: ``start`` and ``end`` in the zone of the frame, ``duration``
+        (``timedelta64[us]``), and whether the first or the last instant that the frame knows cuts it, so that it may
+        have begun earlier or ended later: ``open_start``, ``open_end``.
+
+    Raises
+    ------
+    MetadataError, UnitError, ZoneError
+        The condition is none, fits no column, or not its kind or unit; an index that is not of zone-aware times in
+        order.
+
+    Examples
+    --------
+    >>> index = pd.date_range("2026-11-01", periods=5, freq="1h", tz="America/New_York")
+    >>> oat = pd.array([60.0, 70.0, 70.0, 60.0, 60.0], dtype="unit[°F]")
+    >>> df = pd.DataFrame({"oat": oat, "fan": [False, True, True, False, True]}, index=index)
+    >>> df.hs.episodes("fan")["duration"].tolist()
+    [Timedelta('0 days 02:00:00')]
+    >>> from hsframe import Number
+    >>> df.hs.episodes(("oat", ">", Number(65, "°F")))["start"].iloc[0]
+    Timestamp('2026-11-01 00:30:00-0400', tz='America/New_York')
+    """
+    samples = FrameSamples(df)
+    limits_us = [0 if given is None else duration_us(given, name) for name, given in (("merge", merge), ("min", min))]
+    if not len(samples.ts_us):
+        return _frame((samples.ts_us, samples.ts_us), samples, (0, 0))
+    truth = samples.truth(condition)
+    return _frame(truth.episodes(*limits_us), samples, (int(truth.edges_us[0]), int(truth.edges_us[-1])))
+
+
+def _frame(windows: Windows, samples: FrameSamples, span_us: tuple[int, int]) -> pd.DataFrame:
+    starts_us, ends_us = windows
+    times = {name: time_index(us, samples.tz, None) for name, us in (("start", starts_us), ("end", ends_us))}
+    rows = pd.RangeIndex(len(starts_us), name="episode")
+    found = pd.DataFrame(times).set_axis(rows)
+    found["duration"] = found["end"] - found["start"]
+    return found.assign(open_start=starts_us == span_us[0], open_end=ends_us == span_us[1])
+
+
+def over(
+    df: pd.DataFrame,
+    episodes: pd.DataFrame,
+    agg: Aggregations | Mapping[str, Aggregations],
+    *,
+    max_gap: Duration | Mapping[str, Duration] | None = None,
+    min_coverage: float | None = None,
+) -> pd.DataFrame:
+    """Values of the columns over episodes, each by its own window, in any order and however they overlap.
+
+    Parameters
+    ----------
+    df : DataFrame
+        As for :func:`hsframe.analysis.resample.resample`.
+    episodes : DataFrame
+        What :func:`episodes` gave, or any frame with zone-aware times in ``start`` and ``end``.
+    agg : str, list or mapping
+        As for :meth:`hsframe.Session.his_read`, by time: ``{"kW": ["integral", "max"], "oat": "mean"}``. Of columns
+        that a mapping does not name there is nothing.
+    max_gap, min_coverage
+        As for :meth:`hsframe.Session.his_read`: the integral over an episode of which a part is not known is missing.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of `episodes`, with its index: ``episodes.join(df.hs.over(episodes, ...))``.
+
+    Raises
+    ------
+    MetadataError, UnitError, ZoneError
+        `episodes` has no such times; else as :meth:`hsframe.Session.his_read`.
+
+    Examples
+    --------
+    >>> index = pd.date_range("2026-11-01", periods=5, freq="1h", tz="America/New_York")
+    >>> kw = pd.array([1.0, 3.0, 3.0, 1.0, 1.0], dtype="unit[kW]")
+    >>> df = pd.DataFrame({"kW": kw, "fan": [False, True, True, False, False]}, index=index)
+    >>> df.hs.over(df.hs.episodes("fan"), {"kW": "integral"})["kW"].tolist()
+    [UnitFloat(5.0, 'kWh')]
+    """
+    samples, windows = FrameSamples(df), windows_of(episodes)
+    labels = [str(label) for label in samples.df.columns]
+    given = per_point(agg, samples.known, labels, "agg")
+    places = [place for place, one in enumerate(given) if one is not None]
+    aggs = {labels[place]: given[place] for place in places}
+    settings = IntervalSettings("1D", aggs, max_gap, min_coverage)
+    layers, grids, rows = _layers(windows) or [[]], [], []  # without any the columns are there all the same
+    for layer in layers:
+        edges_us = np.unique(np.append(windows[0][layer], windows[1][layer])) if layer else np.array([0, 1])
+        grids.append(dict.fromkeys(samples.zones, Intervals.of(edges_us, cut_us=tuple(edges_us.tolist()))))
+        rows.append(np.searchsorted(edges_us, windows[0][layer]))
+    found = over_intervals(samples, places, settings, grids)
+    parts = [df.iloc[own].set_axis(layer) for df, own, layer in zip(found, rows, layers, strict=True)]
+    result = pd.concat(parts).sort_index().set_axis(episodes.index)
+    label_as_before(result, samples, places)
+    return result
+
+
+def _layers(windows: Windows) -> list[list[int]]:
+    """The places of the windows, in layers in which none overlaps another."""
+    ends_us, layers = list[int](), list[list[int]]()
+    for place in np.argsort(windows[0], kind="stable").tolist():
+        start_us, end_us = int(windows[0][place]), int(windows[1][place])
+        number = next((number for number, us in enumerate(ends_us) if us <= start_us), len(layers))
+        if number == len(layers):
+            layers.append([])
+            ends_us.append(0)
+        layers[number].append(place)
+        ends_us[number] = end_us
+    return layers

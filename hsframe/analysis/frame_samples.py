@@ -1,0 +1,211 @@
+"""The columns of a frame as the samples that they are, and from when to when they are known by the read of the frame.
+
+A missing value is no sample, since a frame does not tell it from NA. A value that holds does so to the end of the span
+that was read, or else to the last sample of its column. Between spans that :func:`hsframe.concat` put together nothing
+is known. Rows of intervals (``df.hs.interval``) hold for theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
+from hsframe.durations import HOUR_US
+from hsframe.errors import MetadataError, ZoneError
+from hsframe.frame.flags import flag_label
+from hsframe.frame.histories import History, Instants
+from hsframe.frame.in_units import in_one_unit
+from hsframe.frame.per_point import per_point
+from hsframe.frame.points import Point, points_of
+from hsframe.frame.reads import Read, reads_of
+from hsframe.frame.stamps import interval_of
+from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
+from hsframe.intervals.conditions import parse_condition, truth_of
+from hsframe.intervals.regular import intervals, parse_step
+from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
+from hsframe.intervals.truth import Truth, Windows
+from hsframe.kinds import NA, Ref
+from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.zones import haystack_name, zone
+
+_NOTHING: Final = Read()
+
+
+class FrameSamples:
+    """A frame whose index has been checked, in one unit a column.
+
+    A MetadataError or ZoneError where its index is not of zone-aware times in order, each once, or of the ends of
+    intervals.
+    """
+
+    def __init__(self, df: pd.DataFrame) -> None:
+        self._given = df
+        interval = interval_of(df)
+        if interval and interval.label == "both" and df.index.nlevels == 2:
+            df = df.droplevel(1)
+        elif interval and interval.label == "end":
+            raise MetadataError("the rows are named by the ends of their intervals; read them with label='start'")
+        index = df.index
+        if not isinstance(index, pd.DatetimeIndex):
+            advice = TIMES_OF_TEXT if is_of_text(index) else "df.set_index('ts'), or df.loc['Site']"
+            raise MetadataError(f"the index must be of times, and is of {index.dtype}: {advice}")
+        if index.tz is None:
+            raise ZoneError("the times are naive, so no day of them is known; say their zone with df.tz_localize(...)")
+        if not index.is_monotonic_increasing or not index.is_unique:
+            raise MetadataError(
+                "the index must be of times in order, each once: df.sort_index(), df.groupby(level=0).first()"
+            )
+        self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval
+        self.ts_us: Instants = index.as_unit("us").asi8
+        self._reads, own_tz = reads_of(df), haystack_name(index.tz)
+        known = points_of(df)
+        self.known = [known.get(label) or Point(str(label), str(label)) for label in df.columns]
+        self.points = [
+            replace(
+                point,
+                id=str(label),
+                dis=str(label),
+                unit=unit_of_dtype(dtype),
+                kind=_kind_of(dtype),
+                tz=point.tz or own_tz,
+            )
+            for label, dtype, point in zip(df.columns, df.dtypes, self.known, strict=True)
+        ]
+
+    @property
+    def zones(self) -> list[str]:
+        """The zones of the columns, each once."""
+        return list(dict.fromkeys(point.tz or "UTC" for point in self.points))
+
+    @property
+    def end_us(self) -> int:
+        """The last row, or the end of its interval."""
+        return int(self.ts_us[-1] if self.interval is None else self._row_ends_us[-1])
+
+    def sampling(self, place: int) -> PointSampling:
+        """How a column is sampled: by its record, but rows of intervals hold, and those of pandas are as far apart."""
+        point, index = self.points[place], self.df.index
+        if self.interval is not None:
+            return PointSampling(is_step=True)
+        sampling = PointSampling.from_record(point.his_tags())
+        if getattr(index, "freq", None) is not None and len(index) > 1:
+            usual_us = int(np.median(np.diff(self.ts_us)))
+            if usual_us > (sampling.interval_us or HOUR_US):
+                return replace(sampling, interval_us=usual_us)
+        return sampling
+
+    @cached_property
+    def _row_ends_us(self) -> Instants:
+        """The ends of the intervals that the rows stand for."""
+        assert self.interval is not None
+        step = parse_step(self.interval.length)
+        if step.days >= 7:
+            step = replace(step, weekday=self.df.index[-1].day_of_week)
+        first_us, last_us = int(self.ts_us[0] - self.interval.longest_us), int(self.ts_us[-1])
+        edges_us = intervals(first_us, last_us + 1, step, zone(haystack_name(self.tz))).edges_us
+        return edges_us[np.searchsorted(edges_us, self.ts_us, side="right")]
+
+    def truth(self, condition: Any) -> Truth:
+        """When a condition holds: a mask, one on a column, or the windows of a frame of episodes.
+
+        What is missing is not known, unless the read of the frame says that its point has no NA.
+        """
+        if isinstance(condition, pd.DataFrame):
+            return Truth.of_windows(windows_of(condition))
+        if isinstance(condition, pd.Series):
+            return self._truth_of_mask(condition)
+        name = parse_condition(condition)[0]
+        name = f"@{name.val}" if isinstance(name, Ref) else name
+        place = self._place_of(name)
+        histories, until_us = self.column(place, na=True)
+        truth = truth_of(histories, condition, rule_of_time(self.sampling(place)), until_us)
+        return truth.clip(min(int(one.ts_us[0]) for one in histories if len(one.ts_us)), until_us)
+
+    def _place_of(self, name: str) -> int:
+        found = per_point({name: True}, self.known, [str(label) for label in self.df.columns], "the condition")
+        places = [place for place, named in enumerate(found) if named]
+        if len(places) > 1:
+            raise MetadataError(f"{name!r} names {len(places)} columns; name one by its label or id")
+        return places[0]
+
+    def _truth_of_mask(self, mask: pd.Series[Any]) -> Truth:
+        if mask.dtype.kind != "b":
+            raise MetadataError(f"a condition as a Series must be bool or boolean; got {mask.dtype}")
+        rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
+        rows.attrs = self._given.attrs if mask.index.equals(self._given.index) else mask.attrs
+        own = FrameSamples(rows)
+        # A row holds to the end of the span that was read, which any of the columns may tell.
+        reads = [one for one in self._reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
+        read = replace(reads[0], missing=None) if reads else _NOTHING
+        histories, until_us = own.column(0, na=True, read=read)
+        rules = [rule_of_time(self.sampling(place)) for place, point in enumerate(self.points) if point.his]
+        gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
+        until_us = max(until_us, self.end_us)
+        truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
+        return truth.clip(int(own.ts_us[0]), until_us)
+
+    def column(self, place: int, *, na: bool = False, read: Read | None = None) -> tuple[list[History], int]:
+        """The samples of a column, and up to when the last one holds; with `na` a missing value may be that of one."""
+        column, point = self.df.iloc[:, place], self.points[place]
+        read = read or self._reads.get(self.known[place].id, _NOTHING)
+        is_there = column.notna().to_numpy(dtype=bool)
+        is_na = ~is_there & (self.interval is not None)
+        if na and read.missing != 0:
+            flag = flag_label(self.df.columns[place])
+            flags = self.df[flag] if flag in self.df.columns else None
+            is_na |= ~is_there if flags is None else flags.isin(["NA", "NaN"]).to_numpy()
+        ts_us = self.ts_us[is_there]
+        ends_us, until_us = self._ends_us(ts_us, read)
+        unknown_us = np.append(self.ts_us[is_na], ends_us)
+        until_us = max([until_us, *self.ts_us[is_na][-1:].tolist()])
+        histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
+        return [*histories, History(point, ts_us, _arrow_column(column[is_there], point))], until_us
+
+    def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
+        """After which instants nothing is known until the next sample; and the last of them."""
+        if self.interval is not None:
+            return self._row_ends_us, int(self._row_ends_us[-1])
+        if not len(ts_us):
+            return ts_us, int(self.ts_us[-1])
+        parts = [(part.known_from(own_us)[1] or 0, own_us) for part, own_us in read.parts(ts_us) if len(own_us)]
+        lasts_us = np.array([own_us[-1] for _, own_us in parts])
+        ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
+        return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
+
+
+def windows_of(episodes: pd.DataFrame) -> Windows:
+    """The starts and ends of a frame of episodes, in their order; a MetadataError or ZoneError where it is none."""
+    found = []
+    for name in ("start", "end"):
+        times = episodes.get(name)
+        if times is None or not isinstance(times.dtype, pd.DatetimeTZDtype):
+            error = ZoneError if times is not None and times.dtype.kind == "M" else MetadataError
+            raise error(
+                f"episodes are a frame with zone-aware times in its columns 'start' and 'end', as df.hs.episodes(...) "
+                f"gives it; {name!r} is {'not there' if times is None else times.dtype}"
+            )
+        found.append(pd.DatetimeIndex(times).as_unit("us").asi8)
+    if len(wrong := np.flatnonzero((found[0] >= found[1]) | episodes[["start", "end"]].isna().any(axis=1).to_numpy())):
+        row = episodes.iloc[wrong[0]]
+        raise MetadataError(
+            f"episode {episodes.index[wrong[0]]!r} must end after it starts: {row['start']}, {row['end']}"
+        )
+    return found[0], found[1]
+
+
+def _kind_of(dtype: Any) -> str:
+    return "Bool" if dtype.kind == "b" else "Number" if dtype.kind in "iuf" else "Str"
+
+
+def _arrow_column(column: pd.Series[Any], point: Point) -> ArrowColumn:
+    if point.kind == "Number":
+        return NumberColumn(pa.array(column.to_numpy(dtype=np.float64)), point.unit)
+    if point.kind == "Bool":
+        return BoolColumn(pa.array(column.to_numpy(dtype=bool)))
+    return StrColumn(pa.array(column.astype("str").to_numpy(dtype=object), pa.string()))

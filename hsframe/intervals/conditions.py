@@ -1,0 +1,97 @@
+"""Conditions: ``"@fan-run"``, true where the point is, or ``("@oat", ">", Number(65, "°F"))``.
+
+They are about time and not about samples: a value holds, or is on the line between two samples, as its point's kind
+and record say (``docs/intervals.md``), and the condition with it. So a line crosses a limit between two samples.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from hsframe.errors import MetadataError, UnitError, check_choice
+from hsframe.frame.histories import History
+from hsframe.frame.tracks import tracks_of
+from hsframe.intervals.resample import values_of
+from hsframe.intervals.rules import Rule
+from hsframe.intervals.samples import IntervalSamples
+from hsframe.intervals.truth import Truth
+from hsframe.kinds import Number, Ref
+from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.unit_array.scalars import unit_of
+from hsframe.units import convert, convertible
+
+Operator = Literal["==", "!=", "<", "<=", ">", ">="]
+Condition: TypeAlias = "str | Ref | tuple[str | Ref, Operator, Number | float | str | bool]"
+"""A point that is true, or one, an operator and what its value is compared with."""
+Where: TypeAlias = "Condition | pd.Series[Any] | pd.DataFrame"
+"""When something holds: a condition, a mask, or the windows of a frame of episodes."""
+
+_OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    **{"==": operator.eq, "!=": operator.ne, "<": operator.lt},
+    **{"<=": operator.le, ">": operator.gt, ">=": operator.ge},
+}
+
+
+def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
+    """The point of a condition, its operator and what its value is compared with; a MetadataError for anything else."""
+    if isinstance(condition, str | Ref):
+        return condition, "==", True
+    if not isinstance(condition, tuple) or len(condition) != 3 or not isinstance(condition[0], str | Ref):
+        raise MetadataError(
+            f"{condition!r} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and "
+            "a value, as ('@oat', '>', hsframe.Number(65, '°F'))"
+        )
+    check_choice("the operator of a condition", condition[1], get_args(Operator))
+    return condition
+
+
+def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us: int) -> Truth:
+    """When a condition holds, by the samples of its point; the last one that holds does so up to `now_us`.
+
+    A null cell is not a sample. NA, and a gap that is too long for `rule`, is not known.
+    """
+    _, sign, wanted = parse_condition(condition)
+    (track,) = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
+    point, (array, kind) = track.point, values_of(track)
+    if isinstance(wanted, bool | str) != (kind in ("Bool", "Str")) or isinstance(wanted, str) != (kind == "Str"):
+        raise MetadataError(f"{condition!r} compares {wanted!r} with {point}, whose values are {kind}; {_advice(kind)}")
+    compare, known = _OPERATORS[sign], ~np.asarray(pd.isna(array), dtype=bool)
+    if kind == "Str":
+        if sign not in ("==", "!="):
+            raise MetadataError(f"{condition!r} compares texts, which are equal or not; {_advice(kind)}")
+        holds = compare(np.asarray(array, dtype=object), wanted)
+        values, limit = np.zeros(len(known)), 0.0
+    else:
+        values = pd.Series(array).to_numpy(dtype=np.float64, na_value=np.nan)
+        limit, unit = float(wanted), unit_of_dtype(array.dtype)
+        if (own := unit_of(wanted)) is not None and own != unit:
+            if unit is None or not convertible(own, unit):
+                raise UnitError(f"{condition!r} compares with {own}, and {point} is in {unit or 'no unit'}")
+            limit = convert(limit, own, unit)
+        known &= np.isfinite(values)
+        values = np.where(known, values, np.nan)
+        holds = compare(values, limit)
+    if rule.is_step or kind != "Number":
+        held_us = IntervalSamples(track.ts_us, track.ts_us[:0]).held_until(rule.gap_us, now_us)
+        return Truth.of_pieces(track.ts_us, held_us, np.where(known, holds, -1))
+    # On the line from one sample to the next it changes once at most: where that crosses the limit.
+    begin, end = values[:-1], values[1:]
+    starts_us, apart_us = track.ts_us[:-1], np.diff(track.ts_us)
+    known = known[:-1] & known[1:] & (apart_us <= rule.gap_us)
+    crosses = known & (holds[:-1] != holds[1:])
+    share = np.divide(limit - begin, end - begin, out=np.ones(len(begin)), where=crosses)
+    middle_us = starts_us + np.round(share * apart_us).astype(np.int64)
+    edges_us = np.stack([starts_us, middle_us], axis=1).ravel()
+    codes = np.stack([np.where(known, holds[:-1], -1), np.where(known, holds[1:], -1)], axis=1).ravel()
+    return Truth.of_pieces(edges_us, np.append(edges_us[1:], track.ts_us[-1:])[: len(edges_us)], codes)
+
+
+def _advice(kind: str) -> str:
+    examples = {"Bool": "'@fan-run' or ('@fan-run', '==', False)", "Str": "('@mode', '==', 'occupied')"}
+    return f"expected a condition like {examples.get(kind, '''('@oat', '>', hsframe.Number(65, '°F'))''')}"

@@ -1,0 +1,249 @@
+"""When something was so, on frames: over clock changes, gaps, NA and points with change of value; and what was then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.frame.points import Point, attach
+from hsframe.kinds import MARKER, Number, Ref
+from hsframe.server.database import Database
+from hsframe.spans import resolve
+from hsframe.testing.server import RunningServer, running_server
+from hsframe.zones import zone
+from tests.intervals.clock_changes import CHANGES
+from tests.intervals.test_truth import slow_episodes
+from tests.intervals.test_where import model
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
+
+
+def frame(ts_us: Any, tz: Any = "America/New_York", **columns: Any) -> pd.DataFrame:
+    index = pd.DatetimeIndex(np.asarray(ts_us, dtype=np.int64), dtype="datetime64[us, UTC]", name="ts")
+    return pd.DataFrame(columns, index.tz_convert(tz))
+
+
+def windows(episodes: pd.DataFrame, start_us: int = FIRST_US, unit_us: int = HOUR_US) -> list[tuple[float, float]]:
+    """Each from and to, in hours after the first instant."""
+    starts, ends = ((episodes[name].astype("int64") - start_us) / unit_us for name in ("start", "end"))
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+@given(
+    st.sampled_from(CHANGES),
+    st.lists(st.sampled_from([True, False, None]), min_size=60, max_size=60),
+    st.integers(0, 4),
+    st.integers(0, 4),
+)
+def test_rows_of_a_mask_hold_until_the_next_over_clock_changes(
+    change: tuple[str, str], cells: list[bool | None], merge: int, least: int
+) -> None:
+    tz, day = change
+    start_us = resolve(day, tz).start_us - 24 * HOUR_US
+    df = frame(start_us + np.arange(61) * HOUR_US, zone(tz), mask=pd.array([*cells, None], dtype="boolean"))
+    how = {"merge": f"{merge}h" if merge else None, "min": f"{least}h" if least else None}
+    found = df.hs.episodes(df["mask"], **how)
+    codes = [-1 if cell is None else int(cell) for cell in cells]
+    expected = slow_episodes(codes, merge, least)
+    assert windows(found, start_us) == expected
+    assert found["open_start"].tolist() == [a == 0 for a, _ in expected]
+    assert found["open_end"].tolist() == [b == 60 for _, b in expected]
+    assert (found["duration"] == found["end"] - found["start"]).all()
+    assert [str(one) for one in found.dtypes] == [
+        *[f"datetime64[us, {zone(tz)}]"] * 2, "timedelta64[us]", "bool", "bool"
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(df.hs.episodes("mask", **how), found)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    database = Database(tz="New_York")
+    for name, record in {
+        "kw": {"kind": "Number", "unit": "kW", "hisInterval": Number(1, "hr")},
+        "sp": {"kind": "Number", "unit": "°F", "hisMode": "cov"},
+        "fan": {"kind": "Bool"},
+        "mode": {"kind": "Str", "enum": "off,on"},
+    }.items():
+        tags = {"point": MARKER, "his": MARKER, "tz": "New_York"}
+        database.add({"id": Ref(name), "dis": name.title(), **tags, **record})
+    hours = np.arange(24)
+    values = np.where(hours < 6, 1.0, np.where(hours < 12, 5.0, 3.0))
+    kept = (hours < 14) | (hours > 19)  # a gap of seven hours
+    database.set_history("kw", FIRST_US + hours[kept] * HOUR_US, values[kept], (hours == 8)[kept])
+    database.set_history("sp", FIRST_US + np.array([-10, 3, 20]) * HOUR_US, [60.0, 70.0, 60.0])
+    database.set_history("fan", FIRST_US + np.array([-5, 2, 9, 30]) * HOUR_US, [True, False, True, False])
+    database.set_history("mode", FIRST_US + np.array([-5, 4]) * HOUR_US, ["off", "on"])
+    with running_server(database) as running:
+        yield running
+
+
+@pytest.fixture
+def session(server: RunningServer) -> Iterator[hsframe.Session]:
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        yield session
+
+
+DAY = "2026-10-30"
+
+
+def test_conditions_go_by_the_kind_of_the_point(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@sp", "@fan", "@mode"], DAY, na="flag", boundary="before")
+    # A line crosses 2 kW a quarter of an hour after 5:00; NA is at 8:00, a gap from 13:00 to 20:00.
+    assert windows(df.hs.episodes(("@kw", ">", Number(2000, "W")))) == [(5.25, 7), (9, 13), (20, 23)]
+    assert windows(df.hs.episodes(("Kw", ">", 4.0))) == [(5.75, 7), (9, 11.5)]
+    # What holds does so to the end of the day, also where other points have samples.
+    assert windows(df.hs.episodes(("@sp", "<", Number(20, "°C")))) == [(-10, 3), (20, 24)]
+    assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+    assert windows(df.hs.episodes(("Fan", "==", False))) == [(2, 9)]
+    assert windows(df.hs.episodes((Ref("mode"), "==", "on"))) == [(4, 24)]
+    fan = df.hs.episodes("@fan")
+    assert fan[["open_start", "open_end"]].to_numpy().tolist() == [[True, False], [False, True]]
+    # A mask is as often known as the point with the most samples: up to three hours after each.
+    mask = df["Kw"].ffill() > 2
+    assert windows(df.hs.episodes(mask)) == [(6, 16), (20, 24)]
+    with pytest.raises(UnitError, match=r"compares with °F, and @Kw is in kW"):
+        df.hs.episodes(("@kw", ">", Number(2, "°F")))
+    with pytest.raises(MetadataError, match=r"the condition= names '@km'.*did you mean '@kw'"):
+        df.hs.episodes(("@km", ">", 2))
+
+
+def test_a_missing_value_is_na_unless_the_read_had_none(session: hsframe.Session) -> None:
+    alone, both = session.his_read("@kw", DAY), session.his_read(["@kw", "@sp"], DAY)
+    assert windows(alone.hs.episodes(("@kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
+    assert windows(alone.iloc[2:].hs.episodes(("@kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
+    assert windows(both.hs.episodes(("@sp", ">", 65))) == [(3, 20)]  # it has no NA
+    alone.attrs.clear()
+    assert windows(alone.hs.episodes(("Kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
+
+
+def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None:
+    days = [session.his_read("@fan", day, boundary="before") for day in (DAY, "2026-11-01")]
+    df = hsframe.concat(days, sort_index=True)
+    df = df[~df.index.duplicated()]
+    assert windows(df.hs.episodes("@fan")) == windows(df.hs.episodes(df["Fan"])) == [(-5, 2), (9, 24)]
+    assert df.hs.episodes("@fan")["open_end"].tolist() == [False, False]
+
+
+@pytest.mark.parametrize("label", ["start", "both"])
+def test_rows_of_intervals_hold_for_their_interval(session: hsframe.Session, label: Any) -> None:
+    df = session.his_read(["@kw", "@fan"], DAY, interval="30min", agg={"@kw": "mean"}, label=label)
+    assert windows(df.hs.episodes(df["Kw"] > 4)) == windows(df.hs.episodes(("@kw", ">", 4))) == [(6, 7), (9, 11.5)]
+    less = df.drop(df.index[21])
+    assert windows(less.hs.episodes(less["Kw"] > 4)) == [(6, 7), (9, 10.5), (11, 11.5)]
+    assert windows(df.hs.episodes("@fan")) == [(0, 2), (9, 24)]
+    found = df.hs.over(df.hs.episodes("@fan"), {"kW": ["mean", "coverage"], "Fan": "integral"})
+    assert found["Fan", "integral"].tolist() == [2, 15]
+    assert found["Kw", "coverage"].tolist() == [1, 7 / 15]
+    ends = session.his_read("@kw", DAY, interval="30min", agg="mean", label="end")
+    with pytest.raises(MetadataError, match="label='start'"):
+        ends.hs.episodes(("@kw", ">", 4))
+
+
+def test_rows_of_days_and_weeks_hold_for_theirs() -> None:
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "tz": "New_York", "kind": "Number", "hisInterval": Number(1, "day")}
+    database.add({"id": Ref("kw"), "dis": "Kw", "unit": "kW", "hisMode": "cov", **tags})
+    database.set_history("kw", FIRST_US + np.arange(-40, 40) * 24 * HOUR_US, np.arange(80.0))
+    with running_server(database) as running, hsframe.connect(running.uri, "demo", "demo") as session:
+        steps = [("1D", "monday", {"days": 1}), ("1W", "sunday", {"weeks": 1}), ("1M", "monday", {"months": 1})]
+        for interval, weeks, length in steps:
+            how: Any = {"interval": interval, "week_start": weeks, "agg": "avg", "edges": "whole"}
+            df = session.his_read("@kw", "2026-10-01,2026-11-20", **how)
+            found = df.hs.episodes(df["Kw"] > 0)
+            assert found["start"].tolist() == [df.index[0]]
+            assert found["end"].tolist() == [df.index[-1] + pd.DateOffset(**length)]
+
+
+# What was then --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")  # a sample may be far from all others
+@given(
+    st.lists(st.tuples(st.integers(-30, 300), st.integers(1, 120)), min_size=1, max_size=8),
+    st.sets(st.integers(0, 240), min_size=1, max_size=20),
+    st.booleans(),
+    st.data(),
+)
+def test_windows_in_any_order_and_overlap_have_the_values_of_their_minutes(
+    given_windows: list[tuple[int, int]], minutes: set[int], is_step: bool, data: Any
+) -> None:
+    instants = sorted(minutes)
+    cell = st.sampled_from([1.0, 2.0, 5.0])
+    values = data.draw(st.lists(cell, min_size=len(instants), max_size=len(instants)))
+    df = frame(FIRST_US + np.array(instants) * MINUTE_US, P=pd.array(values, dtype="unit[kW]"))
+    attach(df, {"P": Point("p", "P", "kW", "New_York", "Number", None, '{hisMode:"cov"}' if is_step else None)})
+    starts_us = FIRST_US + np.array([a for a, _ in given_windows]) * MINUTE_US
+    ends_us = starts_us + np.array([n for _, n in given_windows]) * MINUTE_US
+    times = {"start": starts_us, "end": ends_us}
+    episodes = pd.DataFrame({name: pd.to_datetime(us, unit="us", utc=True) for name, us in times.items()}).add_prefix(
+        ""
+    )
+    episodes.index += 5
+    aggs = ["mean", "integral", "coverage", "avg", "min", "max", "first", "last"]
+    found = df.hs.over(episodes, {"P": aggs}, max_gap="50min")
+    assert found.index.tolist() == episodes.index.tolist()
+    # A frame knows nothing after its last row, not even what held.
+    known = [*instants, instants[-1] + Fraction(1, 4)], [*values, None]
+    for row, (a, n) in enumerate(given_windows):
+        own = model(*known, range(a, a + n), dict.fromkeys(range(-100, 500), 1), is_step, 50)
+        for agg in aggs:
+            value = found["P", agg].iloc[row]
+            assert math.isnan(value) if own[agg] is None else float(value) == pytest.approx(float(own[agg])), agg
+
+
+def test_what_a_mapping_names_is_joined_to_its_episodes(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
+    fan = df.hs.episodes("@fan").iloc[::-1]
+    found = fan.join(df.hs.over(fan, {"kW": "mean", "@sp": "min"}, min_coverage=0.1))
+    assert found.columns.tolist() == [*fan.columns, "Kw", "Sp"]
+    assert found["Kw"].tolist() == [pytest.approx(26 / 7), 1.0]  # of what is known: seven hours and two
+    assert found["Sp"].tolist() == [60.0, 60.0]
+    assert found[["Kw", "Sp"]].hs.units == {"Kw": "kW", "Sp": "°F"}
+    assert df.hs.over(fan, "max").hs.points["id"].tolist() == ["kw", "sp", "fan"]
+    assert df.hs.over(fan, {"@fan": ["duration", "starts"]}).columns.tolist() == [
+        ("Fan", "duration", "False"), ("Fan", "duration", "True"), ("Fan", "starts", "")
+    ]  # fmt: skip
+    none = df.hs.over(fan.iloc[:0], {"kW": ["mean", "max"]})
+    assert (none.columns.tolist(), len(none)) == ([("Kw", "mean"), ("Kw", "max")], 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda e: e.drop(columns="end"), MetadataError, "'end' is not there"),
+        (lambda e: e.assign(end=e["end"].dt.tz_localize(None)), ZoneError, r"'end' is datetime64\[us\]"),
+        (lambda e: e.assign(end=e["start"]), MetadataError, "episode 0 must end after it starts"),
+        (lambda e: e.assign(end=e["end"].where(e.index > 0)), MetadataError, "episode 0 must end .* NaT"),
+    ],
+)
+def test_what_are_no_episodes_is_refused(session: hsframe.Session, change: Any, error: Any, words: str) -> None:
+    df = session.his_read("@fan", DAY, boundary="before")
+    with pytest.raises(error, match=words):
+        df.hs.over(change(df.hs.episodes("@fan")), "mean")
+
+
+def test_means_while_something_holds(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@fan"], DAY, boundary="both")
+    fan = df["Fan"].ffill()
+    # Of 17 hours: 0:00 to 2:00 with 1 kW, and from 9:00 what is known of 5 kW, then 3 kW.
+    expected = (2 * 1 + 2 * 5 + 4 + 3 + 3 * 3) / 9
+    for where in ("@fan", fan, df.hs.episodes("@fan"), ("@fan", "==", True)):
+        found = df.hs.resample("1D", ["mean", "coverage"], where=where)["Kw"]
+        assert found["mean"].tolist()[:1] == [pytest.approx(expected)]
+        assert found["coverage"].tolist()[:1] == [pytest.approx(9 / 17)]
+        assert found["mean"].dtype == "unit[kW]"
+    assert df.hs.resample("1D", "integral", where="@fan")["Fan"].tolist()[:1] == [17.0]
+    with pytest.raises(MetadataError, match="one instant"):
+        df.hs.resample("1D", where="@fan")
