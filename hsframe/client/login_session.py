@@ -15,12 +15,10 @@ from hsframe.client.transport import Transport
 from hsframe.errors import AuthError, HsFrameError, LoginWarning, NetworkError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
+from hsframe.protocol.refused_logins import RefusedLogins
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
 
-# How long credentials are not sent again that were refused; each time twice as long, up to an hour.
-_REFUSED_S: Final = 60.0
-_LONGEST_REFUSED_S: Final = 3600.0
 _LOGIN: Final = Op("login", get=True, repeatable=True)
 
 
@@ -28,22 +26,23 @@ class LoginSession:
     """Logs in when needed, once for all calls that wait for it.
 
     The credentials are kept, because a lost session logs in again. `accept` is the MIME type that a server may answer
-    in where it wants no login.
+    in where it wants no login, `refused` what all clients of the server know not to send again.
     """
 
-    def __init__(self, transport: Transport, base: str, credentials: Credentials, accept: str) -> None:
+    def __init__(
+        self, transport: Transport, base: str, credentials: Credentials, accept: str, refused: RefusedLogins
+    ) -> None:
         self._transport = transport
         self._base = base
         self._credentials = credentials
         self._accept = accept
+        self._refused = refused
         for secret in (credentials.password, credentials.token):
             transport.secrets.add_own(secret, credentials.username, base)
         self._session: LoginResult | None = None
         self._lock = asyncio.Lock()
         self._tried = 0
         self._failure: HsFrameError | None = None
-        self._refusals = 0
-        self._refused_until_s = 0.0
 
     def forget(self) -> LoginResult | None:
         """Give the session and drop it."""
@@ -74,17 +73,16 @@ class LoginSession:
                 return self._session
             if self._failure is not None and self._tried != tried:
                 raise self._failure
-            if (left_s := self._refused_until_s - asyncio.get_running_loop().time()) > 0:
-                raise self._still_refused(left_s)
             self._session = self._failure = None
             if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
+            self._refused.check(self._credentials)
             try:
                 with logged("login") as log:
                     self._session = session = await patience.answer(_LOGIN, self._driver(), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
-                if session.on_server:
-                    self._refusals = 0
+                if session.scheme not in ("bearer", "none"):
+                    self._refused.discard(self._credentials)
                 self._credentials = replace(who := self._credentials, scram_seen=session.scheme == "scram")
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
@@ -103,18 +101,9 @@ class LoginSession:
 
     def note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
         """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
-        if not (isinstance(error, AuthError) and error.refused) or session is not self._session:
-            return
-        pause_s = min(_REFUSED_S * 2.0**self._refusals, _LONGEST_REFUSED_S)
-        self._session, self._failure, self._refusals = None, error, self._refusals + 1
-        self._refused_until_s = asyncio.get_running_loop().time() + pause_s
-
-    def _still_refused(self, left_s: float) -> AuthError:
-        return AuthError(
-            f"{self._failure}; so it was answered before, and the same is not sent again for {left_s:.0f} s: some "
-            "servers lock users out; connect anew with what is right",
-            refused=True,
-        )
+        if isinstance(error, AuthError) and error.refused and session is self._session:
+            self._session = None
+            self._refused.add(self._credentials, self._transport.secrets.redacted_message(str(error)))
 
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.

@@ -61,7 +61,7 @@ class RequestSender:
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect, transport.limits, transport.secrets)
         self._transport = transport
-        self._session = LoginSession(transport, base, credentials, _ZINC)
+        self._session = LoginSession(transport, base, credentials, _ZINC, self.dialect.refused)
 
     def url(self, op: str) -> str:
         return f"{self.base}/{op}"

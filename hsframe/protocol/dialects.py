@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from hsframe.protocol.http import HttpAnswer
+from hsframe.protocol.refused_logins import RefusedLogins
 from hsframe.protocol.request_grids import Op
 
 Method: TypeAlias = Literal["GET", "POST"]
@@ -56,6 +57,8 @@ class Dialect:
     """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
     told: set[str] = field(default_factory=set)
     """The topics of warnings about the server that were given: each is given once."""
+    refused: RefusedLogins = field(default_factory=RefusedLogins)
+    """The credentials that it has refused."""
 
     def method(self, op: Op, *, has_arguments: bool) -> Method:
         """The HTTP method to try first.

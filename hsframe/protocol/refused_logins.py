@@ -1,0 +1,63 @@
+"""Which passwords and tokens a server has refused: no client of this process sends the same again at once.
+
+Some servers lock a user out after a few attempts, and many are made by a loop that connects anew for each point, or by
+a cell of a notebook that is run again. Clients that log in at the same moment do not know of each other.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final, NamedTuple
+
+from hsframe.errors import AuthError
+from hsframe.protocol.login_steps import Credentials
+
+# How long they are not sent again; each time twice as long.
+_FIRST_S: Final = 60.0
+_LONGEST_S: Final = 3600.0
+_MOST: Final = 100  # that are kept, the newest
+
+_now_s = time.monotonic
+
+
+class _Refusal(NamedTuple):
+    """What was said, how often the same was refused, and until when it is not sent."""
+
+    words: str
+    times: int
+    until_s: float
+
+
+class RefusedLogins:
+    """What one server has refused, and for how long that holds."""
+
+    def __init__(self) -> None:
+        self._refusals: dict[int, _Refusal] = {}
+
+    def check(self, who: Credentials) -> None:
+        """Raise AuthError where these credentials were refused a short while ago."""
+        refusal = self._refusals.get(_key(who))
+        if refusal is not None and (left_s := refusal.until_s - _now_s()) > 0:
+            raise AuthError(
+                f"{refusal.words}; so it was answered before, and this program does not send the same again for "
+                f"{left_s:.0f} s: some servers lock users out; connect anew with what is right",
+                refused=True,
+            )
+
+    def add(self, who: Credentials, words: str) -> None:
+        """Note that these were refused, in words without a secret."""
+        before = self._refusals.pop(_key(who), None)
+        times = 1 if before is None else before.times + 1
+        until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
+        self._refusals[_key(who)] = _Refusal(words, times, until_s)
+        for oldest in list(self._refusals)[:-_MOST]:
+            self._refusals.pop(oldest, None)
+
+    def discard(self, who: Credentials) -> None:
+        """Note that these are accepted now."""
+        self._refusals.pop(_key(who), None)
+
+
+def _key(who: Credentials) -> int:
+    # Python's hash of a text has a key of its own in each process, so it tells nothing of a secret.
+    return hash((who.username, who.auth, who.password.reveal(), who.token.reveal()))
