@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import re
 import signal
@@ -35,17 +34,16 @@ _LIMITS: Final = [limit.name for limit in fields(Limits)]
 
 _EXIT_CODES: Final = (
     "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
-    "server did not answer or refused the login, 130 after Ctrl-C or SIGTERM."
+    "server did not answer or refused the login, 130 after Ctrl-C or SIGTERM. Errors are told on stderr alone."
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (without the program's name), or with those of the process.
 
-    Returns the exit code, as `_EXIT_CODES` says it. An error is one line on stderr.
+    Returns the exit code, as `_EXIT_CODES` says it. An error is one line on stderr, and stdout has results alone.
     """
-    given = sys.argv[1:] if argv is None else argv
-    args = argparse.Namespace(json="--json" in given)
+    args = argparse.Namespace()
 
     def show_warning(message: Warning | str, *_: object, **__: object) -> None:
         commands.tell(args, str(message))
@@ -55,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:  # as systemd and timeout(1) end a program
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        args = _parser().parse_args(given)
+        args = _parser().parse_args(argv)
         run: Callable[[argparse.Namespace], int] = args.run
         if argv is None and "port" in args and sys.platform != "win32":
             # A closed terminal stops a server, in words. One without a terminal is told so to read its settings anew:
@@ -65,19 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = show_warning
             return run(args)
     except HsFrameError as error:
-        code = 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
-        text = commands.tell(args, str(error))
+        commands.tell(args, str(error))
+        return 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
     except KeyboardInterrupt:
-        code, text = 130, "interrupted"
-        if goes_on := getattr(args, "goes_on", ""):
-            commands.tell(args, f"{text}; {goes_on}")
+        commands.tell(args, "; ".join(filter(None, ["interrupted", getattr(args, "goes_on", "")])))
+        return 130
     except BrokenPipeError:
         # The reader has closed the pipe, as in `hsframe read point | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    if getattr(args, "json", False):
-        print(json.dumps({**commands.origin(args), "error": text, "exit": code}))
-    return code
 
 
 def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
@@ -300,9 +294,7 @@ def _outcome() -> _Command:
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong, with when and where")
-    shown.add_argument(
-        "--json", action="store_true", help="print the summary as one line of JSON, which has an error too"
-    )
+    shown.add_argument("--json", action="store_true", help="print the summary as one line of JSON, and nothing else")
     return parser
 
 

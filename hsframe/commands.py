@@ -253,7 +253,7 @@ def export(args: argparse.Namespace) -> int:
     return _say(args, found, started_s, int(failed > 0))
 
 
-def origin(args: argparse.Namespace) -> dict[str, Any]:
+def _origin(args: argparse.Namespace) -> dict[str, Any]:
     """When, with which server and where; no password that is in the uri."""
     uri = re.sub(r"//[^/]*@", "//", getattr(args, "uri", None) or os.environ.get("HSFRAME_URI", ""))
     where = {name: getattr(args, name) for name in ("archive", "path") if hasattr(args, name)}
@@ -264,7 +264,7 @@ def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code
     """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
     found["seconds"] = round(time.monotonic() - started_s, 1)
     if args.json:
-        print(json.dumps({**origin(args), **found, **more, "exit": code}))
+        print(json.dumps({**_origin(args), **found, **more, "exit": code}))
     elif not args.quiet:
         shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
         texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
@@ -342,14 +342,13 @@ def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:
     print(f"{len(df)} rows x {len(df.columns)} columns")
 
 
-def tell(args: argparse.Namespace, text: str) -> str:
-    """Print a line of what went wrong, and give its words; with --quiet, as in cron, it has the time and place."""
-    told, where = in_commands(text), ""
+def tell(args: argparse.Namespace, text: str) -> None:
+    """Print a line of what went wrong; with --quiet, as in cron, it has the time and place."""
+    where = ""
     if getattr(args, "quiet", False):
-        place = origin(args)
+        place = _origin(args)
         where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place), ""])
-    print(f"hsframe: {where}{told}", file=sys.stderr)
-    return told
+    print(f"hsframe: {where}{in_commands(text)}", file=sys.stderr)
 
 
 def in_commands(text: str) -> str:

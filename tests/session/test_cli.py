@@ -187,7 +187,7 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
         told = capsys.readouterr()
         assert told.err.startswith("usage: hsframe ")
         assert told.err.splitlines()[-1].startswith("hsframe: ")
-        assert [json.loads(line)["exit"] for line in told.out.splitlines()] == [2] * ("--json" in args)
+        assert told.out == ""
 
 
 def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,8 +377,7 @@ def test_a_sync_that_is_stopped_says_so(tmp_path: Path, number: signal.Signals) 
             with connection:  # it never answers
                 process.send_signal(number)
                 out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, "hsframe: interrupted; the same command goes on\n")
-    assert json.loads(out).items() >= {"uri": uri, "error": "interrupted", "exit": 130}.items()
+    assert (process.returncode, out, err) == (130, "", "hsframe: interrupted; the same command goes on\n")
 
 
 def test_the_demo_is_for_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
