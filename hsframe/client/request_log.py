@@ -1,4 +1,7 @@
-"""The one log line of a request: what it was, how large, how long, how often; never a header, never a secret."""
+"""The one log line of a request: what it was, how large, how long, how often; never a header, never a secret.
+
+One that has to wait for the server has another.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,11 @@ class LoggedRequest:
     ended: str = ""
     outcome: str = "ok"
     silent: bool = False
+
+
+def log_wait(what: str) -> None:
+    """Log that a request waits to be sent again; its own line comes when it ends."""
+    _log.info(what)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ until the server has answered something.
 A request may also fail because it asks for too much. So ``about`` is asked beside a hisRead that keeps failing: if that
 is answered, the planner makes the request smaller; if not, the server is down, and the planner sends nothing more. A
 request that `IS_SMALLEST` needs no such question, and gets the whole patience.
+
+That a verb waits, and until when, is in the log and in the bar of a read (:func:`waiting`).
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from hsframe.caller_warnings import cleaned
-from hsframe.client.request_log import LoggedRequest
+from hsframe.client.request_log import LoggedRequest, log_wait
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError
@@ -38,6 +41,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _LONGEST_WAIT_S: Final = 60.0
 # A request that runs out of time may ask for too much: it is not sent again and again, with 30 s each time.
 _LONGEST_SLOW_S: Final = 60.0
+_YEAR_S: Final = 365 * 86_400.0
 
 
 class _Fault(NamedTuple):
@@ -90,6 +94,7 @@ class Patience:
     is_down: bool = False
     requests: int = 0
     bytes: int = 0
+    waiting: str = ""
     _answers: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _started_s: float = field(default_factory=lambda: _now_s())
@@ -147,12 +152,15 @@ class Patience:
                         break
                 why = f"HTTP {outcome.status}" if isinstance(outcome, HttpAnswer) else type(outcome).__name__
                 log.fault = f" after {why}"
+                if pause_s:
+                    self._note_wait(op, why, tries, pause_s)
                 await asyncio.sleep(pause_s)
                 tries += 1
                 log.retries += 1
         finally:
             if has_turn:
                 self._turn.release()
+                self.waiting = ""
         if isinstance(outcome, NetworkError):
             raise outcome
         if fault is None:
@@ -164,6 +172,14 @@ class Patience:
             return False
         self._note_answer()
         return True
+
+    def _note_wait(self, op: Op, why: str, tries: int, pause_s: float) -> None:
+        """Say it to who looks; in the log the first pause, and the long ones that the server asks for."""
+        is_first, end = not self.waiting, "" if self.deadline_s is None else f", until {_clock(self.left_s)}"
+        # So short that a bar of 80 columns has it all.
+        self.waiting = f"waits ({op.name}: {why}), try {tries + 2} of {self.retries + 1} at {_clock(pause_s)}{end}"
+        if is_first or pause_s > _LONGEST_PAUSE_S:
+            log_wait(self.waiting)
 
     def _note_answer(self) -> None:
         self._answers += 1
@@ -241,6 +257,18 @@ class Retries:
 
 _RUNNING: Final[ContextVar[tuple[Retries, Patience] | None]] = ContextVar("the verb that runs", default=None)
 IS_SMALLEST: Final[ContextVar[bool]] = ContextVar("what is sent cannot be made smaller", default=False)
+
+
+def waiting() -> str:
+    """For whom and until when the verb that runs waits; empty where it does not."""
+    return "" if (running := _RUNNING.get()) is None else running[1].waiting
+
+
+def _clock(after_s: float) -> str:
+    """The local time after some seconds, with the day where that is another one."""
+    now = datetime.now().astimezone()
+    then = now + timedelta(seconds=min(after_s, _YEAR_S))
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
 
 
 def _now_s() -> float:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from hsframe.client.retries import waiting
 from hsframe.errors import MetadataError
 from hsframe.history.source import Progress
 
@@ -23,6 +24,7 @@ async def progress_of(progress: bool | None, what: str) -> AsyncIterator[Progres
     """The object to which a read reports its progress; it draws a bar named `what` if `progress` is true.
 
     None means true in a notebook and in a terminal if tqdm is installed. The bar's clock also runs between answers.
+    While the server is busy or away, the bar says until when the read waits.
     """
     if progress is None:
         is_seen = in_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
@@ -65,7 +67,8 @@ class _Bar(Progress):
             self._bar.start_t -= time.monotonic() - self._started_s  # the first two seconds count
         self._bar.total, self._bar.n = self.total or None, self.done
         rate = self.samples / (time.monotonic() - self._started_s)
-        self._bar.set_description_str(f"{self._what}, {self.samples:,} samples, {rate:,.0f}/s", refresh=False)
+        what = waiting() or f"{self.samples:,} samples, {rate:,.0f}/s"
+        self._bar.set_description_str(f"{self._what}, {what}", refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:

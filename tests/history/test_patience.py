@@ -140,9 +140,9 @@ def test_nobody_there(points: int, caplog: pytest.LogCaptureFixture) -> None:
                 await s.his_read(ids(points), SPAN)
 
     asyncio.run(main())
-    assert [text.split()[0] for text in caplog.messages] == ["login", "read"]
-    assert "retries=1" in caplog.messages[0]
-    assert "retries=0" in caplog.messages[1]
+    assert [text.split()[0] for text in caplog.messages] == ["waits", "login", "read"]
+    assert "retries=1" in caplog.messages[1]
+    assert "retries=0" in caplog.messages[2]
 
 
 # Only hisRead fails ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
 import time
 import warnings
@@ -20,6 +21,7 @@ from hsframe.kinds import Number
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import ReadRequest
 from hsframe.testing.server import RunningServer
+from tests.client.faulty_line import Fault, faulty_line, http
 from tests.session.connected import break_point
 
 SPAN = "2026-11-01"  # 25 hours in New York
@@ -274,3 +276,29 @@ def test_a_slow_read_draws_a_bar_and_leaves_nothing(
     assert "samples" in drawn
     session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08", chunk="1D")
     assert capsys.readouterr().err == ""
+
+
+def test_who_looks_on_sees_until_when_a_read_waits(
+    server: RunningServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "hsframe")
+    monkeypatch.setattr("hsframe.session.progress_bar._DELAY_S", 0.0)
+    monkeypatch.setattr("hsframe.session.progress_bar._EVERY_S", 0.01)
+    busy = Fault(http(503, b"", b"Retry-After: 0.2"))  # three times, and said once
+
+    async def main() -> None:
+        async with (
+            faulty_line(server.uri, lambda op, before: busy if op == "hisRead" and before < 4 else None) as line,
+            hsframe.AsyncSession(line.uri, "demo", "demo", retries=9, deadline="1h") as session,
+        ):
+            await session.his_read("@kw", SPAN, progress=True)
+            assert line.seen.count("hisRead") > 1
+
+    asyncio.run(main())
+    words = r"waits \(hisRead: HTTP 503\), try 2 of 10 at .*\d\d:\d\d, until .*\d\d:\d\d"
+    assert re.search(f"his_read, {words}", capsys.readouterr().err)
+    (waits,) = (text for text in caplog.messages if text.startswith("waits"))
+    assert re.fullmatch(words, waits)
