@@ -50,7 +50,7 @@ LOGINS: Final = web.AppKey("logins", Logins)
 UNREAD: Final = web.AppKey("unread", Unread)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
-_PROXY: Final = web.AppKey("proxy", str)
+PROXY: Final = web.AppKey("proxy", str)
 _LONG: Final = web.AppKey("long", ThreadPoolExecutor)
 _SHORT: Final = web.AppKey("short", ThreadPoolExecutor)
 _TURNS: Final = web.AppKey("turns", asyncio.Semaphore)
@@ -116,7 +116,7 @@ def make_app(
     clock = clock or Clock()
     app = web.Application(client_max_size=_MAX_BODY)
     app[STATE] = State(database, clock)
-    app[_PROXY] = proxy
+    app[PROXY] = proxy
     app[SERVED_OPS] = dict(OPS)
     app[LOGINS] = Logins(users or {}, clock, **options)
     app.router.add_route("*", PREFIX + "/{op}", _handle)
@@ -188,6 +188,8 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     packs = accepts_gzip(request.headers.get("Accept-Encoding"))
+    if (size := request.content_length or 0) > request.client_max_size > 0:  # said at once, and before it has a turn
+        raise HttpRefusal(413, f"the body has {size:,} bytes, and of this op {request.client_max_size:,} are read")
     async with request.app[_TURNS] if _may_be_large(request) else nullcontext():
         asked = await _asked(request)
         is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
@@ -205,7 +207,7 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
 def _address(request: web.Request) -> str:
     """The address of a client. What stands before the last one in X-Forwarded-For is the client's own word."""
     address = request.remote or ""
-    if address and address == request.app[_PROXY]:
+    if address and address == request.app[PROXY]:
         told = ",".join(request.headers.getall("X-Forwarded-For", [])).rpartition(",")[2].strip()
         with suppress(ValueError):
             return str(ip_address(told))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
+import socket
 import ssl
+import sys
 import warnings
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Final
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -17,7 +21,7 @@ from aiohttp.http import HttpProcessingError
 from hsframe.errors import MetadataError, NetworkError
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.protocol.uris import is_loopback
-from hsframe.server.app import PREFIX, make_app
+from hsframe.server.app import PREFIX, PROXY, make_app
 from hsframe.server.database import Database
 from hsframe.server.users import Role, UsersFile
 
@@ -26,12 +30,48 @@ _DEMO_USERS: Final = {"demo": "demo"}
 _GRACE_S: Final = 1.0
 # How long a connection may be idle, the time for the head of the next request included.
 _IDLE_S: Final = 60.0
+# Each connection takes a file of the process, idle ones too; some systems give it 1,024. Of those with one address few
+# enough that others get in. A proxy's are all clients'.
+_MOST_OF_ADDRESS: Final = 500
+_FILES: Final = 16_384
+
+_UNBOUND: Final = {
+    errno.EADDRINUSE: "another program listens there; choose another port",
+    errno.EACCES: "the system gives ports below 1024, and some others, to few programs; choose another port, and let a "
+    "reverse proxy have that one",
+    errno.EADDRNOTAVAIL: "this machine has no such address; 127.0.0.1 is for this machine alone, 0.0.0.0 for all that "
+    "reach it",
+}
 
 _log = logging.getLogger("hsframe.server")
 
 
 class _Connection(web.RequestHandler):
-    """Shows nothing of wrong HTTP, which may have a token in it; aiohttp does, in its log and in the answer."""
+    """Closed at once where its address has too many, whose numbers are in `open_of`; that of a `proxy` may have more.
+
+    It shows nothing of wrong HTTP, which may have a token in it; aiohttp does, in its log and in the answer.
+    """
+
+    __slots__ = ("_address", "_open_of", "_proxy")
+
+    def __init__(self, manager: web.Server, open_of: Counter[str], proxy: str, **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self._open_of, self._proxy, self._address = open_of, proxy, ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._address = str((transport.get_extra_info("peername") or [""])[0])
+        self._open_of[self._address] += 1
+        if self._open_of[self._address] > _MOST_OF_ADDRESS and self._address not in ("", self._proxy):
+            _log.info("%s has %d connections; another one is closed", self._address, _MOST_OF_ADDRESS)
+            assert isinstance(transport, asyncio.Transport)
+            transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._open_of[self._address] -= 1
+        if not self._open_of[self._address]:
+            del self._open_of[self._address]
+        super().connection_lost(exc)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -55,7 +95,7 @@ async def listening(
     # Cancels the handler of a closed connection: it would outlive its connection, and the server.
     runner = web.AppRunner(app, handle_signals=False, handler_cancellation=True, shutdown_timeout=_GRACE_S)
     await runner.setup()
-    loop = asyncio.get_running_loop()
+    loop, open_of = asyncio.get_running_loop(), Counter[str]()
     try:
         manager = runner.server
         assert manager is not None
@@ -63,20 +103,23 @@ async def listening(
             server = await loop.create_server(
                 lambda: _Connection(
                     manager,
+                    open_of,
+                    app.get(PROXY, ""),
                     loop=loop,
                     keepalive_timeout=_IDLE_S,
                     auto_decompress=False,  # it would unpack what no handler reads, on the event loop
-                    access_log=None,  # type: ignore[arg-type]  # AppRunner gives it too: there is none then
+                    access_log=None,  # AppRunner gives it too: there is none then
                 ),
                 host,
                 port,
                 ssl=tls,
             )
         except OSError as error:
-            raise NetworkError(
-                f"cannot listen on {host} port {port}: {error.strerror or error}; "
-                "another program may have the port: choose another one"
-            ) from error
+            # No number: asyncio of 3.12 and newer, which tells only that no address could be had.
+            what = _UNBOUND.get(error.errno or errno.EADDRNOTAVAIL, f"{error.strerror or error}; choose another port")
+            if isinstance(error, socket.gaierror):
+                what = "no host has that name; give an address of this machine, as 127.0.0.1"
+            raise NetworkError(f"cannot listen on {host} port {port}: {what}") from error
         bound = server.sockets[0].getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         try:
@@ -129,6 +172,7 @@ def serve(
         prepare(app)
     # Only the password of the demo, which everybody knows, is shown.
     who = "user demo, password demo" if users is _DEMO_USERS else f"users {', '.join(users) or '(anybody)'}"
+    _take_files()
     try:
         asyncio.run(_serve(app, host, port, f"{len(database)} records; {who}"))
     except KeyboardInterrupt:
@@ -147,6 +191,18 @@ def _is_known(kept: str | ScramCredentials | None, password: str) -> bool:
     if isinstance(kept, ScramCredentials):
         return kept == ScramCredentials.from_password(password, kept.hash, kept.salt, kept.iterations)
     return kept == password
+
+
+def _take_files() -> None:
+    """Let this process have as many open files, and so connections, as the system allows it, up to some thousands."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(ValueError, OSError):  # macOS says that there is no bound, and has one
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(app: web.Application, host: str, port: int, what: str) -> None:

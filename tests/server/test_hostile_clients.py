@@ -296,6 +296,34 @@ def all_of(line: socket.socket) -> bytes:
     return b"".join(iter(lambda: line.recv(65_536), b""))
 
 
+def is_answered(line: socket.socket) -> bool:
+    try:
+        line.sendall(HEAD + b"\r\n")
+        return line.recv(65_536).startswith(b"HTTP/1.1 200")
+    except ConnectionError:
+        return False
+
+
+@several_addresses
+def test_of_one_address_so_many_connections_are_kept_and_others_get_in(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes a file of the process, of which some systems give it 1,024, and then nobody gets in."""
+    monkeypatch.setattr("hsframe.server.run._MOST_OF_ADDRESS", 3)
+    raw, proxied = start(), start(proxy="127.0.0.1")
+    place = urlsplit(raw.server.uri).hostname, urlsplit(raw.server.uri).port
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connection(raw)) for _ in range(3)]
+        assert is_answered(idle[-1])
+        for _ in range(3):
+            assert not is_answered(stack.enter_context(connection(raw)))
+        other = socket.create_connection(place, WAIT_S, source_address=("127.0.0.2", 0))
+        assert is_answered(stack.enter_context(other))
+        idle[0].close()
+        wait_until(lambda: is_answered(stack.enter_context(connection(raw))))
+        assert all(is_answered(stack.enter_context(connection(proxied))) for _ in range(5))
+
+
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /api/ab", HEAD, HEAD + b"\r\n" + HEAD], ids=["none", "line", "first", "second"]
 )
@@ -346,6 +374,12 @@ def test_a_body_that_comes_byte_by_byte_is_not_waited_for(raw: Any, monkeypatch:
                 answer = line.recv(65_536)
                 break
         assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_is_said_to_be_too_long_is_refused_before_it_comes(raw: Any) -> None:
+    with connection(raw) as line:
+        line.sendall(post("read", "").replace(b"Length: 0", b"Length: 99999999999"))
+        assert line.recv(65_536).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("kind", ["long", "chunked"])

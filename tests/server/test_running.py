@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import ipaddress
 import os
@@ -157,13 +158,29 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return certificate_file, key_file
 
 
-def test_a_port_that_is_taken_is_named() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(NetworkError, match=rf"127\.0\.0\.1 port {port}.*another"):
-            serve(port=port, database=Database())
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("taken", r"cannot listen on 127\.0\.0\.1 port \d+: another program listens there; choose another port$"),
+        ("not allowed", r"port 80: the system gives ports below 1024.*reverse proxy"),
+        ("of another machine", r"192\.0\.2\.1 port 0: this machine has no such address; 127\.0\.0\.1 is for this"),
+        ("no number", r"192\.0\.2\.1 port 0: this machine has no such address"),
+        ("no name", r"no\.such\.host\.invalid port 0: no host has that name"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_named(how: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        if how == "no number":  # as asyncio of newer Pythons
+            raise OSError("could not bind on any address out of [('192.0.2.1', 0)]")
+        raise PermissionError(errno.EACCES, "permission denied")  # the tests may run as root, who may do all
+
+    host = {"of another machine": "192.0.2.1", "no number": "192.0.2.1", "no name": "no.such.host.invalid"}.get(how)
+    if how in ("not allowed", "no number"):
+        monkeypatch.setattr(asyncio.BaseEventLoop, "create_server", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = {"taken": taken.getsockname()[1], "not allowed": 80}.get(how, 0)
+        with pytest.raises(NetworkError, match=words):
+            serve(host or "127.0.0.1", port, Database(), {"ann": "s3cret"})
 
 
 # 192.0.2.1 is nobody's address: it cannot be bound, so nothing is ever served here.
