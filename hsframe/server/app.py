@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final, ParamSpec, TypeVar, Unpack
@@ -39,7 +39,7 @@ from hsframe.server.ops.point import apply_levels
 from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 from hsframe.server.unread import Unread
-from hsframe.server.users import Role, UsersFile
+from hsframe.server.users import UsersFile
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -175,7 +175,7 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
     if isinstance(admitted, HiddenStr):
         return web.Response(headers={"Authentication-Info": admitted})
-    who = admitted.user, logins.role_of(admitted.user), address
+    call = Call(name, Grid(), request.app[STATE], admitted.user, logins.role_of(admitted.user), address)
     op = request.app[SERVED_OPS].get(name)
     if op is None:
         raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
@@ -187,18 +187,18 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if chosen is None:
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
-    packs = accepts_gzip(request.headers.get("Accept-Encoding"))
+    write = partial(_write, name, chosen, packs=accepts_gzip(request.headers.get("Accept-Encoding")))
     if (size := request.content_length or 0) > request.client_max_size > 0:  # said at once, and before it has a turn
         raise HttpRefusal(413, f"the body has {size:,} bytes, and of this op {request.client_max_size:,} are read")
     async with request.app[_TURNS] if _may_be_large(request) else nullcontext():
         asked = await _asked(request)
         is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
         pool = request.app[_SHORT if is_short else _LONG]
-        grid, written = await _in_thread(pool, _work, op, name, asked, request.app[STATE], *who, chosen, packs)
+        grid, written = await _in_thread(pool, _work, op, call, asked, write)
     if name == "close":
         logins.end(admitted)
     if written is None:
-        written = await _in_thread(request.app[_LONG], _write, name, grid, chosen, packs)
+        written = await _in_thread(request.app[_LONG], write, grid)
     if op.get:  # another has changed something: refused, its client would send it once more
         request.app[UNREAD].admit(len(written.body))
     return written
@@ -219,24 +219,14 @@ async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args
     return await asyncio.get_running_loop().run_in_executor(pool, call)
 
 
-def _work(
-    op: Op,
-    name: str,
-    asked: _Asked,
-    state: State,
-    user: str,
-    role: Role,
-    address: str,
-    chosen: MediaFormat,
-    packs: bool,
-) -> tuple[Grid, _Written | None]:
+def _work(op: Op, call: Call, asked: _Asked, write: Callable[[Grid], _Written]) -> tuple[Grid, _Written | None]:
     """The answer of an op, in a thread; written too where that is short."""
-    call = Call(name, _request_grid(asked), state, user, role, address)
+    call = replace(call, grid=_request_grid(asked))
     grid = _run(op, call)
     if op.changes(call.grid):
         journal.changed(call, grid)
     is_short = len(grid) * len(grid.cols) < _FEW_CELLS
-    return grid, _write(name, grid, chosen, packs) if is_short else None
+    return grid, write(grid) if is_short else None
 
 
 def _run(op: Op, call: Call) -> Grid:
@@ -309,7 +299,7 @@ def _argument(text: str) -> Any:
         return text
 
 
-def _write(name: str, grid: Grid, chosen: MediaFormat, packs: bool) -> _Written:
+def _write(name: str, chosen: MediaFormat, grid: Grid, *, packs: bool) -> _Written:
     try:
         body = encode(grid, chosen.short)
     except (CodecError, OverflowError) as error:
