@@ -24,8 +24,8 @@ from hsframe.history.point_records import PointRecord, with_zones
 from hsframe.history.read import span_of
 from hsframe.history.source import Source
 from hsframe.history.unread import unread_of, warn_of_unread
-from hsframe.intervals.regular import intervals, parse_step
-from hsframe.session.reading import Found, ReadRequest, find, read_frame
+from hsframe.intervals.regular import parse_step
+from hsframe.session.reading import Found, ReadRequest, ends_us, find, read_frame
 from hsframe.session.signatures import takes
 from hsframe.spans import epoch_us, from_epoch_us, resolve_in
 
@@ -205,11 +205,8 @@ def _cuts(
     by = request.by or next(fitting, lengths[-1] if lengths else _LENGTHS[0])
     if _days(by) < least:
         raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: partitions would lack rows")
-    edges_us = intervals(*window, parse_step(by, request.week_start), index_zone, partial=True).edges_us.tolist()
-    # Neither what the span cuts off at its start nor at its end must be too short for an interval.
-    first_us, last_us = edges_us[0] + least * DAY_US, edges_us[-1] - least * DAY_US
-    edges_us = [edges_us[0], *(one for one in edges_us[1:-1] if first_us <= one <= last_us), edges_us[-1]]
-    return edges_us, width if is_wide else max(int(_SAMPLES / (a_point * _days(by))), 1)
+    width = width if is_wide else max(int(_SAMPLES / (a_point * _days(by))), 1)
+    return ends_us(request, *window, by, index_zone), width
 
 
 def _days(length: Duration) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -158,6 +159,22 @@ async def find(source: Source, request: ReadRequest) -> Found:
     return Found(records, await read_labels(source, records, asked, header), unknown)
 
 
+def ends_us(request: ReadRequest, start_us: int, end_us: int, by: Duration, tz: ZoneInfo) -> list[int]:
+    """The ends of the parts of a window, each as long as `by` in that zone.
+
+    Of a read of intervals each part has one that starts in it: one without a row would have no frame.
+    """
+    if start_us >= end_us:
+        return [start_us, end_us]
+    parts = intervals(start_us, end_us, parse_step(by, request.week_start), tz, partial=True)
+    edges_us: list[int] = parts.edges_us.tolist()
+    if request.interval is not None and request.edges != "partial":
+        rows = intervals(start_us, end_us, parse_step(request.interval, request.week_start), tz)
+        used = np.unique(np.searchsorted(edges_us, rows.labels_us, side="right") - 1)
+        edges_us = [start_us, *(edges_us[place] for place in used[1:]), end_us]
+    return edges_us
+
+
 async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadRequest, Found]]:
     """The reads, one after the other, whose frames :meth:`hsframe.Session.his_iter` gives."""
     found, options = await find(source, request), ReadOptions(week_start=request.week_start)
@@ -169,19 +186,12 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
     spans = options.spans(request.span, groups)
     whole_rows = None if request.edges == "partial" else request.interval
     warn_of_unread(await unread_of(source, found.records, spans, options, whole_rows), len(found.labels))
-    step = parse_step(request.by, request.week_start)
 
     def parts() -> Iterator[tuple[ReadRequest, Found]]:
         for tz, records in groups.items():
             start_us, end_us = spans[tz].start_us, spans[tz].end_us
             last_us = max(options.now_us, start_us + 1) if end_us is None else end_us
-            edges_us = [start_us, last_us]
-            if start_us < last_us:
-                edges_us = intervals(start_us, last_us, step, zone(tz), partial=True).edges_us.tolist()
-            if request.interval is not None and request.edges != "partial":  # a part in which none starts has no frame
-                rows = intervals(start_us, last_us, parse_step(request.interval, request.week_start), zone(tz))
-                used = np.unique(np.searchsorted(edges_us, rows.labels_us, side="right") - 1)
-                edges_us = [start_us, *(edges_us[place] for place in used[1:]), last_us]
+            edges_us = ends_us(request, start_us, last_us, request.by, zone(tz))
             cuts = [from_epoch_us(us, zone(tz)) for us in edges_us[:-1]]
             for place in range(0, len(records), request.points_at_once):
                 own = found.of(records[place : place + request.points_at_once])

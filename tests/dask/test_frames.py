@@ -114,6 +114,11 @@ def test_a_tidy_frame_is_that_of_his_read(
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
+def test_a_month_is_a_partition_however_long_it_is(server: RunningServer) -> None:
+    ddf = in_dask("temp", "2026-02-01,2026-04-30", server, by="1M", interval="1M")
+    assert [f"{one:%d.%m.}" for one in ddf.divisions[:-1]] == ["01.02.", "01.03.", "01.04."]
+
+
 def test_values_over_intervals_and_points_of_several_zones(server: RunningServer, session: Session) -> None:
     how: dict[str, Any] = {"interval": "1h", "units": {"TEMP": "°F"}, "header": "dis"}
     assert_same(in_dask(POINTS[:3], SPAN, server, by="1D", **how), session.his_read(POINTS[:3], SPAN, **how))
