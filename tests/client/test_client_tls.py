@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import ipaddress
 import socket
 import ssl
@@ -347,6 +348,36 @@ def test_a_server_that_says_which_certificate_it_wants(
 
     with one_handshake(context) as uri:
         asyncio.run(main(uri))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_a_server_that_refuses_and_closes_at_once(authority: Authority, version: ssl.TLSVersion) -> None:
+    """As Python's http.server: by TLS 1.3 the client has sent its request then, and a reset may swallow the alert."""
+
+    class Server(http.server.HTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    context = server_context(authority, wants_client=True)
+    context.maximum_version = version
+
+    async def main(uri: str) -> None:
+        tls = TLSConfig(ca_certificates_path=authority.path)
+        words = r"wants a certificate of the client.*certificate_path="
+        for user in ["", USER] * 3:
+            async with Client(uri, user, PASSWORD, tls=tls, retries=0) as client:
+                with pytest.raises(NetworkError, match=words):
+                    await client.about()
+
+    with Server(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            asyncio.run(main(f"https://127.0.0.1:{server.server_port}/api"))
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_server_whose_tls_is_old(authority: Authority) -> None:
