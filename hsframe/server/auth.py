@@ -23,7 +23,7 @@ from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode,
 from hsframe.protocol.secret import HiddenStr
 from hsframe.server import journal
 from hsframe.server.clock import Clock
-from hsframe.server.expiring import Expiring
+from hsframe.server.expiring import Expiring, network_of
 from hsframe.server.refusal import HttpRefusal
 from hsframe.server.users import ROLES, Role, Users, UsersFile
 
@@ -218,7 +218,7 @@ class Logins:
     @contextmanager
     def _counted_try(self, user: str, address: str) -> Iterator[None]:
         """A try of a password, where an AuthError says that it is wrong; a refusal where it comes too early."""
-        count = hash(user) % _COUNTS, address
+        count = hash(user) % _COUNTS, network_of(address)
         wrong, until_s = self._wrong.get(count) or (0, 0.0)
         if (wait_s := math.ceil(until_s - self._clock.monotonic_s())) > 0:
             raise HttpRefusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, TypeVar
 
 from hsframe.server.clock import Clock
@@ -11,11 +12,22 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+def network_of(address: str) -> str:
+    """Whose limits count for an address: of IPv6 those of its /64, all of whose addresses one client may have."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
+    return address
+
+
 class Expiring(Generic[K, V]):
     """Values by key, each put by an address and there for `lifetime_s`.
 
-    An address with `most_of_one` of them loses its oldest to a new one. Where there are `most`, that address does which
-    has more than the others: who floods the server has it.
+    An address, or its network, with `most_of_one` of them loses its oldest to a new one. Where there are `most`, that
+    address does which has more than the others: who floods the server has it.
     """
 
     def __init__(self, clock: Clock, lifetime_s: float, most: int, most_of_one: int) -> None:
@@ -37,6 +49,7 @@ class Expiring(Generic[K, V]):
 
     def put(self, key: K, value: V, address: str) -> None:
         """Add a value, or replace it; its time begins anew."""
+        address = network_of(address)
         self.pop(key)
         self._expire()
         if len(own := self._keys_of.get(address, {})) >= self._most_of_one:

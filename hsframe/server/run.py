@@ -23,6 +23,7 @@ from hsframe.protocol.scram import ScramCredentials
 from hsframe.protocol.uris import is_loopback
 from hsframe.server.app import PREFIX, PROXY, make_app
 from hsframe.server.database import Database
+from hsframe.server.expiring import network_of
 from hsframe.server.users import Role, UsersFile
 
 _DEMO_USERS: Final = {"demo": "demo"}
@@ -52,25 +53,26 @@ class _Connection(web.RequestHandler):
     It shows nothing of wrong HTTP, which may have a token in it; aiohttp does, in its log and in the answer.
     """
 
-    __slots__ = ("_address", "_open_of", "_proxy")
+    __slots__ = ("_network", "_open_of", "_proxy")
 
     def __init__(self, manager: web.Server, open_of: Counter[str], proxy: str, **settings: Any) -> None:
         super().__init__(manager, **settings)
-        self._open_of, self._proxy, self._address = open_of, proxy, ""
+        self._open_of, self._proxy, self._network = open_of, proxy, ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._address = str((transport.get_extra_info("peername") or [""])[0])
-        self._open_of[self._address] += 1
-        if self._open_of[self._address] > _MOST_OF_ADDRESS and self._address not in ("", self._proxy):
-            _log.info("%s has %d connections; another one is closed", self._address, _MOST_OF_ADDRESS)
+        address = str((transport.get_extra_info("peername") or [""])[0])
+        self._network = network_of(address)
+        self._open_of[self._network] += 1
+        if self._open_of[self._network] > _MOST_OF_ADDRESS and address not in ("", self._proxy):
+            _log.info("%s has %d connections; another one is closed", self._network, _MOST_OF_ADDRESS)
             assert isinstance(transport, asyncio.Transport)
             transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._open_of[self._address] -= 1
-        if not self._open_of[self._address]:
-            del self._open_of[self._address]
+        self._open_of[self._network] -= 1
+        if not self._open_of[self._network]:
+            del self._open_of[self._network]
         super().connection_lost(exc)
 
     def handle_error(

@@ -45,7 +45,18 @@ def test_nobody_else_is_believed(start: Callable[..., Any], caplog: pytest.LogCa
     assert counted(raw, caplog, ["192.0.2.7"]) == "127.0.0.1"
 
 
-def test_one_client_of_a_proxy_does_not_lock_out_another(start: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        (["192.0.2.7"], ["192.0.2.8", "::ffff:192.0.2.9"]),
+        (["2001:db8::7", "2001:db8::8", "2001:db8:0:0:ffff::"], ["2001:db8:0:1::7", "192.0.2.7"]),
+    ],
+    ids=["IPv4", "IPv6"],
+)
+def test_one_client_of_a_proxy_does_not_lock_out_another(
+    start: Callable[..., Any], own: list[str], others: list[str]
+) -> None:
+    """Of IPv6 a client has not one address but a network of them."""
     raw = start(users={"ann": "s3cret"}, scheme="basic", proxy="127.0.0.1")
 
     def status(authorization: str, client: str) -> int:
@@ -53,9 +64,9 @@ def test_one_client_of_a_proxy_does_not_lock_out_another(start: Callable[..., An
         return found
 
     wrong, right = "Basic YW5uOndyb25n", "Basic YW5uOnMzY3JldA=="
-    assert [status(wrong, "192.0.2.7") for _ in range(6)] == [403] * 5 + [429]
-    assert status(right, "192.0.2.7") == 429
-    assert status(right, "192.0.2.8") == 200
+    assert [status(wrong, own[number % len(own)]) for number in range(6)] == [403] * 5 + [429]
+    assert [status(right, client) for client in own] == [429] * len(own)
+    assert [status(right, client) for client in others] == [200, 200]
 
 
 def test_a_proxy_is_an_address(capsys: pytest.CaptureFixture[str]) -> None:

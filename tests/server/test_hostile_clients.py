@@ -208,13 +208,15 @@ def test_who_floods_with_logins_loses_only_his_own(start: Callable[..., Any]) ->
     assert goes_on(raw, tokens[-500])
 
 
-def test_where_all_is_full_the_address_with_most_loses_its_oldest() -> None:
+@pytest.mark.parametrize("floods", [["192.0.2.7"], ["2001:db8::7", "2001:db8::8", "2001:db8::7"]], ids=["IPv4", "IPv6"])
+def test_where_all_is_full_the_address_with_most_loses_its_oldest(floods: list[str]) -> None:
     clock = ManualClock(NOW)
     entries: Expiring[str, int] = Expiring(clock, 60, most=4, most_of_one=3)
-    for key, address in (("a", "one"), ("b", "flood"), ("c", "flood"), ("d", "flood"), ("e", "two")):
+    b, c, d = (floods * 3)[:3]
+    for key, address in (("a", "one"), ("b", b), ("c", c), ("d", d), ("e", "two")):
         entries.put(key, 0, address)
     assert [key for key in "abcde" if entries.get(key) is not None] == ["a", "c", "d", "e"]
-    entries.put("f", 0, "flood")
+    entries.put("f", 0, b)
     assert [key for key in "abcdef" if entries.get(key) is not None] == ["a", "d", "e", "f"]
     clock.advance(59)
     assert entries.renew("a") == 0
