@@ -350,6 +350,48 @@ def test_what_is_wrong_in_a_head_is_not_shown(raw: Raw, caplog: pytest.LogCaptur
     assert "S3CRET" not in caplog.text + answer.decode()
 
 
+SENDS = HEAD.replace(b"GET", b"POST").replace(b"about", b"read") + b"Content-Type: text/zinc\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    {
+        "ten thousand lines": HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(10_000)) + b"\r\n",
+        "a line of a megabyte": HEAD + b"X: " + b"y" * 2**20 + b"\r\n\r\n",
+        "a length below zero": SENDS + b"Content-Length: -5\r\n\r\nabc",
+        "a length with a sign": SENDS + b"Content-Length: +3\r\n\r\nabc",
+        "two lengths": SENDS + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "a length and chunks": SENDS + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "a length beyond all": SENDS + b"Content-Length: 99999999999999999999999\r\n\r\nabc",
+        "chunks twice": SENDS + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "a chunk without a size": SENDS + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "no host": b"GET /api/about HTTP/1.1\r\n\r\n",
+        "a zero byte": HEAD.replace(b"about", b"ab\0ut") + b"\r\n",
+        "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "TLS": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + b"a" * 300,
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_what_is_no_request_is_refused_at_once(raw: Any, sent: tuple[str, bytes]) -> None:
+    answer = b""
+    with connection(raw) as line, suppress(ConnectionError):
+        line.sendall(sent[1])
+        answer = all_of(line)
+    is_long = len(sent[1]) > 2**16  # then the server closes before all has come, and its answer may be lost
+    assert b" 400 " in answer or (is_long and not answer)
+    assert raw.call("about")[0]["serverName"] == "Small building"
+
+
+def test_requests_that_come_without_waiting_are_answered_one_after_the_other(raw: Any) -> None:
+    ops = [b"about", b"ops", b"formats"] * 100
+    with connection(raw) as line:
+        line.sendall(b"".join(HEAD.replace(b"about", op) + b"\r\n" for op in ops))
+        line.sendall(HEAD.replace(b"1.1", b"1.0") + b"\r\n")  # after which the connection ends
+        answers = all_of(line).split(b"HTTP/1.")[1:]
+    assert len(answers) == len(ops) + 1
+    assert [b"serverName" in answer for answer in answers[:-1]] == [op == b"about" for op in ops]
+
+
 def test_a_head_that_comes_byte_by_byte_is_not_waited_for(
     start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
