@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_samples import FrameSamples, windows_of
+from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.resample import label_as_before, over_intervals
 from hsframe.durations import Duration, duration_us
 from hsframe.frame.per_point import per_point
 from hsframe.frame.trend import time_index
+from hsframe.intervals.conditions import windows_of
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregations, IntervalSettings
 from hsframe.intervals.truth import Windows

@@ -26,10 +26,10 @@ from hsframe.frame.points import Point, points_of
 from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
-from hsframe.intervals.conditions import parse_condition, truth_of
+from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
-from hsframe.intervals.truth import Truth, Windows
+from hsframe.intervals.truth import Truth
 from hsframe.kinds import NA, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone
@@ -177,26 +177,6 @@ class FrameSamples:
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
         ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
-
-
-def windows_of(episodes: pd.DataFrame) -> Windows:
-    """The starts and ends of a frame of episodes, in their order; a MetadataError or ZoneError where it is none."""
-    found = []
-    for name in ("start", "end"):
-        times = episodes.get(name)
-        if times is None or not isinstance(times.dtype, pd.DatetimeTZDtype):
-            error = ZoneError if times is not None and times.dtype.kind == "M" else MetadataError
-            raise error(
-                f"episodes are a frame with zone-aware times in its columns 'start' and 'end', as df.hs.episodes(...) "
-                f"gives it; {name!r} is {'not there' if times is None else times.dtype}"
-            )
-        found.append(pd.DatetimeIndex(times).as_unit("us").asi8)
-    if len(wrong := np.flatnonzero((found[0] >= found[1]) | episodes[["start", "end"]].isna().any(axis=1).to_numpy())):
-        row = episodes.iloc[wrong[0]]
-        raise MetadataError(
-            f"episode {episodes.index[wrong[0]]!r} must end after it starts: {row['start']}, {row['end']}"
-        )
-    return found[0], found[1]
 
 
 def _kind_of(dtype: Any) -> str:

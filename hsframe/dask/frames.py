@@ -144,7 +144,7 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
     is_wide = request.shape == "wide"
     records = records if is_wide else sorted(records, key=lambda record: record.id)
     windows: dict[tuple[int, int], list[PointRecord]] = {}
-    spans = resolve_in((record.tz for record in records), request.span, now, week_start=request.week_start)
+    spans = resolve_in((record.tz for record in records), request.one_span, now, week_start=request.week_start)
     for record in records:
         span = spans[record.tz]
         if span.end_us is None:

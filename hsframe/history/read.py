@@ -11,29 +11,32 @@ changes may have been written long ago: then the last sample before the interval
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC
 from typing import Final, Literal
 
 import numpy as np
+import pandas as pd
 
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, HOUR_US
-from hsframe.errors import NetworkError
+from hsframe.errors import MetadataError, NetworkError
 from hsframe.frame.histories import History
 from hsframe.frame.points import ColumnLabel
 from hsframe.frame.values import null_mask
 from hsframe.history.his_answers import warn_of_units
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, groups_of
 from hsframe.history.planner import Planner
-from hsframe.history.point_records import PointRecord, with_zones
+from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source, WholeSource
+from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
-from hsframe.intervals.regular import intervals, parse_step
+from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import interval_histories
-from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
+from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rule_of_time, rules_of
+from hsframe.intervals.truth import Truth
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us
@@ -157,6 +160,34 @@ async def read_intervals(
     if settings.edges is None and not step.elapsed_us:
         warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()})
 
+    where = None if settings.where is None else await _where(source, settings.where, grids.values(), options)
+    found = await _samples_for(source, records, rules_by_id, grids, options)
+    for record in records:
+        end_us, after_us = grids[record.tz].end_us, max(rule.after_us for rule in rules_by_id[record.id])
+        lasts_us = [int(one.ts_us.max()) for one in found[record.id] if len(one.ts_us)]
+        if lasts_us and end_us - after_us <= max(lasts_us) < end_us:
+            options.open_ends.add(record.id)
+    read = [history for record in records if not options.has_failed(record.id) for history in found[record.id]]
+
+    def resampled() -> list[History]:
+        results = interval_histories(read, grids, rules_by_id, now_us=now_us, several=settings.several, where=where)
+        if where is None:  # else an interval may lack a value because the condition never held
+            warn_of_gaps(read, results)
+        warn_of_meters(results)
+        return [history for _, history in results]
+
+    return await in_thread(resampled)
+
+
+async def _samples_for(
+    source: Source,
+    records: Sequence[PointRecord],
+    rules_by_id: Mapping[str, Sequence[Rule]],
+    grids: Mapping[str, Intervals],
+    options: ReadOptions,
+) -> dict[str, list[History]]:
+    """The samples by id that the rules of some points need of what is in the intervals and around them."""
+    now_us = options.now_us
     windows: dict[tuple[int, int], list[PointRecord]] = {}
     searches: dict[int, list[tuple[PointRecord, int]]] = {}
     for record in records:
@@ -187,21 +218,24 @@ async def read_intervals(
         ]
         for history in await nearest_samples(source, some, starts_us, gap_us, options, searched_us=_FIRST_DEPTH_US):
             found[history.point.id].insert(0, history)
+    return found
 
-    for record in records:
-        end_us, after_us = grids[record.tz].end_us, max(rule.after_us for rule in rules_by_id[record.id])
-        lasts_us = [int(one.ts_us.max()) for one in found[record.id] if len(one.ts_us)]
-        if lasts_us and end_us - after_us <= max(lasts_us) < end_us:
-            options.open_ends.add(record.id)
-    read = [history for record in records if not options.has_failed(record.id) for history in found[record.id]]
 
-    def resampled() -> list[History]:
-        results = interval_histories(read, grids, rules_by_id, now_us=now_us, several=settings.several)
-        warn_of_gaps(read, results)
-        warn_of_meters(results)
-        return [history for _, history in results]
-
-    return await in_thread(resampled)
+async def _where(source: Source, where: object, grids: Collection[Intervals], options: ReadOptions) -> Truth:
+    """When a condition holds, over all of the grids. Without its point there is no answer, so its error is raised."""
+    if isinstance(where, pd.DataFrame):
+        return Truth.of_windows(windows_of(where))
+    name = parse_condition(where)[0]
+    records = await with_zones(source, await find_records(source, name))
+    if len(records) > 1:
+        raise MetadataError(
+            f"where={where!r} is of {len(records)} points: {named([Ref(record.id) for record in records])}; name one"
+        )
+    (record,), options = records, replace(options, failures=None)
+    rule = rule_of_time(PointSampling.from_record(record.tags))
+    edges_us = np.array([min(grid.start_us for grid in grids), max(grid.end_us for grid in grids)])
+    found = await _samples_for(source, records, {record.id: [rule]}, {record.tz: Intervals.of(edges_us)}, options)
+    return await in_thread(truth_of, found[record.id], where, rule, options.now_us)
 
 
 def _around(span: Span, boundary: Boundary) -> Span:

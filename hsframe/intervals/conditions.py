@@ -14,13 +14,13 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import MetadataError, UnitError, check_choice
+from hsframe.errors import MetadataError, UnitError, ZoneError, check_choice
 from hsframe.frame.histories import History
 from hsframe.frame.tracks import tracks_of
 from hsframe.intervals.resample import values_of
 from hsframe.intervals.rules import Rule
 from hsframe.intervals.samples import IntervalSamples
-from hsframe.intervals.truth import Truth
+from hsframe.intervals.truth import Truth, Windows
 from hsframe.kinds import Number, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import unit_of
@@ -95,3 +95,23 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
 def _advice(kind: str) -> str:
     examples = {"Bool": "'@fan-run' or ('@fan-run', '==', False)", "Str": "('@mode', '==', 'occupied')"}
     return f"expected a condition like {examples.get(kind, '''('@oat', '>', hsframe.Number(65, '°F'))''')}"
+
+
+def windows_of(episodes: pd.DataFrame) -> Windows:
+    """The starts and ends of a frame of episodes, in their order; a MetadataError or ZoneError where it is none."""
+    found = []
+    for name in ("start", "end"):
+        times = episodes.get(name)
+        if times is None or not isinstance(times.dtype, pd.DatetimeTZDtype):
+            error = ZoneError if times is not None and times.dtype.kind == "M" else MetadataError
+            raise error(
+                f"episodes are a frame with zone-aware times in its columns 'start' and 'end', as df.hs.episodes(...) "
+                f"gives it; {name!r} is {'not there' if times is None else times.dtype}"
+            )
+        found.append(pd.DatetimeIndex(times).as_unit("us").asi8)
+    if len(wrong := np.flatnonzero((found[0] >= found[1]) | episodes[["start", "end"]].isna().any(axis=1).to_numpy())):
+        row = episodes.iloc[wrong[0]]
+        raise MetadataError(
+            f"episode {episodes.index[wrong[0]]!r} must end after it starts: {row['start']}, {row['end']}"
+        )
+    return found[0], found[1]

@@ -29,6 +29,7 @@ from hsframe.history.point_records import PointRecord, find_records, read_labels
 from hsframe.history.read import Boundary, read_histories, read_intervals, read_with_boundary
 from hsframe.history.source import Source
 from hsframe.history.unread import Unread, part_read, unread_of, warn_of_unread
+from hsframe.intervals.conditions import Condition, parse_condition, windows_of
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
@@ -41,7 +42,7 @@ OnError: TypeAlias = Literal["raise", "warn", "catalog"]
 TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
 # The settings that say what an interval and its value are.
-_OF_INTERVALS: Final = ("agg", "max_gap", "min_coverage", "rollover", "edges", "label")
+_OF_INTERVALS: Final = ("agg", "max_gap", "min_coverage", "rollover", "edges", "where", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class ReadRequest:
     """The parameters of :meth:`hsframe.Session.his_read`, checked when it is made."""
 
     points: PointsLike
-    span: SpanLike
+    span: SpanLike | pd.DataFrame
     _: KW_ONLY
+    pad: Duration | None = None
     header: Header = "dis"
     shape: Shape = "wide"
     tz: str | tzinfo = "point"
@@ -63,6 +65,7 @@ class ReadRequest:
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
+    where: Condition | pd.DataFrame | None = None
     label: Label = "start"
     boundary: Boundary = "none"
     on_error: OnError = "raise"
@@ -94,20 +97,47 @@ class ReadRequest:
                     f"shape={self.shape!r} has one value a row, and agg={self.agg!r} gives several columns a point; "
                     "take shape='wide' or 'dict'"
                 )
-        elif given := [name for name in _OF_INTERVALS if getattr(self, name) not in (None, "start")]:
+        elif given := [
+            name
+            for name in _OF_INTERVALS
+            if isinstance(one := getattr(self, name), pd.DataFrame) or one not in (None, "start")
+        ]:
             raise MetadataError(
                 f"there is no interval for {'=, '.join(given)}=; give interval= too, as in interval='15min'"
             )
         elif self.tz == "local":
             index_zone_of([], self.tz)  # refuses it, in words
         _ = self.limits  # raises where they are not valid
+        if isinstance(self.span, pd.DataFrame):
+            windows_of(self.span)
+            settings = {"shape": "wide", "boundary": "none", "label": "start", "edges": (None, "whole")}
+            refused = [name for name, choices in settings.items() if getattr(self, name) not in choices]
+            if refused or self.tz == "local":
+                name = refused[0] if refused else "tz"
+                raise MetadataError(
+                    f"{name}={getattr(self, name)!r} is not for a read of episodes, which is a wide frame of the rows "
+                    "that begin in each; leave it out"
+                )
+        elif self.pad is not None:
+            raise MetadataError("pad= is how far to read around each of several episodes; the span is one: widen it")
+
+    @property
+    def one_span(self) -> SpanLike:
+        """The span of a read that is not of episodes."""
+        if isinstance(self.span, pd.DataFrame):
+            raise MetadataError("episodes are for his_read: read them there, or name one span here")
+        return self.span
 
     @property
     def intervals(self) -> IntervalSettings | None:
         """The settings of intervals; None for a read of samples."""
         if self.interval is None:
             return None
-        return IntervalSettings(self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges)
+        if self.where is not None and not isinstance(self.where, pd.DataFrame):
+            parse_condition(self.where)
+        return IntervalSettings(
+            self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges, self.where
+        )
 
     @property
     def limits(self) -> RequestLimits:
@@ -183,7 +213,7 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
     groups: dict[str, list[PointRecord]] = {}
     for record in await with_zones(source, found.records):
         groups.setdefault(record.tz, []).append(record)
-    spans = options.spans(request.span, groups)
+    spans = options.spans(request.one_span, groups)
     whole_rows = None if request.edges == "partial" else request.interval
     warn_of_unread(await unread_of(source, found.records, spans, options, whole_rows), len(found.labels))
 
@@ -222,7 +252,7 @@ async def read_frame(
             found = found or await find(source, request)
             failures.update(found.unknown)
             histories = await _histories(source, request, found, options)
-            spans = options.spans(request.span, (one.point.tz for one in histories if one.point.tz is not None))
+            spans = options.spans(request.one_span, (one.point.tz for one in histories if one.point.tz is not None))
             read = [record for record in found.records if record.id not in failures]
             whole_rows = None if request.edges == "partial" else request.interval
             unread = await unread_of(source, read, spans, options, whole_rows)
@@ -261,10 +291,10 @@ async def _histories(source: Source, request: ReadRequest, found: Found, options
         return []
     if request.intervals is not None:
         labels = [found.labels[record.id] for record in records]
-        return await read_intervals(source, records, request.span, request.intervals, labels, options)
+        return await read_intervals(source, records, request.one_span, request.intervals, labels, options)
     if request.boundary != "none":
-        return await read_with_boundary(source, records, request.span, request.boundary, options)
-    return await read_histories(source, records, request.span, options)
+        return await read_with_boundary(source, records, request.one_span, request.boundary, options)
+    return await read_histories(source, records, request.one_span, options)
 
 
 def _with_spans(histories: Sequence[History], spans: Mapping[str, Span], now_us: int) -> list[History]:

@@ -35,6 +35,7 @@ from hsframe.session.reading import (
     parts_of,
     read_frame,
 )
+from hsframe.session.reading_episodes import read_episodes
 from hsframe.session.signatures import Overloaded, P, Q, takes
 
 
@@ -161,11 +162,14 @@ class ReadingVerbs(ReadingBase):
             A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
             a filter finds, those with a history are read. A display name that one point has is taken as its id is, as
             :meth:`find` compares names; for that all points are read.
-        span : str, date, datetime, or (start, end)
+        span : str, date, datetime, (start, end), or frame of episodes
             A date means its whole day, also as the end, and an instant as the end is not in the span. In each point's
             own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
             ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
-            sample at 12:00; :mod:`hsframe.spans` has all forms.
+            sample at 12:00; :mod:`hsframe.spans` has all forms. Or a frame with ``start`` and ``end``, as
+            ``df.hs.episodes(...)`` gives it: only these windows are read, and each has its rows, where two overlap too.
+        pad : str or timedelta, optional
+            How far to read before and after each episode.
         header : str, tuple of str, or callable
             Names of the columns: ``"dis"``, the display names, made unique with the id where two are equal; ``"id"``;
             a tag, as ``"navName"``; a path to a tag of another record, as ``"equipRef->dis"``; a tuple of these, for
@@ -209,6 +213,10 @@ class ReadingVerbs(ReadingBase):
             ``"partial"``: `span` is covered exactly, and the first and last row are the parts of their intervals that
             it has. In a month to date (``"thisMonth"`` by ``"1M"``) the last row ends with the last sample of a point,
             if that is at most `max_gap` old. By default whole intervals, with a warning of days that are in none.
+        where : str, Ref, tuple or frame of episodes, optional
+            Only the time in which it holds counts in an interval, and `coverage` is the share of it that is known: the
+            Bool point ``"@fan-run"``, or a filter that finds one; ``("@oat", ">", Number(65, "°F"))``, whose unit is
+            converted (``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``); or the windows of some episodes.
         label : {"start", "end", "both"}
             Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
             written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it, and
@@ -233,7 +241,8 @@ class ReadingVerbs(ReadingBase):
         Returns
         -------
         DataFrame or dict of str to DataFrame
-            Index ``ts``, ``datetime64[us, zone]``, strictly increasing. Number columns with a unit are
+            Index ``ts``, ``datetime64[us, zone]``, strictly increasing; of episodes ``episode`` (by the index of their
+            frame) and ``ts``. Number columns with a unit are
             ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``: all
             states of the record's ``enum`` in its order, then values that it does not list, with a ReadWarning.
             ``df.hs.catalog`` is a table of what became of each point: rows, status, reason. A point that could not be
@@ -267,7 +276,11 @@ class ReadingVerbs(ReadingBase):
             in between; readings that add over ten times what is usual, near a reset or roll-over, which may be false.
         """
         with self._one_verb() as source:
-            frame, points = await read_frame(source, request)
+            frame: TrendFrames
+            if isinstance(request.span, pd.DataFrame):
+                frame, points = await read_episodes(source, request, request.span)
+            else:
+                frame, points = await read_frame(source, request)
         self._remember(points)
         return frame
 

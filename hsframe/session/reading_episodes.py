@@ -1,0 +1,66 @@
+"""Reads the windows of episodes, each sample of them once, and puts the rows of each under its episode."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC
+
+import numpy as np
+import pandas as pd
+
+from hsframe.caller_warnings import DeferredWarnings, told_once
+from hsframe.client.in_thread import in_thread
+from hsframe.durations import duration_us
+from hsframe.frame.combine import joined
+from hsframe.frame.points import Point
+from hsframe.history.concurrency import all_of
+from hsframe.history.source import Source
+from hsframe.intervals.conditions import windows_of
+from hsframe.intervals.truth import Windows, union
+from hsframe.session.reading import ReadRequest, find, read_frame
+from hsframe.spans import EPOCH, Span, from_epoch_us
+
+
+async def read_episodes(
+    source: Source, request: ReadRequest, episodes: pd.DataFrame
+) -> tuple[pd.DataFrame, list[Point]]:
+    """Read as :meth:`hsframe.Session.his_read` describes; gives also the points whose records were read.
+
+    Windows that touch or overlap are read as one. The first is read before all others, which know then what the server
+    can do; of these as many are read at once as requests may be.
+    """
+    starts_us, ends_us = windows_of(episodes)
+    if request.pad is not None:
+        pad_us = duration_us(request.pad, "pad")
+        starts_us, ends_us = starts_us - pad_us, ends_us + pad_us
+    times = (tuple(from_epoch_us(us, UTC) for us in own.tolist()) for own in union((starts_us, ends_us)))
+    spans = [Span(*ends) for ends in zip(*times, strict=True)] or [Span(EPOCH, EPOCH)]
+    at_once: int = request.max_concurrency or getattr(source, "max_concurrency", None) or 1
+    limit = asyncio.Semaphore(at_once)
+
+    async def read(span: Span, max_concurrency: int) -> pd.DataFrame:
+        async with limit:
+            own = replace(request, span=span, pad=None, max_concurrency=max_concurrency)
+            frame, _ = await read_frame(source, own, found)
+        assert isinstance(frame, pd.DataFrame)
+        return frame
+
+    with DeferredWarnings(), told_once(source.dialect.told):
+        found = await find(source, request)
+        frames = [await read(spans[0], at_once), *await all_of(read(span, 1) for span in spans[1:])]
+        frame = await in_thread(_by_episode, frames, episodes.index, (starts_us, ends_us))
+    return frame, [record.point for record in found.records]
+
+
+def _by_episode(frames: list[pd.DataFrame], names: pd.Index, windows: Windows) -> pd.DataFrame:
+    """The rows of each episode below its name; those of two that overlap are there twice."""
+    whole = joined(frames, [f"window {number}" for number in range(len(frames))])
+    ts_us = pd.DatetimeIndex(whole.index).as_unit("us").asi8
+    first, last = (np.searchsorted(ts_us, own_us) for own_us in windows)
+    counts = last - first
+    rows = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
+    found: pd.DataFrame = whole.iloc[rows]
+    levels = [names.repeat(counts), found.index]
+    found.index = pd.MultiIndex.from_arrays(levels, names=[names.name or "episode", whole.index.name])
+    return found
