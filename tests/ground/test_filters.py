@@ -166,6 +166,7 @@ def test_an_error_names_its_place(text: str, line: int, column: int, word: str) 
 
 def test_depth_has_an_end() -> None:
     assert parse("(" * MAX_DEPTH + "a" + ")" * MAX_DEPTH) == Has(("a",))
+    assert parse(" and ".join(["(a)"] * (MAX_DEPTH + 1))) == And((Has(("a",)),) * (MAX_DEPTH + 1)), "side by side"
     with pytest.raises(CodecError, match="nested more than") as caught:
         parse("(" * 100_000 + "a" + ")" * 100_000)
     assert caught.value.column == MAX_DEPTH + 1
@@ -287,6 +288,10 @@ def test_a_spec_is_parsed_and_not_evaluated() -> None:
     for text in ("ph::Meter", "^meter", "inputs? ^air", "equipRef *== @a"):
         with pytest.raises(MetadataError, match=rf"{re.escape(repr(text))}.*no specs"):
             parse(text).matches({"meter": MARKER})
+
+
+def test_the_display_name_of_a_ref_is_not_written() -> None:
+    assert str(Compare(("siteRef",), "==", Ref("a", "Site A"))) == "siteRef == @a"
 
 
 def test_what_no_filter_can_hold_is_refused() -> None:

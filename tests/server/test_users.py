@@ -423,7 +423,10 @@ def test_the_demos_password_does_not_come_in_by_a_file_that_is_changed(
     path = tmp_path / "users"
     set_user(path, "ann", "viewer", kept("s3cret"))
 
+    served: list[object] = []
+
     async def serving(app: Any, *_: object) -> None:
+        served.append(app)
         set_user(path, "demo", "viewer", kept("demo"))
         app[LOGINS].keep_up()
         assert "everybody knows the password of the user demo" in caplog.text
@@ -432,3 +435,4 @@ def test_the_demos_password_does_not_come_in_by_a_file_that_is_changed(
 
     monkeypatch.setattr("hsframe.server.run._serve", serving)
     serve("0.0.0.0", database=small_building(), users=path)
+    assert served
