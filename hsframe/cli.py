@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     change.add_argument(
         "--role",
         choices=ROLES,
-        help="viewer: reads and watches; operator: writes and commands too; admin: also ops that a program adds; "
+        help="viewer: reads and watches; operator: writes and commands too; admin: changes records too; "
         "who is there keeps it by default",
     )
     set_user.set_defaults(run=commands.set_user)

@@ -85,6 +85,14 @@ class Database:
             cast("dict[str, Any]", table).pop(key, None)
         self._touch(key)
 
+    def commit(self, records: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Replace, add and remove records by id, all or none of them; None removes one."""
+        for key, rec in records.items():
+            if rec is None:
+                self.remove(key)
+            else:
+                self.add(rec)
+
     def get(self, id: Ref | str) -> Mapping[str, Any] | None:
         return self._recs.get(_key(id))
 

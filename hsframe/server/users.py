@@ -27,7 +27,7 @@ Role = Literal["viewer", "operator", "admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 """Each may do what those before it may: a viewer reads and watches, an operator writes and commands too.
 
-Of the ops of hsframe none is for admins alone: those are that a program adds without a role.
+For admins alone is commit, which changes records, and what ops a program adds without a role.
 """
 
 # SHA-256 alone: a server tells its hash before it knows who logs in.

@@ -1,14 +1,15 @@
 """A folder that is served keeps what is written to it: in a file of SQLite, before the write is answered.
 
-A row is the last word on one instant of one point: a value, NA, or that the sample was removed. It counts before what
-the Parquet files have. SQLite sees to it that a program that is killed leaves all of a write, or nothing.
+A row of samples is the last word on one instant of one point: a value, NA, or that the sample was removed. A row of
+records is one that was committed, as a Zinc dict, or NULL where it was removed. Both count before what the files have.
+SQLite sees to it that a program that is killed leaves all of a write, or nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from hsframe.codecs.zinc import parse_value
+from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import MetadataError
 from hsframe.server.database import Database
 from hsframe.server.refusal import OpRefusal
@@ -26,6 +29,7 @@ _VALUE, _NA, _REMOVED = range(3)
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS points (id TEXT PRIMARY KEY, kind TEXT, unit TEXT);
 CREATE TABLE IF NOT EXISTS samples (id TEXT, ts_us INTEGER, val, state INTEGER, PRIMARY KEY (id, ts_us)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, rec TEXT);
 """
 
 
@@ -44,31 +48,51 @@ class WrittenFolder(Database):
 
     def store(self, changes: Sequence[Change]) -> None:
         """Change histories: all of it or, where the file cannot be written, nothing, and a refusal."""
+        with self._writing() as connection:
+            for change in changes:
+                point = change.rec["id"].val, change.rec["kind"], change.rec.get("unit")
+                connection.execute("REPLACE INTO points VALUES (?, ?, ?)", point)
+                connection.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?)", _rows(change))
+        super().store(changes)
+
+    def commit(self, records: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Change records: all of them or, where the file cannot be written, none, and a refusal."""
+        with self._writing() as connection:
+            for key, rec in records.items():
+                text = None if rec is None else write_value(dict(rec))
+                connection.execute("REPLACE INTO records VALUES (?, ?)", (key, text))
+                if rec is None:
+                    connection.execute("DELETE FROM samples WHERE id = ?", (key,))
+                else:
+                    connection.execute("UPDATE points SET unit = ? WHERE id = ?", (rec.get("unit"), key))
+        super().commit(records)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         if self._places() != self._known:
             what = "it, or its folder, was replaced or removed while it is served"
             raise OpRefusal(f"{self._file} is not written: {what}; nothing was stored; start the server anew", "IOErr")
         try:
             with closing(sqlite3.connect(self._file)) as connection, connection:
                 connection.executescript(_TABLES)
-                for change in changes:
-                    point = change.rec["id"].val, change.rec["kind"], change.rec.get("unit")
-                    connection.execute("REPLACE INTO points VALUES (?, ?, ?)", point)
-                    connection.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?)", _rows(change))
+                yield connection
         except sqlite3.Error as error:
             raise OpRefusal(f"{self._file} cannot be written: {error}; nothing was stored", "IOErr") from error
         finally:
             self._known[1] = self._places()[1]  # the first write makes it
-        super().store(changes)
 
     def restore(self) -> None:
         """Take in what was written before; that of points that the files no longer have waits for them.
 
-        MetadataError where the file cannot be read, or a point has another kind or unit now.
+        A record that was committed counts before that of the files. MetadataError where the file cannot be read, or a
+        point has another kind or unit now.
         """
         if not self._file.exists():
             return
         try:
             with closing(sqlite3.connect(self._file)) as connection:
+                connection.executescript(_TABLES)
+                records = connection.execute("SELECT id, rec FROM records").fetchall()
                 points = connection.execute("SELECT id, kind, unit FROM points").fetchall()
                 rows = connection.execute("SELECT id, ts_us, val, state FROM samples ORDER BY id, ts_us").fetchall()
         except sqlite3.Error as error:
@@ -76,6 +100,15 @@ class WrittenFolder(Database):
                 f"{self._file}, which has what was written here, cannot be read: {error}; "
                 "put a copy of it in its place, or move it elsewhere: then it counts no more"
             ) from error
+        committed: dict[str, Any] = {id: None if text is None else parse_value(text) for id, text in records}
+        for id, rec in committed.items():
+            of_files = self.get(id) or rec
+            if rec and of_files.get("kind") != rec.get("kind"):
+                raise MetadataError(
+                    f"{self._file} has the record @{id} of the kind {rec.get('kind')}, and in the files the point has "
+                    f"the kind {of_files.get('kind')}; move one of the two elsewhere"
+                )
+        super().commit(committed)
         recs = {id: rec for id, *_ in points if (rec := self.get(id)) is not None}
         for id, kind, unit in points:
             if id in recs and (kind, unit) != (now := (recs[id].get("kind"), recs[id].get("unit"))):

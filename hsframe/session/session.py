@@ -92,6 +92,7 @@ class Session:
     his_iter = _waiting(AsyncSession.his_iter)
     latest = _waiting(AsyncSession.latest)
     matrix = _waiting(AsyncSession.matrix)
+    commit = _waiting(AsyncSession.commit)
     his_write = _waiting(AsyncSession.his_write)
     his_remove = _waiting(AsyncSession.his_remove)
     export = _waiting(AsyncSession.export)

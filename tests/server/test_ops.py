@@ -33,7 +33,7 @@ def test_ops_lists_what_can_be_called(raw: Any) -> None:
         expected = 200 if row.get("noSideEffects") is MARKER else 405
         assert raw.get(row["name"]).status == expected, row["name"]
     queries = {"about", "ops", "formats", "defs", "libs", "filetypes", "read", "nav", "hisRead"}
-    commands = {"watchSub", "watchPoll", "watchUnsub", "pointWrite", "hisWrite", "invokeAction", "close"}
+    commands = {"watchSub", "watchPoll", "watchUnsub", "pointWrite", "hisWrite", "invokeAction", "commit", "close"}
     assert {row["name"] for row in rows} == queries | commands
 
 

@@ -36,8 +36,9 @@ REQUESTS = {
     "watchSub": 'ver:"3.0" watchDis:"w"\nid\n@kw\n',
     "watchPoll": 'ver:"3.0" watchId:"w"\nempty\n',
     "watchUnsub": 'ver:"3.0" watchId:"w"\nempty\n',
+    "commit": 'ver:"3.0" commit:"add"\ndis\n"new"\n',
 }
-WRITES = {"hisWrite", "invokeAction"}
+WRITES = {"hisWrite", "invokeAction", "commit"}
 
 
 def kept(password: str) -> ScramCredentials:
@@ -53,8 +54,9 @@ def test_a_role_may_do_what_is_its_and_no_more(start: Callable[..., Any], role: 
         answer = raw.call(op, REQUESTS.get(op, 'ver:"3.0"\nempty\n'))
         if answer.meta.get("errType") == "PermissionErr":
             refused.add(op)
-            assert f"'ann' has the role {role}, and {op} needs the role operator" in answer.meta["dis"]
-    assert refused == (WRITES if role == "viewer" else set())
+            needed = "admin" if op == "commit" else "operator"
+            assert f"'ann' has the role {role}, and {op} needs the role {needed}" in answer.meta["dis"]
+    assert refused == {"viewer": WRITES, "operator": {"commit"}, "admin": set()}[role]
     assert len(raw.server.database.history("kw")) == (role != "viewer")
 
 

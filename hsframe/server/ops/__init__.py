@@ -8,6 +8,7 @@ from typing import Final
 
 from hsframe.grid import Grid
 from hsframe.server.ops import info, point, records, watch
+from hsframe.server.ops.commit import commit
 from hsframe.server.ops.his_read import his_read
 from hsframe.server.ops.his_write import his_write
 from hsframe.server.state import Call
@@ -55,6 +56,7 @@ OPS: Final[Mapping[str, Op]] = {
         Op("hisRead", his_read, True, "Samples of one point or of several", "viewer"),
         Op("hisWrite", his_write, False, "Store samples of one point or of several", "operator", writes=True),
         Op("invokeAction", point.invoke_action, False, "Run an action on a record", "operator", writes=True),
+        Op("commit", commit, False, "Add, change or remove records", writes=True),
         # The application ends the session itself: it knows the token.
         Op("close", lambda _: Grid(), False, "End the session", "viewer"),
     )

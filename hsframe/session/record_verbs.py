@@ -1,0 +1,113 @@
+"""The verb of a session that changes records: tags corrected in a frame, by the op commit of SkySpark and Haxall."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from hsframe.client.in_thread import in_thread
+from hsframe.errors import HsFrameError, MetadataError
+from hsframe.frame.record_changes import RecordChange, changes_table, record_changes
+from hsframe.grid import Grid
+from hsframe.history.failures import may_still_run
+from hsframe.kinds import Ref
+from hsframe.protocol.request_grids import Ids, as_refs
+from hsframe.session.base import SessionBase
+from hsframe.unit_array.scalars import is_missing
+
+_DONE: Final = {"add": "added", "update": "changed", "remove": "removed"}
+
+
+class RecordVerbs(SessionBase):
+    """Records changed, added and removed."""
+
+    async def commit(
+        self, df: pd.DataFrame, *, add: bool = False, remove: Ids | None = None, dry_run: bool = False
+    ) -> pd.DataFrame:
+        """Send what was edited in a frame of records (SkySpark, Haxall, ``hsframe serve``); only what has changed.
+
+        The records are read, and each cell is compared with the tag: a missing one takes it away, as False does with a
+        Marker. Columns and rows that the frame does not have stay as they are. A record that another has changed since
+        the frame was read (its ``mod``) is refused, before anything is sent or by the server. Additions are sent first,
+        then changes, then removals, each as one request of which the server does all or nothing.
+
+        Parameters
+        ----------
+        df : DataFrame
+            As ``read`` gave it, and edited: a row a record, with ``id``, with ``mod`` where the server has it, and a
+            column a tag. A text has the kind that the tag has in the record or in others; values of kinds, as
+            ``hsframe.Ref("a")``, have their own. A number without a unit is in that of the tag.
+        add : bool
+            Add the rows that have no ``id``, or one that the server does not have; else they are refused.
+        remove : Ref, str or iterable of them, optional
+            The ids of records to remove.
+        dry_run : bool
+            Send nothing, and say what would change.
+
+        Returns
+        -------
+        DataFrame
+            A row a record and tag: ``id``, ``dis``, ``tag``, ``old`` and ``new`` (None where there is no tag), and
+            ``status``: ``"added"``, ``"changed"``, ``"removed"`` or ``"dry run"``. A record that goes has one row.
+
+        Raises
+        ------
+        MetadataError
+            The server has no commit for this user; a row is of no record, or of one that was changed meanwhile.
+        CallError
+            The server refused; ``error.report`` has what was sent before, and ``"not sent"`` for the rest.
+
+        Examples
+        --------
+        >>> import hsframe
+        >>> from hsframe.testing.server import running_server
+        >>> with running_server() as server, hsframe.connect(server.uri, "demo", "demo"):
+        ...     df = hsframe.read("site").assign(occupied=True)
+        ...     df.loc[df["dis"] == "Harbor Tower", "dis"] = "Harbour Tower"
+        ...     hsframe.commit(df, dry_run=True)[["tag", "old", "new"]].head(2)
+                tag           old            new
+        0       dis  Harbor Tower  Harbour Tower
+        1  occupied          None         MARKER
+        """
+        if not isinstance(df, pd.DataFrame) or "id" not in df:
+            raise MetadataError(
+                "commit takes a frame with a row a record and a column 'id', as hsframe.read() gives it"
+            )
+        names = {(row.get("name"), getattr(row.get("def"), "val", None)) for row in await self.client.ops(raw=True)}
+        if not {"commit", "op:commit"} & {name for pair in names for name in pair}:
+            raise MetadataError(
+                f"the server at {self.uri} lists no op 'commit' for this user; SkySpark, Haxall and hsframe serve have "
+                "it, for admins; elsewhere tags are changed with the tools of the server; nothing was sent"
+            )
+        gone = [] if remove is None else as_refs(remove, "commit")
+        ids = list(dict.fromkeys([*(id for id in df["id"] if not is_missing(id)), *gone]))
+        records = await self.client.read_by_ids(ids, checked=False, raw=True) if ids else Grid()
+        there = {id.val: row for row in records if isinstance(id := row.get("id"), Ref)}
+        if unknown := [str(id) for id in gone if id.val not in there]:
+            raise MetadataError(f"remove= names {', '.join(unknown)}, which the server does not have; nothing was sent")
+        left = df[[is_missing(id) or str(id).removeprefix("@") not in {one.val for one in gone} for id in df["id"]]]
+        edited = await in_thread(record_changes, left, there, add)
+        removed = [RecordChange(id, str(there[id.val].get("dis", "")), there[id.val].get("mod"), {}) for id in gone]
+        steps = {
+            "add": [one for one in edited if one.id is None or one.id.val not in there],
+            "update": [one for one in edited if one.id is not None and one.id.val in there],
+            "remove": removed,
+        }
+        status = dict.fromkeys(steps, "dry run" if dry_run else "not sent")
+        for mode, changes in steps.items() if not dry_run else ():
+            try:
+                if changes:
+                    await self.client.call("commit", _request(mode, changes))
+                status[mode] = _DONE[mode]
+            except HsFrameError as error:
+                status[mode] = "unknown" if may_still_run(error) else status[mode]
+                error.report = changes_table((one, status[own]) for own, of in steps.items() for one in of)
+                raise
+        return changes_table((one, status[own]) for own, of in steps.items() for one in of)
+
+
+def _request(mode: str, changes: list[RecordChange]) -> Grid:
+    rows = [one.row() for one in changes]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return Grid.from_rows({"commit": mode}, list(names), rows)

@@ -1,0 +1,267 @@
+"""Records corrected in a frame: only what was edited is sent, and nothing over what another has committed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.codecs import decode
+from hsframe.frame.entities import entity_frame
+from hsframe.frame.parquet import write_parquet
+from hsframe.frame.record_changes import record_changes
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
+from hsframe.server.database import Database
+from hsframe.server.folder import parquet_folder
+from hsframe.server.run import listening
+from hsframe.server.written import FILE
+from hsframe.testing import strategies
+from hsframe.testing.server import RunningServer, on_thread, running_server
+
+RECORDS: list[dict[str, Any]] = [
+    {
+        "id": Ref("s", "HQ"),
+        "dis": "HQ",
+        "site": MARKER,
+        "area": Number(1500, "ft²"),
+        "uri": Uri("http://a/"),
+        "tz": "UTC",
+    },
+    {
+        **{"id": Ref("p"), "dis": "kW", "point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "UTC"},
+        **{"siteRef": Ref("s", "HQ"), "enabled": True, "def": Symbol("x"), "since": datetime(2026, 11, 1, tzinfo=UTC)},
+    },
+    {"id": Ref("q"), "dis": "°F", "point": MARKER, "kind": "Number", "unit": "°F", "tz": "UTC", "siteRef": Ref("s")},
+]
+
+
+@pytest.fixture
+def server(request: Any) -> Any:
+    with running_server(Database(RECORDS), {}) as running:
+        yield running
+
+
+def edited(session: hsframe.Session) -> pd.DataFrame:
+    df = session.read("site or point").set_index("id", drop=False)
+    df.loc["p", "dis"] = "Main kW"
+    df.loc["p", "siteRef"] = "s2"
+    df.loc["p", "enabled"] = False
+    df.loc["p", "def"] = None
+    df.loc["q", "his"] = True
+    df.loc["p", "his"] = False
+    df.loc["s", "area"] = Number(1600)
+    df["ahuRef"] = ["@ahu", None, None]
+    df["note"] = [None, "new", None]
+    df["checked"] = [True, False, False]
+    return df
+
+
+CHANGES = {
+    ("s", "area", Number(1500, "ft²"), Number(1600, "ft²")),
+    ("s", "ahuRef", None, Ref("ahu")),
+    ("s", "checked", None, MARKER),
+    ("p", "dis", "kW", "Main kW"),
+    ("p", "siteRef", Ref("s"), Ref("s2")),
+    ("p", "enabled", True, False),
+    ("p", "def", Symbol("x"), None),
+    ("p", "his", MARKER, None),
+    ("p", "note", None, "new"),
+    ("q", "his", None, MARKER),
+}
+
+
+def told(report: pd.DataFrame) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in report[["id", "tag", "old", "new"]].itertuples(index=False)}
+
+
+def test_only_what_was_edited_is_sent(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = edited(session)
+        dry = session.commit(df, dry_run=True)
+        assert told(dry) == CHANGES
+        assert set(dry["status"]) == {"dry run"}
+        assert [dict(rec) for rec in server.database] == RECORDS
+        done = session.commit(df)
+        assert told(done) == CHANGES
+        assert set(done["status"]) == {"changed"}
+        assert hsframe.commit(session.read("site or point")).empty
+    for id in ("s", "p", "q"):
+        (old,) = [rec for rec in RECORDS if rec["id"].val == id]
+        new = {tag: value for of, tag, _, value in CHANGES if of == id}
+        expected = {tag: value for tag, value in {**old, **new}.items() if value is not None}
+        assert {**(server.database.get(id) or {}), "mod": None} == {**expected, "mod": None}
+
+
+def test_what_another_has_committed_meanwhile_is_not_overwritten(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        first, second = (session.read("site").assign(dis=dis) for dis in ("one", "two"))
+        third = first.assign(mod=None)
+        session.commit(first)
+        with pytest.raises(hsframe.MetadataError, match=r"@s .* was changed on the server since the frame was read"):
+            session.commit(third)
+        # Without a mod in the frame nothing but the server can tell, and between the read and the commit.
+        mod = server.database.get("s")["mod"]  # type: ignore[index]
+        row = {"id": Ref("s"), "mod": mod - timedelta(seconds=1), "dis": "two"}
+        with pytest.raises(hsframe.CallError, match=r"s: .* != .*") as refused:
+            session.call("commit", Grid.from_rows({"commit": "update"}, list(row), [row]))
+        assert refused.value.err_type == "ConcurrentChangeErr"
+        again = session.read("site").assign(dis="three")
+        assert session.commit(again)["new"].tolist() == ["three"]
+        assert server.database.get("s")["mod"] > mod  # type: ignore[index]
+        assert second["dis"].tolist() == ["two"]
+
+
+def test_records_are_added_and_removed_only_where_it_is_said(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = session.read("point")
+        more = pd.concat(
+            [df, pd.DataFrame([{"id": None, "dis": "new", "point": True, "siteRef": "s", "kind": "Bool"}])]
+        )
+        with pytest.raises(hsframe.MetadataError, match="row 2 of the frame has no id; add=True"):
+            session.commit(more)
+        with pytest.raises(hsframe.MetadataError, match="remove= names @nope, which the server does not have"):
+            session.commit(df, remove="nope")
+        report = session.commit(more, add=True, remove=["@q"])
+        assert set(report["status"]) == {"added", "removed"}
+        assert report[report.status == "removed"][["id", "tag"]].values.tolist() == [["q", ""]]
+        points = session.read("point").set_index("dis")
+        assert points.index.tolist() == ["kW", "new"]
+        assert points.loc["new", "siteRef"] == "s"
+
+
+def test_what_was_sent_before_a_refusal_is_in_the_report(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = session.read("point").assign(tz="Nowhere")
+        new = pd.DataFrame([{"id": "new", "dis": "new", "site": True}])
+        with pytest.raises(hsframe.CallError, match="Nowhere") as refused:
+            session.commit(pd.concat([df, new]), add=True)
+        assert refused.value.report.set_index("id")["status"].to_dict() == {
+            "new": "added",
+            "p": "not sent",
+            "q": "not sent",
+        }
+        assert server.database.get("p") == RECORDS[1]
+
+
+@pytest.mark.parametrize("role", ["operator", "viewer"])
+def test_who_may_not_and_servers_that_cannot_say_so(role: Any) -> None:
+    server = running_server(Database(RECORDS), {"ann": "pw"}, roles={"ann": role})
+    with server as running, hsframe.connect(running.uri, "ann", "pw") as session:
+        df = session.read("site").assign(dis="x")
+        for dry_run in (True, False):
+            with pytest.raises(hsframe.MetadataError, match="lists no op 'commit' for this user; SkySpark, Haxall"):
+                session.commit(df, dry_run=dry_run)
+        with pytest.raises(hsframe.CallError, match="commit needs the role admin"):
+            session.call("commit", Grid({"commit": "add"}, ["dis"], [["x"]]))
+        with pytest.raises(hsframe.MetadataError, match="a row a record and a column 'id'"):
+            session.commit(df[["dis"]])
+
+
+def frame_and_records(grid: Grid) -> tuple[pd.DataFrame, dict[str, Any]]:
+    return entity_frame(grid), {row["id"].val: dict(row) for row in grid}  # type: ignore[union-attr]
+
+
+TAGS = st.dictionaries(
+    st.sampled_from("abcde"), strategies.kinds().filter(lambda value: value is not REMOVE), max_size=5
+)
+
+
+@given(st.lists(TAGS, max_size=5))
+def test_a_frame_that_was_not_edited_changes_nothing(rows: list[dict[str, Any]]) -> None:
+    """Whatever kinds stand in a column, and whatever the frame of all makes of them."""
+    records = [{"id": Ref(f"r{number}"), **row} for number, row in enumerate(rows)]
+    df, there = frame_and_records(Grid.from_rows({}, ["id", *"abcde"], records))
+    assert record_changes(df, there, False) == []
+
+
+def test_an_hour_and_its_repeat_are_two(server: RunningServer) -> None:
+    first = pd.Timestamp("2026-11-01T05:30Z").tz_convert("America/New_York")
+    grid = Grid.from_rows({}, ["id", "at"], [{"id": Ref("a"), "at": first.to_pydatetime()}])
+    df, there = frame_and_records(grid)
+    (change,) = record_changes(df.assign(at=df["at"] + pd.Timedelta("1h")), there, False)
+    assert change.tags["at"][1].utcoffset() == timedelta(hours=-5)  # type: ignore[union-attr]
+    assert not record_changes(df.assign(x=NA), there, False)
+
+
+# As Haxall of August 2026 was asked and has answered.
+RECORD = 'ver:"3.0"\nid,tmpV5,dis,mod\n@329a017c-005a9ed2 "tmp v5",M,"tmp v5",2026-11-25T20:28:44.816Z\n'
+ASKED = 'ver:"3.0" commit:"update"\nid,mod,dis\n@329a017c-005a9ed2,2026-11-25T20:28:44.816Z UTC,"tmp v5 é"\n'
+CHANGED = RECORD.replace('"tmp v5"', '"tmp v5 é"').replace("816Z", "817Z")
+OPS = 'ver:"3.0"\ndef,doc,is,lib\n^op:commit,"Commit one or more diffs to the Folio database",[^op],^lib:hx\n'
+CONFLICT = "329a017c-005a9ed2: 2026-11-25T20:28:44.817Z UTC != 2026-01-01T00:00:00Z UTC"
+REFUSED = f'ver:"3.0" err dis:"{CONFLICT}" errTrace:"folio::ConcurrentChangeErr: {CONFLICT}"\nempty\n'
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_as_haxall_was_asked_and_has_answered(refuses: bool) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append((await request.read()).decode())
+        answers = {"ops": OPS, "read": RECORD, "commit": REFUSED if refuses else CHANGED}
+        return web.Response(text=answers[request.match_info["op"]], content_type="text/zinc")
+
+    app = web.Application()
+    app.router.add_route("*", "/api/{op}", handle)
+    with on_thread(lambda: listening(app)) as uri, hsframe.connect(uri) as session:
+        df = session.read("tmpV5").assign(dis="tmp v5 é")
+        if refuses:
+            with pytest.raises(hsframe.CallError, match="817Z UTC != 2026-01-01") as refused:
+                session.commit(df)
+            assert refused.value.report["status"].tolist() == ["not sent"]
+        else:
+            assert session.commit(df)["status"].tolist() == ["changed"]
+    assert asked[-1] == ASKED
+
+
+def test_a_served_folder_keeps_what_is_committed(tmp_path: Path) -> None:
+    ts = pd.date_range("2026-11-01", periods=3, freq="1h", tz="UTC", name="ts")
+    write_parquet(
+        pd.DataFrame({"a": pd.array([1.0, 2, 3], dtype="unit[kW]"), "b": [1.0, 2, 3]}, index=ts), tmp_path / "f.parquet"
+    )
+    with running_server(parquet_folder(tmp_path), {}) as server, hsframe.connect(server.uri) as session:
+        points = session.read("point")
+        session.his_write(session.his_read(points.iloc[:1], "2026-11-01") * 2)
+        changed = points.assign(dis=["A", "B"], unit=["MW", None], ahu=[False, True])
+        session.commit(changed, remove=points.id[1])
+    for _ in range(2):
+        with running_server(parquet_folder(tmp_path), {}) as server, hsframe.connect(server.uri) as session:
+            (row,) = session.read("point").to_dict("records")
+            assert (row["dis"], row["unit"]) == ("A", "MW")
+            assert session.his_read("point", "2026-11-01")["A"].hs.magnitude().tolist() == [2, 4, 6]
+            assert session.commit(session.read("point or site or equip")).empty
+    write_parquet(pd.DataFrame({"a": ["x", "y", "z"]}, index=ts), tmp_path / "f.parquet")
+    with pytest.raises(hsframe.MetadataError, match=rf"{FILE} has the record @file-f-a of the kind Number, and in the"):
+        parquet_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ('ver:"3.0" commit:"foo"\ndis\n"x"\n', "Unknown commit mode: foo"),
+        ('ver:"3.0"\ndis\n"x"\n', "Unknown commit mode: None"),
+        ('ver:"3.0" commit:"add"\nid\n@s\n', "there is a record @s already"),
+        ('ver:"3.0" commit:"update"\nid,dis\n@s,"x"\n@s,"y"\n', "@s has two rows"),
+        ('ver:"3.0" commit:"update"\nid,dis\n@nope,"x"\n', "there is no record @nope"),
+        ('ver:"3.0" commit:"update"\ndis\n"x"\n', "the id of row 0 is None"),
+        ('ver:"3.0" commit:"update"\nid,kind\n@p,"Str"\n', "has a history of kind Number"),
+        ('ver:"3.0" commit:"remove"\nid,mod\n@s,2026-11-25T20:28:44.816Z\n', "s: none != 2026-11-25"),
+    ],
+)
+def test_what_the_server_refuses_changes_nothing(server: RunningServer, request_: str, told: str) -> None:
+    async def main() -> None:
+        async with hsframe.AsyncSession(server.uri) as session:
+            with pytest.raises(hsframe.CallError, match=told):
+                await session.call("commit", decode(request_, "zinc"))
+
+    asyncio.run(main())
+    assert [dict(rec) for rec in server.database] == RECORDS
