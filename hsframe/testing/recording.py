@@ -2,7 +2,7 @@
 
 A file is JSON, a line each. The first has the version of the format, each other one a request and its answer::
 
-    {"hsframe": "0.1.0", "recording": 1}
+    {"hsframe": "VERSION", "recording": 1}
     {"op": "read", "method": "POST", "params": null, "accept": "text/zinc", "type": "text/zinc; charset=utf-8",
      "asked": "ver:...", "status": 200, "reason": "OK", "headers": {"Content-Type": "text/zinc"}, "answer": "ver:...",
      "whole": true, "login": false}
