@@ -379,9 +379,14 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
         return report(self._wide)
 
-    def plot(self, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
-        """One axis per unit, labelled, see :func:`hsframe.frame.plot.plot`."""
-        return plot(in_one_unit(self._wide, refuse=False), figsize=figsize, **kwargs)
+    def plot(
+        self, *, figsize: tuple[float, float] | None = None, episodes: pd.DataFrame | None = None, **kwargs: Any
+    ) -> Any:
+        """One axis per unit, labelled; `episodes` are shaded: see :func:`hsframe.frame.plot.plot`."""
+        from hsframe.intervals.conditions import windows_of
+
+        windows = None if episodes is None else windows_of(episodes)
+        return plot(in_one_unit(self._wide, refuse=False), figsize=figsize, episodes=windows, **kwargs)
 
     def to_grid(self) -> Grid:
         """The frame as one grid, see :func:`hsframe.frame.convert.frame_to_grid`."""

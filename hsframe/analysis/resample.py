@@ -94,6 +94,7 @@ def resample(
     (result,) = over_intervals(samples, range(len(samples.points)), settings, [grids], truth)
     reads = reads_of(result)
     label_as_before(result, samples, range(len(samples.points)))
+    result.index.name = samples.df.index.name
     catalog = points_of(samples.df)
     note_reads(result, {point.id: reads[str(label)] for label, point in catalog.items() if str(label) in reads})
     note_interval(result, Interval.of(interval, "start"))
@@ -195,6 +196,5 @@ def label_as_before(result: pd.DataFrame, samples: FrameSamples, places: Sequenc
     made = dict(zip(labels, points_of(result).values(), strict=True))
     if len(labels) == len(result.columns) and result.columns.nlevels == samples.df.columns.nlevels:
         result.columns = samples.df.columns[list(places)]
-    result.index.name = samples.df.index.name
     known = {label: catalog[label] for label in labels if label in catalog}
     attach(result, {label: replace(made[label], id=point.id, dis=point.dis) for label, point in known.items()})

@@ -8,12 +8,19 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError
+from hsframe.frame.histories import Instants
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _BOOL = "on / off"
 
 
-def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwargs: Any) -> Any:
+def plot(
+    df: pd.DataFrame,
+    *,
+    figsize: tuple[float, float] | None = None,
+    episodes: tuple[Instants, Instants] | None = None,
+    **kwargs: Any,
+) -> Any:
     """Draw the columns over the index, those of one unit on one axis that is labelled with it.
 
     Parameters
@@ -23,6 +30,9 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
         left out. The times on the axis are those of the index's zone.
     figsize : (float, float), optional
         Width and height in inches.
+    episodes : DataFrame, optional
+        Of ``df.hs.episodes(...)``, or another with zone-aware times in ``start`` and ``end``: these times are shaded.
+        (Here their starts and ends, as epoch microseconds.)
     **kwargs
         For ``Axes.plot``.
 
@@ -34,7 +44,8 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
     Raises
     ------
     MetadataError
-        matplotlib is not installed; no column can be drawn, or the rows are of several sites.
+        matplotlib is not installed; no column can be drawn, or the rows are of several sites; episodes beside rows
+        whose times are no instants.
     """
     try:
         from matplotlib import dates, pyplot
@@ -74,6 +85,16 @@ def plot(df: pd.DataFrame, *, figsize: tuple[float, float] | None = None, **kwar
             axis.set_yticks([0, 1], ["false", "true"])
         axis.legend(loc="best", fontsize="small")
         axis.grid(alpha=0.3)
+    if episodes is not None:
+        if zone is None:
+            raise MetadataError("where episodes are in rows whose times have no zone is not known: tz_localize them")
+        starts, ends = (dates.date2num(own_us.astype("M8[us]")) for own_us in episodes)  # type: ignore[no-untyped-call]
+        limits = axes[0].get_xlim()  # of the rows, in a picture of which those far away have no place
+        for axis in axes:
+            across = axis.get_xaxis_transform()
+            bars = list(zip(starts, ends - starts, strict=True))
+            axis.broken_barh(bars, (0, 1), transform=across, color="tab:red", alpha=0.15, zorder=0)
+        axes[0].set_xlim(limits)
     if zone is not None:
         locator: Any = dates.AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
         axes[-1].xaxis.set_major_locator(locator)

@@ -208,6 +208,8 @@ def test_what_a_mapping_names_is_joined_to_its_episodes(session: hsframe.Session
     fan = df.hs.episodes("@fan").iloc[::-1]
     found = fan.join(df.hs.over(fan, {"kW": "mean", "@sp": "min"}, min_coverage=0.1))
     assert found.columns.tolist() == [*fan.columns, "Kw", "Sp"]
+    assert found.index.equals(fan.index)
+    assert found.index.name == "episode"
     assert found["Kw"].tolist() == [pytest.approx(26 / 7), 1.0]  # of what is known: seven hours and two
     assert found["Sp"].tolist() == [60.0, 60.0]
     assert found[["Kw", "Sp"]].hs.units == {"Kw": "kW", "Sp": "°F"}
@@ -247,3 +249,26 @@ def test_means_while_something_holds(session: hsframe.Session) -> None:
     assert df.hs.resample("1D", "integral", where="@fan")["Fan"].tolist()[:1] == [17.0]
     with pytest.raises(MetadataError, match="one instant"):
         df.hs.resample("1D", where="@fan")
+
+
+def test_episodes_are_shaded_where_they_are() -> None:
+    """Over the hour that is skipped too, and those far from the rows do not widen the picture."""
+    pytest.importorskip("matplotlib")
+    from matplotlib import dates, pyplot
+
+    start_us = resolve("2026-03-08", "New_York").start_us
+    hours = np.arange(24)
+    fan = pd.array((hours > 1) & (hours < 5), dtype="boolean")
+    fan[12:] = pd.NA
+    df = frame(start_us + hours * HOUR_US, Fan=fan, P=pd.array(hours * 1.0, dtype="unit[kW]"))
+    far = pd.DataFrame({"start": df.index[:1] - pd.Timedelta("99D"), "end": df.index[:1] - pd.Timedelta("98D")})
+    plain, axes = df.hs.plot(), df.hs.plot(episodes=hsframe.concat([df.hs.episodes("Fan"), far], ignore_index=True))
+    for before, axis in zip(plain, axes, strict=True):
+        near, _ = (path.get_extents() for path in axis.collections[0].get_paths())
+        expected = dates.date2num((start_us + np.array([2, 5]) * HOUR_US).astype("M8[us]"))  # type: ignore[no-untyped-call]
+        assert [near.x0, near.x1] == pytest.approx(expected.tolist(), abs=1e-9)
+        assert axis.get_xlim() == before.get_xlim()
+    assert not df.hs.plot(episodes=far.iloc[:0])[0].collections[0].get_paths()
+    with pytest.raises(MetadataError, match="no zone"):
+        df.tz_localize(None).hs.plot(episodes=far)
+    pyplot.close("all")
