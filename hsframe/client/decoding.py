@@ -18,8 +18,8 @@ from hsframe.grid import Grid
 from hsframe.options import Limits
 from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import HttpAnswer, http_failure
+from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.request_grids import Op
-from hsframe.protocol.secret import KnownSecrets
 from hsframe.protocol.uris import uri_hint
 
 # Above this a body is decoded in a thread, so that the event loop goes on with other requests.

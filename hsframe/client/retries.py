@@ -29,8 +29,8 @@ from hsframe.client.request_log import LoggedRequest, log_wait
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError
+from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.request_grids import Op
-from hsframe.protocol.secret import KnownSecrets
 
 _T = TypeVar("_T")
 

@@ -29,8 +29,9 @@ from hsframe.protocol.http import (
     NotConnectedError,
     TruncatedBodyError,
 )
+from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.proxies import Proxy
-from hsframe.protocol.secret import HiddenStr, KnownSecrets
+from hsframe.protocol.secret import HiddenStr
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 1 << 18

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, in_short
+from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.proxies import Proxy
-from hsframe.protocol.secret import KnownSecrets
 from hsframe.protocol.uris import uri_hint
 
 _GIVE_LOGIN: Final = "give a user name and a password, or a token"

@@ -22,8 +22,9 @@ from hsframe.client import Client
 from hsframe.client.tls import TLSConfig
 from hsframe.errors import HsFrameError, MetadataError, SpanError
 from hsframe.grid import Grid
+from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.scram import b64url_encode
-from hsframe.protocol.secret import HiddenSetting, HiddenStr, KnownSecrets, Secret
+from hsframe.protocol.secret import HiddenSetting, HiddenStr, Secret
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 TOKEN, API_KEY, PROXY_PASSWORD, KEY_PASSWORD = "g1ven-t0ken", "ap1-k3y", "pr0xy-pw", "k3y-pw"

@@ -14,8 +14,9 @@ import pytest
 
 import hsframe
 from hsframe.errors import CallError, HsFrameError, SpanError
+from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.scram import MAX_ITERATIONS
-from hsframe.protocol.secret import KnownSecrets, Secret
+from hsframe.protocol.secret import Secret
 from hsframe.spans import resolve
 from tests.protocol.test_secrets import ENCODINGS, ESCAPES
 

