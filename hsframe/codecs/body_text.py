@@ -35,9 +35,16 @@ def too_deep(limits: Limits) -> TooDeep:
 GRID_BYTES: Final = 2_000
 # The first byte of a character that has four.
 _WIDEST: Final = re.compile(rb"[\xf0-\xff]")
-# The memory of what each of these may begin: an object, a list, one more item, one more key; an object that is a scalar
-# value becomes that, which takes less.
-_WEIGHTS: Final = {"{": 192, "[": 72, ",": 56, ":": 48, '{"_kind"': -184}
+# The memory of what each of these may begin: an object, a list, one more item, one more key or a typed text.
+_WEIGHTS: Final = {"{": 200, "[": 104, ",": 104, ":": 48}
+#: An object that is a scalar value becomes that, and takes so much less.
+SCALAR_BYTES: Final = 192
+# An object of many keys has a place for each in two tables, and a key of its own.
+_MANY_KEYS: Final = re.compile(r"(?<![^{}])[^{}]{20000,}+")
+_KEY_BYTES: Final = 200
+# Some texts of JSON and what is between them: brackets in a text begin nothing, the colon after its type counts.
+_SOME_TEXTS: Final = re.compile(r'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?+[^"]*+){0,2000}+', re.DOTALL)
+_TEXT: Final = re.compile(r'"(?:[a-z\-](:))?[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 _BEFORE, _AFTER = 24, 24
 _MANY_CHARS: Final = 4_000
 # Some escapes and the text around them; it does not end between the two surrogates of a character.
@@ -50,11 +57,23 @@ def text_bytes(body: bytes) -> int:
     return len(body) * (1 if body.isascii() else 4 if _WIDEST.search(body) else 2)
 
 
-def check_objects(text: str, source: str, limits: Limits, *, line: int = 0) -> None:
-    """Refuse a text whose values would take too much memory, before any is made; `line` is what a line end may mean."""
-    weights = (*_WEIGHTS.items(), ("\n", line))
-    weight = sum(text.count(mark) * size for mark, size in weights if size)
-    limits.check_memory(2 * sys.getsizeof(text) + weight, source)
+def check_objects(text: str, source: str, limits: Limits) -> int:
+    """The memory that the values of a text of JSON take at most; CodecError before any is made, if it is too much."""
+    own = 2 * sys.getsizeof(text) - SCALAR_BYTES * text.count('{"_kind"')
+    weight = own + _weight(text) + _KEY_BYTES * sum(part[0].count(":") for part in _MANY_KEYS.finditer(text))
+    try:
+        limits.check_memory(weight, source)
+    except CodecError:
+        weight = own
+        for part in _SOME_TEXTS.finditer(text):
+            marks = _TEXT.sub(lambda one: one[1] or "", part[0])
+            weight += _weight(marks) + (0 if "{" in marks or "}" in marks else _KEY_BYTES * marks.count(":"))
+        limits.check_memory(weight, source)
+    return weight
+
+
+def _weight(text: str) -> int:
+    return sum(text.count(mark) * size for mark, size in _WEIGHTS.items())
 
 
 def text_of(body: bytes | str, source: str) -> str:

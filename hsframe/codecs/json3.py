@@ -152,6 +152,9 @@ class Json3(JsonCodec):
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
         return self.read_grid(value, depth + 1) if _is_grid(value) else self.read_tags(value, depth + 1)
 
+    def is_dict(self, value: Mapping[str, Any]) -> bool:
+        return not _is_grid(value)
+
     def read_body(self, value: dict[str, Any]) -> Grid:
         return self.read_grid(value, 0) if "cols" in value else self.read_row(value)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, load_json, plain_number
+from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, plain_number
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
 from hsframe.grid import Col, Grid
@@ -156,7 +156,7 @@ class Json4(JsonCodec):
 
     source = _SOURCE
     example = '{"_kind": "grid", ...}'
-    # What :meth:`_leaf` makes.
+    # What :meth:`leaf` makes.
     ready = frozenset({bool, type(MARKER), Ref, Number, datetime, Uri, date})
     grid_mark = {"_kind": "grid"}  # noqa: RUF012 - nobody changes it
     scalars = {  # noqa: RUF012
@@ -183,11 +183,7 @@ class Json4(JsonCodec):
         # A column of instants repeats itself, and their values are immutable.
         self._instants: dict[tuple[str, str], datetime] = {}
 
-    def load(self, body: bytes | str) -> Any:
-        """What ``json.loads`` gives, but most objects that are scalar values are replaced by these values."""
-        return load_json(body, _SOURCE, self.limits, leaf_of=self._leaf)
-
-    def _leaf(self, value: dict[str, Any]) -> Any:
+    def leaf(self, value: dict[str, Any]) -> Any:
         """The value of an object, made while the JSON is read.
 
         Only where it is valid: everything else stays an object, and :meth:`read`, which knows the path, refuses it.
@@ -222,12 +218,16 @@ class Json4(JsonCodec):
             raise Misfit("no such kind", "one of " + ", ".join(_KINDS.values()), kind).at("._kind")
         return read(value)
 
-    def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def is_dict(self, value: Mapping[str, Any]) -> bool:
+        return bool(_kind_of(value) == "dict")
+
+    def read_tags(self, tags: dict[str, Any], depth: int) -> dict[str, Any]:
         """The tags of an object, also of the meta of a grid or a column, which may say that it is a dict."""
         kind = _kind_of(tags)
         if kind != "dict":
             raise Misfit("these are tags, and no value of another kind", '"_kind": "dict", or none', kind).at("._kind")
-        return super().read_tags({name: value for name, value in tags.items() if name != "_kind"}, depth)
+        tags.pop("_kind", None)
+        return super().read_tags(tags, depth)
 
     def read_body(self, value: dict[str, Any]) -> Grid:
         kind = _kind_of(value) if "_kind" in value else "grid" if "cols" in value else "dict"

@@ -11,13 +11,14 @@ import itertools
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from hsframe.codecs.body_text import (
     GRID_BYTES,
+    SCALAR_BYTES,
     check_objects,
     error_at,
     escape_parts,
@@ -44,6 +45,7 @@ scan_json = json.JSONDecoder().raw_decode
 _NO_VALUE: Final = object()
 # Where fewer cells than one of so many have a value, the values are put into their columns one by one.
 _SPARSE: Final = 8
+_CELL_BYTES: Final = 8
 _T = TypeVar("_T")
 
 
@@ -87,6 +89,7 @@ class JsonCodec(ValueWriter[Any]):
     def __init__(self, limits: Limits = Limits()) -> None:
         self.limits = limits
         self._cells_read = 0
+        self._bytes = 0  # of memory, without the columns
 
     # ---- what differs between the versions
 
@@ -96,6 +99,10 @@ class JsonCodec(ValueWriter[Any]):
     @abc.abstractmethod
     def read_object(self, value: dict[str, Any], depth: int) -> Any:
         """The value of an object at a depth."""
+
+    @abc.abstractmethod
+    def is_dict(self, value: Mapping[str, Any]) -> bool:
+        """Whether an object is a dict, and no grid nor another value."""
 
     @abc.abstractmethod
     def read_body(self, value: dict[str, Any]) -> Grid:
@@ -121,7 +128,35 @@ class JsonCodec(ValueWriter[Any]):
         return self.grid_from(self.load(body))
 
     def load(self, body: bytes | str) -> Any:
-        return load_json(body, self.source, self.limits)
+        """The lists and dicts of a JSON text.
+
+        What :meth:`leaf` makes of an object takes its place as soon as it is read: it saves keeping a million objects
+        that are one value each.
+
+        CodecError, with line and column, where the text is not JSON (Python's ``NaN`` and ``Infinity`` are not), or
+        where an object has a key twice: one of the values would be lost. Or where the text would take too much memory:
+        the library makes all its objects before any of them can be looked at.
+        """
+        text = text_of(body, self.source)
+        self._bytes = check_objects(text, self.source, self.limits)
+        return load_json(text, self.source, self.limits, self._object)
+
+    def leaf(self, value: dict[str, Any]) -> Any:
+        """The scalar value that an object is, where the version has such objects; else the object."""
+        return value
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> Any:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = Counter(names).most_common(1)[0][0]
+            problem = f"{twice!r} stands twice in one object"
+            raise CodecError(problem, snippet=json.dumps(names)[:60], expected="each key once", source=self.source)
+        leaf = self.leaf(value)
+        if leaf is value and "_kind" in value:  # which was counted as a scalar value
+            self._bytes += SCALAR_BYTES
+            self.limits.check_memory(self._bytes, self.source)
+        return leaf
 
     def grid_from(self, value: Any) -> Grid:
         """The grid of what ``json.loads`` gives; see :meth:`decode`."""
@@ -136,16 +171,29 @@ class JsonCodec(ValueWriter[Any]):
 
     def _grid_of_list(self, values: list[Any]) -> Grid:
         """The grid that the reference server makes of a list: of records a row each, of grids a column of them."""
+        if values and all(isinstance(value, dict) and self.is_dict(value) for value in values):
+            return self._grid_of_records(values)
         items = self._items(values, -1)
         if len(items) == 1 and isinstance(items[0], Grid):
             return items[0]
         if items and all(isinstance(item, Grid) for item in items):
             return Grid({}, ["val"], [items])
-        if not items or not all(isinstance(item, dict) for item in items):
-            raise Misfit("the body is not an object, nor a list of records or grids", self.example)
-        names = dict.fromkeys(name for item in items for name in item)
-        self._count(names, len(items))
-        return Grid.from_rows({}, list(names), items)
+        raise Misfit("the body is not an object, nor a list of records or grids", self.example)
+
+    def _grid_of_records(self, rows: list[dict[str, Any]]) -> Grid:
+        """Column by column: a second dict of each record would take as much memory as the first."""
+        first: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            row.pop("_kind", None)  # it is a dict
+            for name in row:
+                first.setdefault(name, index)
+        self._count(first, len(rows))
+        try:
+            names = [fitting(NAME, name, f".rows[{index}]") for name, index in first.items()]
+            return Grid({}, names, self._columns(names, rows, 0))
+        except Misfit as misfit:
+            misfit.parts[-1] = misfit.parts[-1].removeprefix(".rows")
+            raise
 
     def cells_from(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
         """The values of many texts of one cell each, column by column.
@@ -192,20 +240,22 @@ class JsonCodec(ValueWriter[Any]):
         self.limits.check("columns", len(columns), self.source)
         self._cells_read += len(columns) * rows
         self.limits.check("cells", self._cells_read, self.source)
+        self.limits.check_memory(self._bytes + _CELL_BYTES * self._cells_read, self.source)
 
-    def read_tags(self, tags: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def read_tags(self, tags: dict[str, Any], depth: int) -> dict[str, Any]:
+        """The values of tags, each in the place of what was read."""
         self._check_depth(depth)
-        values = {}
         for name, value in tags.items():
             fitting(NAME, name)
             try:
-                values[name] = self.read(value, depth)
+                tags[name] = self.read(value, depth)
             except Misfit as misfit:
                 raise misfit.at(f".{name}") from None
-        return values
+        return tags
 
-    def read_row(self, tags: Mapping[str, Any]) -> Grid:
+    def read_row(self, tags: dict[str, Any]) -> Grid:
         """A bare dict as a grid of one row: so nHaystack answers ``about``."""
+        self._count(tags, 1)
         values = self.read_tags(tags, 0)
         return Grid({}, list(values), [[value] for value in values.values()])
 
@@ -264,17 +314,17 @@ class JsonCodec(ValueWriter[Any]):
             columns.append(empty)
             if name in there:
                 columns[-1] = column = list(empty)
-                try:
-                    read = self._cells([*there[name].values()], name, depth)
-                except Misfit:
-                    read = self._cells([row.get(name) for row in rows], name, depth)  # which names the row
-                for index, value in zip(there[name], read, strict=True):
+                places = list(there[name])
+                read = self._cells([*there[name].values()], name, depth, places)
+                for index, value in zip(places, read, strict=True):
                     column[index] = value
         return columns
 
-    def _cells(self, cells: list[Any], name: str, depth: int) -> list[Any]:
+    def _cells(self, cells: list[Any], name: str, depth: int, places: Sequence[int] | None = None) -> list[Any]:
         read = self.read_cells(cells)
-        return _each(partial(self.read, depth=depth), cells, f".rows[{{}}].{name}") if read is None else read
+        if read is None:
+            return _each(partial(self.read, depth=depth), cells, f".rows[{{}}].{name}", places)
+        return read
 
     def encode(self, grid: Grid) -> bytes:
         """The grid as a text in UTF-8; plain ints and floats are written as numbers without unit.
@@ -307,15 +357,18 @@ class JsonCodec(ValueWriter[Any]):
         return items
 
 
-def _each(read: Callable[[Any], _T], values: Iterable[Any], path: str) -> list[_T]:
-    """What is read of each value; `path` is the path to one of them, with ``{}`` for its place."""
-    found: list[_T] = []
+def _each(read: Callable[[Any], Any], values: list[Any], path: str, places: Sequence[int] | None = None) -> list[Any]:
+    """The values, each replaced by what is read of it: together they would take twice the memory.
+
+    `path` is the path to one of them, with ``{}`` for its place.
+    """
+    place = 0
     try:
-        for value in values:
-            found.append(read(value))  # noqa: PERF401 - the length says which one was wrong
+        for place, value in enumerate(values):
+            values[place] = read(value)
     except Misfit as misfit:
-        raise misfit.at(path.format(len(found))) from None
-    return found
+        raise misfit.at(path.format(place if places is None else places[place])) from None
+    return values
 
 
 def fitting(rule: TextRule, text: str, at: str = "") -> str:
@@ -363,33 +416,12 @@ def json_value_length(body: bytes, at: int = 0) -> int | None:
         size *= 8
 
 
-def load_json(
-    body: bytes | str, source: str, limits: Limits, *, leaf_of: Callable[[dict[str, Any]], Any] | None = None
-) -> Any:
-    """The lists and dicts of a JSON text.
-
-    `leaf_of` is called with each object as soon as it is read, and what it returns replaces the object: it saves
-    keeping a million objects that are one value each.
-
-    CodecError, with line and column, where the text is not JSON (Python's ``NaN`` and ``Infinity`` are not), or where
-    an object has a key twice: one of the values would be lost. Or where the text would take too much memory: the
-    library makes all its objects before any of them can be looked at.
-    """
+def load_json(text: str, source: str, limits: Limits, object_of: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """What ``json.loads`` gives; `object_of` makes each object of its pairs."""
 
     def no_constant(name: str) -> NoReturn:
         raise CodecError(f"{name} is not JSON", expected=f'"{name}" in quotes, as a number', source=source)
 
-    def object_of(pairs: list[tuple[str, Any]]) -> Any:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = Counter(names).most_common(1)[0][0]
-            problem = f"{twice!r} stands twice in one object"
-            raise CodecError(problem, snippet=json.dumps(names)[:60], expected="each key once", source=source)
-        return value if leaf_of is None else leaf_of(value)
-
-    text = text_of(body, source)
-    check_objects(text, source, limits)
     if _SURROGATE_ESCAPE.search(text):
         parts = escape_parts(text)
         text = "".join(_ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], part) for part in parts)

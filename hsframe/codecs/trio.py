@@ -7,11 +7,12 @@ the order of columns that a record does not have, and for a record without tags;
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, Final
 
-from hsframe.codecs.body_text import check_objects, error_at, text_of, too_deep
+from hsframe.codecs.body_text import error_at, text_of, too_deep
 from hsframe.codecs.value_writer import to_bytes
-from hsframe.codecs.zinc import decode_zinc, parse_value
+from hsframe.codecs.zinc import ZincReader
 from hsframe.codecs.zinc_write import encode_zinc, write_value
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
@@ -44,13 +45,14 @@ def decode_trio(body: bytes | str, limits: Limits = Limits()) -> Grid:
     >>> [dict(row) for row in grid]
     [{'dis': 'Site 1', 'site': MARKER}, {'dis': 'Site 2', 'area': Number(50, 'ft²')}]
     """
-    return _Reader(text_of(body, _SOURCE), 0, limits).grid()
+    return _Reader(text_of(body, _SOURCE), 0, ZincReader(limits)).grid()
 
 
 class _Reader:
-    def __init__(self, text: str, depth: int, limits: Limits) -> None:
-        self.limits = limits
-        check_objects(text, _SOURCE, limits, line=_TAG_BYTES)
+    def __init__(self, text: str, depth: int, zinc: ZincReader) -> None:
+        self.zinc, self.limits = zinc, zinc.limits
+        zinc.beside += 2 * sys.getsizeof(text) + _TAG_BYTES * text.count("\n")
+        self.limits.check_memory(zinc.beside, _SOURCE)
         self.text = text.replace("\r\n", "\n")
         self.depth = depth
         self.lines = self.text.split("\n")
@@ -136,8 +138,8 @@ class _Reader:
         block = "\n".join(self.block())
         try:
             if name == "Zinc:":
-                return decode_zinc(block, self.limits) if block.startswith("ver:") else parse_value(block, self.limits)
-            rows = _Reader(block, self.depth + 1, self.limits).grid()
+                return self.zinc.whole_grid(block) if block.startswith("ver:") else self.zinc.whole_value(block)
+            rows = _Reader(block, self.depth + 1, self.zinc).grid()
         except CodecError as error:
             # The lines count in the whole text; the columns are left out, because the indent is gone.
             line = None if error.line is None else begin + 1 + error.line
@@ -146,7 +148,7 @@ class _Reader:
 
     def value(self, text: str, number: int, column: int) -> Any:
         try:
-            return _value(text, self.limits)
+            return _value(text, self.zinc)
         except CodecError as error:
             column += (error.column or 1) - 1
             raise self.error(number, column, error.problem, error.expected, error.limit) from None
@@ -156,13 +158,13 @@ class _Reader:
         return error_at(self.text, pos, problem, expected, _SOURCE, limit)
 
 
-def _value(text: str, limits: Limits = Limits()) -> Any:
+def _value(text: str, zinc: ZincReader) -> Any:
     if text in ("true", "false"):
         return text == "true"
     if text in ("M", "N"):  # texts, as Haxall reads them: the phase of a meter, the size of a valve
         return text
     try:
-        return parse_value(text, limits)
+        return zinc.whole_value(text)
     except CodecError:
         # A text without quotes: "Main Street", "2nd floor". What begins like nothing but Zinc is an error.
         if text[0] in _ZINC_FIRST or _CALL.match(text):
@@ -192,6 +194,7 @@ def _tag(name: str, value: Any) -> str:
     if "\n" in text:
         block = encode_zinc(value).decode().rstrip("\n") if isinstance(value, Grid) else text
         return f"{name}:Zinc:\n" + "".join(f"{_INDENT}{line}\n" for line in block.split("\n"))
-    if isinstance(value, str) and _SAFE.fullmatch(value) and value == value.rstrip(" ") and _value(value) == value:
+    is_safe = isinstance(value, str) and _SAFE.fullmatch(value) and value == value.rstrip(" ")
+    if is_safe and _value(value, ZincReader(Limits())) == value:
         return f"{name}:{value}\n"
     return f"{name}:{text}\n"

@@ -70,10 +70,7 @@ def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
     >>> grid[0]["id"], grid[0]["area"]
     (Ref('a', 'HQ'), Number(1200.5, 'm²'))
     """
-    reader = _Reader(text_of(body, _SOURCE), limits)
-    grid = reader.grid(0)
-    reader.end("the end of the grid")
-    return grid
+    return ZincReader(limits).whole_grid(body)
 
 
 def parse_value(text: str, limits: Limits = Limits()) -> Any:
@@ -84,11 +81,7 @@ def parse_value(text: str, limits: Limits = Limits()) -> Any:
     >>> parse_value("[72.5°F, @a]")
     [Number(72.5, '°F'), Ref('a')]
     """
-    reader = _Reader(text_of(text, _SOURCE), limits)
-    reader.skip_lines()
-    value = None if reader.at_end() else reader.value(0)
-    reader.end("the end of the value")
-    return value
+    return ZincReader(limits).whole_value(text)
 
 
 def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[list[Any]]:
@@ -99,9 +92,9 @@ def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[
     >>> cells_from_zinc([b"72\nM", b"[T]"])
     [[Number(72), MARKER], [[True]]]
     """
-    known = Cells()
+    reader = ZincReader(limits)
     return [
-        [parse_value(text, limits) if text[:1] in _OPENS else known[text] for text in texts.decode().split("\n")]
+        [reader.whole_value(text) if text[:1] in _OPENS else reader.cells[text] for text in texts.decode().split("\n")]
         for texts in joined
     ]
 
@@ -113,22 +106,41 @@ def value_length(text: bytes, limits: Limits) -> int:
     """
     if end := bracket_end(text):
         return end
-    reader = _Reader(text.decode(), limits)
+    reader = ZincReader(limits, text.decode())
     reader.value(0)
     return len(reader.text[: reader.pos].encode())
 
 
-class _Reader:
-    """A position in a text, and a method for each production of the grammar."""
+class ZincReader:
+    """A position in a text, and a method for each production of the grammar.
 
-    def __init__(self, text: str, limits: Limits = Limits()) -> None:
+    What it makes of several texts counts together, and so do the bytes of memory that are taken `beside` it.
+    """
+
+    def __init__(self, limits: Limits, text: str = "", *, beside: int = 0) -> None:
         self.text = text
         self.limits = limits
+        self.beside = beside
         self.cells_read = 0
         self.values_read = 0
         self.pos = 0
         self.cells = Cells()
         self.version = _VERSIONS[0]
+
+    def whole_grid(self, body: bytes | str) -> Grid:
+        """See :func:`decode_zinc`."""
+        self.text, self.pos, self.version = text_of(body, _SOURCE), 0, _VERSIONS[0]
+        grid = self.grid(0)
+        self.end("the end of the grid")
+        return grid
+
+    def whole_value(self, text: str) -> Any:
+        """See :func:`parse_value`."""
+        self.text, self.pos, self.version = text_of(text, _SOURCE), 0, _VERSIONS[0]
+        self.skip_lines()
+        value = None if self.at_end() else self.value(0)
+        self.end("the end of the value")
+        return value
 
     def error(self, problem: str, expected: str, pos: int | None = None) -> CodecError:
         return error_at(self.text, self.pos if pos is None else pos, problem, expected, _SOURCE)
@@ -171,7 +183,8 @@ class _Reader:
         self.cells_read += cells
         self.limits.check("cells", self.cells_read, _SOURCE)
         made = self.values_read + self.cells.made
-        self.limits.check_memory(len(self.text) + _CELL_BYTES * self.cells_read + _VALUE_BYTES * made, _SOURCE)
+        own = _CELL_BYTES * self.cells_read + _VALUE_BYTES * made
+        self.limits.check_memory(self.beside + len(self.text) + own, _SOURCE)
 
     # ---- <grid> := <gridMeta> <cols> [<row>]*
 
@@ -215,7 +228,8 @@ class _Reader:
         if name[0] in tags:
             raise self.error(f"the tag {name[0]} stands here twice", "each tag once")
         self.pos = name.end()
-        self.count_value()  # its key
+        self.count_value()  # its key and its place take as much as two values
+        self.count_value()
         self.skip()
         if not self.at(":"):
             self.pos, tags[name[0]] = name.end(), MARKER

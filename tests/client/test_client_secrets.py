@@ -446,7 +446,7 @@ def test_a_proof_is_a_secret_by_itself(serve: Any, fake: Any) -> None:
     async def main() -> None:
         async with serve(Telling()) as server, Client(server.uri, USER, PASSWORD) as client:
             # A proof may begin with a plus sign, which a form writes as a blank.
-            with pytest.raises(HsFrameError, match="proof ?<secret> or ?<secret> is wrong") as caught:
+            with pytest.raises(HsFrameError, match=r"proof ?<secret> or ?<secret> is wrong") as caught:
                 await client.about()
             text = shown(caught.value)
             assert not [proof for proof in told if proof in text]

@@ -23,6 +23,7 @@ from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.kinds import UNIT, Bin, Number, Uri, same
+from hsframe.options import Limits
 from hsframe.testing import strategies
 
 # A zone name that was damaged is a zone that is not known.
@@ -188,7 +189,7 @@ def walked(body: str) -> Grid | CodecError:
         def __missing__(self, text: str) -> Any:
             raise CodecError("look-ups are off")
 
-    reader = zinc._Reader(body)
+    reader = zinc.ZincReader(Limits(), body)
     reader.cells = NeverKnown()  # type: ignore[assignment]
     try:
         grid = reader.grid(0)

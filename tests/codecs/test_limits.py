@@ -111,7 +111,7 @@ def test_the_rows_of_zinc_are_counted_before_they_are_read(rows: str, monkeypatc
     body = f'ver:"3.0"\n{rows}'.encode()
     assert len(decode(body, "zinc", limits=Limits(cells=300_010))) >= 150_000
     for method in ("plain_rows", "row", "value"):
-        monkeypatch.setattr(zinc._Reader, method, lambda *_: pytest.fail("a row was read"))
+        monkeypatch.setattr(zinc.ZincReader, method, lambda *_: pytest.fail("a row was read"))
     with pytest.raises(CodecError, match="cells or more, and 200,000 are allowed"):
         decode_exact(body, "zinc", Limits(cells=200_000))
 
@@ -194,7 +194,7 @@ def test_lists_and_dicts_of_records_are_read_once(monkeypatch: Any) -> None:
     rows = [f"@a{number},[" + ",".join([item] * 1_000) + "]" for number in range(20)]
     body = "\n".join(['ver:"3.0"', "id,list", *rows, ""]).encode()
     exact = decode_exact(body, "zinc")
-    read = calls_of(monkeypatch, zinc._Reader, "value")
+    read = calls_of(monkeypatch, zinc.ZincReader, "value")
     assert try_records(body, "zinc") == exact
     values = 20 * (1 + 1_000 * 6)  # the list, and of each item the dict, two texts, a list and its two items
     assert len(read) <= values

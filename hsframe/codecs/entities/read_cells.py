@@ -42,7 +42,7 @@ _SAMPLE: Final = 48
 _LARGE_SAMPLE: Final = 256
 _FEW_ROWS: Final = 64
 # The memory of a value that is an object, with its text; of one in an Arrow array; of a cell while its column is made.
-_OBJECT_BYTES, _ARROW_BYTES, _MAKING_BYTES = 240, 32, 80
+_OBJECT_BYTES, _ARROW_BYTES, _MAKING_BYTES = 300, 32, 80
 _MOST_CONSTANT: Final = 256
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
 # Each has three groups: the text before the value, the text after it, and the zone or the unit in that.
