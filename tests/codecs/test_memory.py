@@ -54,6 +54,7 @@ BODIES = {
     "lists": ("json3", GRID3 + '{"a":[', "[1]", ",", "]}]}"),
     "dicts": ("json4", GRID4 + '{"a":[', '{"a":1}', ",", "]}]}"),
     "Refs": ("json3", GRID3 + '{"a":[', '"r:#"', ",", "]}]}"),
+    "units": ("json4", GRID4, '{"a":{"_kind":"number","val":1,"unit":"u#"}}', ",", "]}"),
     "tags of a dict": ("json4", GRID4 + '{"a":{', '"a#":1', ",", "}}]}"),
     "tags of a column": ("json3", '{"meta":{"ver":"3.0"},"cols":[{"name":"a",', '"a#":1', ",", '}],"rows":[]}'),
     "tags of a grid of Zinc": ("zinc", 'ver:"3.0" ', "a#", " ", "\na\n1\n"),

@@ -146,7 +146,7 @@ class CellReader:
                 return _Plan(part.rows, self._joined(texts), len(texts), self._codes(part.rows, codes))
         column = self.typed_column(part)
         if column is not None:
-            self._bytes += _ARROW_BYTES * count
+            self._bytes += (_OBJECT_BYTES if isinstance(column, list) else _ARROW_BYTES) * count
             return column
         self._bytes += _OBJECT_BYTES * count
         self.body.limits.check_memory(self._bytes, "records")
