@@ -11,7 +11,9 @@ import pandas as pd
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.resample import label_as_before, over_intervals
 from hsframe.durations import Duration, duration_us
+from hsframe.errors import MetadataError
 from hsframe.frame.per_point import per_point
+from hsframe.frame.points import listed_columns
 from hsframe.frame.trend import time_index
 from hsframe.intervals.conditions import windows_of
 from hsframe.intervals.regular import Intervals
@@ -28,7 +30,8 @@ def episodes(
     says it (``hisMode`` ``"cov"``), else it is on the line between two samples and crosses a limit in between. A row of
     a mask holds until the next one, but no longer than the samples of any point of the frame do (``max_gap`` of
     ``docs/intervals.md``); a row of intervals (``df.hs.interval``) for its interval. What is not known ends an episode:
-    NA, a missing value, or a gap that is too long.
+    NA, a missing value, or a gap that is too long. What holds does so to the end of the span that was read; in other
+    frames to the last row, so what begins there has no length and is none.
 
     Parameters
     ----------
@@ -128,6 +131,8 @@ def over(
     labels = [str(label) for label in samples.df.columns]
     given = per_point(agg, samples.known, labels, "agg")
     places = [place for place, one in enumerate(given) if one is not None]
+    if not places:
+        raise MetadataError(f"agg={agg!r} names no column; the columns are {listed_columns(samples.df)}")
     aggs = {labels[place]: given[place] for place in places}
     settings = IntervalSettings("1D", aggs, max_gap, min_coverage)
     layers, grids, rows = _layers(windows) or [[]], [], []  # without any the columns are there all the same

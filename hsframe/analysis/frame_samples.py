@@ -128,7 +128,7 @@ class FrameSamples:
         return truth.clip(min(int(one.ts_us[0]) for one in histories if len(one.ts_us)), until_us)
 
     def _place_of(self, name: str) -> int:
-        found = per_point({name: True}, self.known, [str(label) for label in self.df.columns], "the condition")
+        found = per_point({name: True}, self.known, [str(label) for label in self.df.columns], "condition")
         places = [place for place, named in enumerate(found) if named]
         if len(places) > 1:
             raise MetadataError(f"{name!r} names {len(places)} columns; name one by its label or id")
@@ -136,7 +136,7 @@ class FrameSamples:
 
     def _truth_of_mask(self, mask: pd.Series[Any]) -> Truth:
         if mask.dtype.kind != "b":
-            raise MetadataError(f"a condition as a Series must be bool or boolean; got {mask.dtype}")
+            raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
         rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
         rows.attrs = self._given.attrs if mask.index.equals(self._given.index) else mask.attrs
         own = FrameSamples(rows)
@@ -144,7 +144,8 @@ class FrameSamples:
         reads = [one for one in self._reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
         read = replace(reads[0], missing=None) if reads else _NOTHING
         histories, until_us = own.column(0, na=True, read=read)
-        rules = [rule_of_time(self.sampling(place)) for place, point in enumerate(self.points) if point.his]
+        known = points_of(self.df)
+        rules = [rule_of_time(self.sampling(n)) for n, label in enumerate(self.df.columns) if label in known]
         gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
         until_us = max(until_us, self.end_us)
         truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)

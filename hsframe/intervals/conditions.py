@@ -45,7 +45,7 @@ def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
     if not isinstance(condition, tuple) or len(condition) != 3 or not isinstance(condition[0], str | Ref):
         raise MetadataError(
             f"{condition!r} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and "
-            "a value, as ('@oat', '>', hsframe.Number(65, '°F'))"
+            "a value, as ('@oat', '>', hsframe.Number(65, '°F')); of a frame also a Series of bool"
         )
     check_choice("the operator of a condition", condition[1], get_args(Operator))
     return condition
@@ -59,7 +59,7 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
     _, sign, wanted = parse_condition(condition)
     (track,) = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
     point, (array, kind) = track.point, values_of(track)
-    if isinstance(wanted, bool | str) != (kind in ("Bool", "Str")) or isinstance(wanted, str) != (kind == "Str"):
+    if kind != ("Str" if isinstance(wanted, str) else "Bool" if isinstance(wanted, bool | np.bool_) else "Number"):
         raise MetadataError(f"{condition!r} compares {wanted!r} with {point}, whose values are {kind}; {_advice(kind)}")
     compare, known = _OPERATORS[sign], ~np.asarray(pd.isna(array), dtype=bool)
     if kind == "Str":

@@ -115,8 +115,23 @@ def test_conditions_go_by_the_kind_of_the_point(session: hsframe.Session) -> Non
     assert windows(df.hs.episodes(mask)) == [(6, 16), (20, 24)]
     with pytest.raises(UnitError, match=r"compares with °F, and @Kw is in kW"):
         df.hs.episodes(("@kw", ">", Number(2, "°F")))
-    with pytest.raises(MetadataError, match=r"the condition= names '@km'.*did you mean '@kw'"):
+    with pytest.raises(MetadataError, match=r"condition= names '@km'.*did you mean '@kw'"):
         df.hs.episodes(("@km", ">", 2))
+    with pytest.raises(MetadataError, match=r"object; take mask.astype\('boolean'\)"):
+        df.hs.episodes(df["Fan"].astype(object))
+    with pytest.raises(MetadataError, match="of a frame also a Series of bool"):
+        df.hs.episodes(df["Fan"].to_numpy())
+    with pytest.raises(MetadataError, match="names no column; the columns are 'Kw', "):
+        df.hs.over(fan, {})
+    assert df.hs.episodes(("@fan", "==", np.True_)).equals(fan)
+
+
+def test_a_mask_is_known_for_as_long_as_its_points_are() -> None:
+    """A Number of which the record says nothing is on a line for three hours; what is no point holds on."""
+    df = frame(FIRST_US + np.array([0, 1, 9, 10]) * HOUR_US, P=np.array([1.0, 2, 2, 1]))
+    assert windows(df.hs.episodes(df["P"] > 1)) == [(1, 10)]
+    attach(df, {"P": Point("p", "P", None, "New_York", "Number")})
+    assert windows(df.hs.episodes(df["P"] > 1)) == [(1, 4), (9, 10)]
 
 
 def test_a_missing_value_is_na_unless_the_read_had_none(session: hsframe.Session) -> None:
