@@ -130,7 +130,7 @@ def over(
     samples, windows = FrameSamples(df), windows_of(episodes)
     labels = [str(label) for label in samples.df.columns]
     given = per_point(agg, samples.known, labels, "agg")
-    places = [place for place, one in enumerate(given) if one is not None]
+    places = [place for place in samples.places if given[place] is not None]
     if not places:
         raise MetadataError(f"agg={agg!r} names no column; the columns are {listed_columns(samples.df)}")
     aggs = {labels[place]: given[place] for place in places}

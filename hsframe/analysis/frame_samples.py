@@ -8,7 +8,6 @@ is known. Rows of intervals (``df.hs.interval``) hold for theirs.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow as pa
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, ZoneError
-from hsframe.frame.flags import flag_label
+from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.per_point import per_point
@@ -29,8 +28,10 @@ from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
+from hsframe.intervals.samples import Mask
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import NA, Ref
+from hsframe.spans import from_epoch_us
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone
 
@@ -79,6 +80,11 @@ class FrameSamples:
         ]
 
     @property
+    def places(self) -> list[int]:
+        """The places of the columns of points; those of ``na="flag"`` say why values are missing."""
+        return [place for place, dtype in enumerate(self.df.dtypes) if dtype != FLAG_DTYPE]
+
+    @property
     def zones(self) -> list[str]:
         """The zones of the columns, each once."""
         return list(dict.fromkeys(point.tz or "UTC" for point in self.points))
@@ -86,7 +92,7 @@ class FrameSamples:
     @property
     def end_us(self) -> int:
         """The last row, or the end of its interval."""
-        return int(self.ts_us[-1] if self.interval is None else self._row_ends_us[-1])
+        return int(self.ts_us[-1]) if self.interval is None else max(int(self._rows_of(tz)[1][-1]) for tz in self.zones)
 
     def sampling(self, place: int) -> PointSampling:
         """How a column is sampled: by its record, but rows of intervals hold, and those of pandas are as far apart."""
@@ -100,16 +106,15 @@ class FrameSamples:
                 return replace(sampling, interval_us=usual_us)
         return sampling
 
-    @cached_property
-    def _row_ends_us(self) -> Instants:
-        """The ends of the intervals that the rows stand for."""
+    def _rows_of(self, tz: str) -> tuple[Mask, Instants]:
+        """Which rows are the starts of intervals of a zone, beside which there may be others, and the end of each."""
         assert self.interval is not None
         step = parse_step(self.interval.length)
         if step.days >= 7:
-            step = replace(step, weekday=self.df.index[-1].day_of_week)
+            step = replace(step, weekday=from_epoch_us(int(self.ts_us[-1]), zone(tz)).weekday())
         first_us, last_us = int(self.ts_us[0] - self.interval.longest_us), int(self.ts_us[-1])
-        edges_us = intervals(first_us, last_us + 1, step, zone(haystack_name(self.tz))).edges_us
-        return edges_us[np.searchsorted(edges_us, self.ts_us, side="right")]
+        edges_us = intervals(first_us, last_us + 1, step, zone(tz)).edges_us
+        return np.isin(self.ts_us, edges_us), edges_us[np.searchsorted(edges_us, self.ts_us, side="right")]
 
     def truth(self, condition: Any) -> Truth:
         """When a condition holds: a mask, one on a column, or the windows of a frame of episodes.
@@ -140,6 +145,8 @@ class FrameSamples:
         rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
         rows.attrs = self._given.attrs if mask.index.equals(self._given.index) else mask.attrs
         own = FrameSamples(rows)
+        if len(self.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
+            own.points = [replace(own.points[0], tz=self.zones[0])]
         # A row holds to the end of the span that was read, which any of the columns may tell.
         reads = [one for one in self._reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
         read = replace(reads[0], missing=None) if reads else _NOTHING
@@ -156,13 +163,19 @@ class FrameSamples:
         column, point = self.df.iloc[:, place], self.points[place]
         read = read or self._reads.get(self.known[place].id, _NOTHING)
         is_there = column.notna().to_numpy(dtype=bool)
-        is_na = ~is_there & (self.interval is not None)
-        if na and read.missing != 0:
+        is_na = np.zeros(len(is_there), dtype=bool)
+        if self.interval is not None:
+            is_row, row_ends_us = self._rows_of(point.tz or "UTC")
+            is_na = ~is_there & is_row
+        elif na and read.missing != 0:
             flag = flag_label(self.df.columns[place])
             flags = self.df[flag] if flag in self.df.columns else None
             is_na |= ~is_there if flags is None else flags.isin(["NA", "NaN"]).to_numpy()
         ts_us = self.ts_us[is_there]
-        ends_us, until_us = self._ends_us(ts_us, read)
+        if self.interval is not None:
+            ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
+        else:
+            ends_us, until_us = self._ends_us(ts_us, read)
         unknown_us = np.append(self.ts_us[is_na], ends_us)
         until_us = max([until_us, *self.ts_us[is_na][-1:].tolist()])
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
@@ -170,8 +183,6 @@ class FrameSamples:
 
     def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
         """After which instants nothing is known until the next sample; and the last of them."""
-        if self.interval is not None:
-            return self._row_ends_us, int(self._row_ends_us[-1])
         if not len(ts_us):
             return ts_us, int(self.ts_us[-1])
         parts = [(part.known_from(own_us)[1] or 0, own_us) for part, own_us in read.parts(ts_us) if len(own_us)]

@@ -91,9 +91,9 @@ def resample(
         for tz in samples.zones
     }
     truth = None if where is None else samples.truth(where)
-    (result,) = over_intervals(samples, range(len(samples.points)), settings, [grids], truth)
+    (result,) = over_intervals(samples, samples.places, settings, [grids], truth)
     reads = reads_of(result)
-    label_as_before(result, samples, range(len(samples.points)))
+    label_as_before(result, samples, samples.places)
     result.index.name = samples.df.index.name
     catalog = points_of(samples.df)
     note_reads(result, {point.id: reads[str(label)] for label, point in catalog.items() if str(label) in reads})

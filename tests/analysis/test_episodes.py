@@ -181,6 +181,25 @@ def test_rows_of_days_and_weeks_hold_for_theirs() -> None:
             assert found["end"].tolist() == [df.index[-1] + pd.DateOffset(**length)]
 
 
+def test_days_of_two_zones_in_one_frame_are_those_of_each_point() -> None:
+    database = Database(tz="UTC")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "hisInterval": Number(1, "hr")}
+    for name, tz in (("ny", "New_York"), ("lon", "London")):
+        database.add({"id": Ref(name), "dis": name, "tz": tz, **tags})
+        values = np.where(np.arange(-60, 200) < 24, 1.0, 2.0)
+        database.set_history(name, FIRST_US + np.arange(-60, 200) * HOUR_US, values, values > 9)
+    with running_server(database) as running, hsframe.connect(running.uri, "demo", "demo") as session:
+        df = session.his_read(["@ny", "@lon"], "2026-10-30,2026-11-02", interval="1D", agg="max", tz="UTC")
+        alone = session.his_read("@ny", "2026-10-30,2026-11-02", interval="1D", agg="max", tz="UTC", header="id")
+    assert len(df) == 8  # a row for each midnight
+    assert windows(df.hs.episodes(("@ny", ">", 1))) == [(24, 97)]
+    assert windows(alone.hs.episodes(alone["ny"] > 1)) == [(24, 97)]
+    assert windows(df.hs.episodes(("@lon", ">", 1))) == [(20, 92)]
+    found = df.hs.over(df.hs.episodes(("@ny", ">", 0)), {"@ny": ["mean", "coverage"]}, min_coverage=0.1)
+    assert found["ny", "coverage"].tolist() == [1.0]
+    assert found["ny", "mean"].tolist() == [pytest.approx((24 * 1 + 73 * 2) / 97)]
+
+
 # What was then --------------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +235,13 @@ def test_windows_in_any_order_and_overlap_have_the_values_of_their_minutes(
         for agg in aggs:
             value = found["P", agg].iloc[row]
             assert math.isnan(value) if own[agg] is None else float(value) == pytest.approx(float(own[agg])), agg
+
+
+def test_columns_of_flags_are_left_out(session: hsframe.Session) -> None:
+    flagged, plain = (session.his_read(["@kw", "@fan"], DAY, na=na, boundary="both") for na in ("flag", "nan"))
+    fan = plain.hs.episodes("@fan")
+    pd.testing.assert_frame_equal(flagged.hs.over(fan, "mean"), plain.hs.over(fan, "mean"))
+    pd.testing.assert_frame_equal(flagged.hs.resample("1h", "avg"), plain.hs.resample("1h", "avg"))
 
 
 def test_what_a_mapping_names_is_joined_to_its_episodes(session: hsframe.Session) -> None:
