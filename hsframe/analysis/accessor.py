@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
+from hsframe.frame.again import Reading, read_again
 from hsframe.frame.in_units import in_one_unit, in_units, units_among
 from hsframe.frame.plot import plot
 from hsframe.frame.points import is_tidy, listed_columns
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hsframe.intervals.conditions import Condition, Where
     from hsframe.intervals.rules import Aggregations
     from hsframe.kinds import Number
+    from hsframe.spans import SpanLike
 
 _UNIT = "unit"
 # What pandas reads of a CSV file in place of a blank cell of the header.
@@ -410,6 +412,30 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         is in ``df.attrs``: of frames that pandas puts together it is that of the first.
         """
         return source_of(self._obj)
+
+    def again(self, span: SpanLike, *, session: Reading | None = None) -> pd.DataFrame:
+        """The same points in the same way over another span: ``df.hs.again("yesterday")``.
+
+        Parameters
+        ----------
+        span
+            As for ``his_read``.
+        session : Session or Archive, optional
+            The default one, which must be with the server or archive that the frame is from.
+
+        Returns
+        -------
+        DataFrame
+            Of the points that the frame has columns of, under the same labels, as ``his_read`` gives it with the
+            ``tz=``, ``interval=``, ``agg=`` and other settings of the read, which are in ``df.attrs``.
+
+        Raises
+        ------
+        MetadataError
+            The frame does not know how it was read, or a setting was a value that a frame does not keep, as a
+            condition with a Number; or the session is with another server.
+        """
+        return read_again(self._obj, span, session)
 
     def to_arrow(self) -> pa.Table:
         """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame.arrow.frame_to_arrow`."""

@@ -13,7 +13,7 @@ from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.reads import Read, reads_of, source_of
+from hsframe.frame.reads import Read, note_source, reads_of, source_of
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
@@ -163,7 +163,9 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
     columns = {name: pd.array([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items() if rows}
-    return pd.DataFrame(columns, index=df.columns.rename("point") if df.columns.nlevels == 1 else df.columns)
+    result = pd.DataFrame(columns, index=df.columns.rename("point") if df.columns.nlevels == 1 else df.columns)
+    note_source(result, source_of(df))
+    return result
 
 
 def _is_number(series: pd.Series[Any]) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
+from hsframe.frame.reads import source_text
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _BOOL = "on / off"
@@ -27,7 +28,8 @@ def plot(
     ----------
     df : DataFrame
         Numbers are drawn as lines, a gap where a value is missing; Bool as steps on an axis of their own; texts are
-        left out. The times on the axis are those of the index's zone.
+        left out. The times on the axis are those of the index's zone. What the frame was read from and when, where it
+        knows that, stands above.
     figsize : (float, float), optional
         Width and height in inches.
     episodes : DataFrame, optional
@@ -95,6 +97,7 @@ def plot(
             bars = list(zip(starts, ends - starts, strict=True))
             axis.broken_barh(bars, (0, 1), transform=across, color="tab:red", alpha=0.15, zorder=0)
         axes[0].set_xlim(limits)
+    axes[0].set_title(source_text(df), loc="right", fontsize="x-small", color="gray")
     if zone is not None:
         locator: Any = dates.AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
         axes[-1].xaxis.set_major_locator(locator)

@@ -263,11 +263,11 @@ class PointCatalog(_Frozen):
 
 
 def _compared(catalog: Mapping[str, Any]) -> dict[str, Any]:
-    """A catalog without what is of one read alone: its outcomes and source, what it dropped, and its span."""
+    """A catalog without what is of one read alone: outcomes, source and settings, what it dropped, and its span."""
     reads = catalog.get("reads")
     entries = reads.items() if isinstance(reads, Mapping) else ()
     aggs = {ident: one["aggs"] for ident, one in entries if isinstance(one, Mapping) and one.get("aggs")}
-    of_one = ("read", "differing", "reads", "source")
+    of_one = ("read", "differing", "reads", "source", "settings")
     return {key: value for key, value in catalog.items() if key not in of_one} | {"reads": aggs}
 
 

@@ -218,6 +218,14 @@ def source_of(df: pd.DataFrame) -> Mapping[str, Any] | None:
     return noted(df, _SOURCE)
 
 
+def source_text(df: pd.DataFrame) -> str:
+    """What a frame was read from and when, in words for people; empty where that is not known."""
+    if (known := source_of(df)) is None:
+        return ""
+    version = "" if known["version"] is None else f", version {known['version']}"
+    return f"{known['kind']} {known['uri']}{version}, read {known['at'][:16].replace('T', ' ')} UTC"
+
+
 def united_source(frames: Iterable[pd.DataFrame]) -> Mapping[str, Any] | None:
     """What some frames together were read from; None where it was not one server, or one version of an archive."""
     entries = [source_of(df) or {} for df in frames]

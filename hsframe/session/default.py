@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, overload
 
 from hsframe.errors import MetadataError
+from hsframe.frame.again import SESSIONS
 from hsframe.frame.his_grids import frame_columns, his_grids
 from hsframe.session.asking import asked_password
 from hsframe.session.base import SessionSettings
@@ -111,6 +112,9 @@ def default_session() -> Session:
         how = " in each worker too, as by ProcessPoolExecutor(initializer=hsframe.connect)" if is_worker else " first"
         raise MetadataError(f"there is no session: call hsframe.connect(...){how}")
     return _default
+
+
+SESSIONS.append(default_session)
 
 
 @overload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from hsframe.caller_warnings import DeferredWarnings, told_once, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, SpanError, check_choice
+from hsframe.frame.again import note_settings
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import Units
 from hsframe.frame.labels import Header
@@ -120,6 +121,17 @@ class ReadRequest:
                 )
         elif self.pad is not None:
             raise MetadataError("pad= is how far to read around each of several episodes; the span is one: widen it")
+
+    @property
+    def of_frame(self) -> dict[str, object]:
+        """The settings that are not the default ones and say what the frame is; one of a dict is a wide one."""
+        others = ("points", "span", "pad", "on_error", "limit_rows", "chunk", "max_concurrency", "progress")
+        given = {one.name: getattr(self, one.name) for one in fields(ReadRequest) if one.name not in others}
+        defaults = {one.name: one.default for one in fields(ReadRequest)} | {"shape": "wide"}
+        given["shape"] = "wide" if self.shape == "dict" else self.shape
+        return {
+            name: value for name, value in given.items() if isinstance(value, pd.DataFrame) or value != defaults[name]
+        }
 
     @property
     def one_span(self) -> SpanLike:
@@ -266,6 +278,8 @@ async def read_frame(
             ]
         frames = await in_thread(_frame, request, found.labels, histories, failures, unread)
         note_origin(_several(frames), source, options, spans.values())
+        for df in _several(frames):
+            note_settings(df, request.of_frame)
         return frames, [record.point for record in found.records]
 
 

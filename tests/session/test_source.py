@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -160,3 +162,67 @@ def test_the_catalog_of_matrices_put_together(session: Session) -> None:
     other = session.matrix({"x": "@kw"}, "2026-11-03", by="tz")
     with pytest.raises(MetadataError, match="does not know how it was read"):
         _ = hsframe.concat([parts[0], other]).hs.catalog
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {"tz": "UTC"},
+    {"header": ("dis", "id"), "tz": "UTC", "na": "flag"},
+    {"header": lambda record: f"of {record['id']}", "tz": "UTC"},
+    {"interval": timedelta(hours=1), "agg": ["min", "max"], "label": "end", "tz": ZoneInfo("Europe/London")},
+    {"interval": "1D", "tz": "UTC", "agg": {"@kw": "mean"}, "units": "si", "min_coverage": 0.5, "max_gap": "1h"},
+    {"shape": "tidy", "tz": "UTC"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_the_same_is_read_again_over_another_span(session: Session, settings: dict[str, Any]) -> None:
+    first, other = (session.his_read("power", span, **settings) for span in (SPAN, ("2026-11-05", "2026-11-06")))
+    again = first.hs.again(("2026-11-05", "2026-11-06"))
+    pd.testing.assert_frame_equal(again, other)
+    assert again.hs.points.equals(first.hs.points)
+    pd.testing.assert_frame_equal(again.hs.again(SPAN, session=session), first)
+    assert json.loads(json.dumps(first.attrs))["hsframe"].keys() == first.attrs["hsframe"].keys()
+
+
+def test_of_a_frame_of_a_dict_and_of_some_columns_those_are_read(session: Session) -> None:
+    frames = session.his_read("power", SPAN, shape="dict")
+    label, df = next(iter(frames.items()))
+    pd.testing.assert_frame_equal(df.hs.again(SPAN), df)
+    both = session.his_read("power", SPAN, tz="UTC")
+    pd.testing.assert_frame_equal(both[[label]].hs.again(SPAN), both[[label]].dropna(how="all"), check_freq=False)
+
+
+def test_settings_do_not_keep_pandas_from_putting_frames_together(session: Session) -> None:
+    df = session.his_read("@kw", SPAN)
+    both = pd.concat([df, df.hs.again("2026-11-05"), session.his_read("@kw", "2026-11-06", tz="New_York")])
+    assert both.hs.points.equals(df.hs.points)
+
+
+def test_what_cannot_be_read_again_is_told(session: Session, df: pd.DataFrame, tmp_path: Path) -> None:
+    hsframe.write_parquet(df, tmp_path / "a.parquet")
+    for lost in (hsframe.read_parquet(tmp_path / "a.parquet"), pd.DataFrame({"a": [1.0]})):
+        with pytest.raises(MetadataError, match="does not know how it was read"):
+            lost.hs.again(SPAN)
+    where = ("@kw", ">", hsframe.Number(1, "kW"))
+    hours = session.his_read("@kw", SPAN, interval="1h", agg="mean", where=where)
+    with pytest.raises(MetadataError, match=r"does not keep such a value of where=; call his_read\(df, span, where="):
+        hours.hs.again(SPAN)
+    with hsframe.testing.serve(session.his_read("@kw", SPAN)) as uri, hsframe.connect(uri) as other:
+        with pytest.raises(MetadataError, match=rf"read from the server {session.uri}, and the session .* {uri}; give"):
+            df.hs.again(SPAN)
+        assert len(df.hs.again(SPAN, session=other)) == len(df)
+    with pytest.raises(MetadataError, match="there is no session"):
+        df.hs.again(SPAN)
+
+
+def test_pictures_and_reports_say_where_a_frame_is_from(session: Session, df: pd.DataFrame) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    at = df.hs.source["at"][:16].replace("T", " ")
+    assert df.hs.plot()[0].get_title(loc="right") == f"server {session.uri}, read {at} UTC"
+    assert pd.DataFrame({"a": [1.0]}).hs.plot()[0].get_title(loc="right") == ""
+    pyplot.close("all")
+    assert df.hs.report().hs.source == df.hs.source

@@ -1,0 +1,86 @@
+"""A frame read once more, over another span: the settings of its read are in its catalog, and the points are.
+
+Settings whose values are no texts, numbers or lists of them, as a condition with a Number, cannot be kept there. The
+session is above this floor, and says by `SESSIONS` how the default one is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta, tzinfo
+from typing import Any, Final, Protocol
+
+import pandas as pd
+
+from hsframe.errors import MetadataError
+from hsframe.frame.points import id_text, is_tidy, note, noted, points_of
+from hsframe.frame.reads import source_of
+from hsframe.spans import SpanLike
+
+_SETTINGS: Final = "settings"
+_UNKEPT: Final = "unkept"
+
+
+class Reading(Protocol):
+    """What has the verb ``his_read``: a session or an archive."""
+
+    his_read: Any
+
+
+SESSIONS: Final[list[Callable[[], Reading]]] = []
+
+
+def note_settings(df: pd.DataFrame, settings: Mapping[str, object]) -> None:
+    """Put the settings of a read that are not the default ones into a frame's catalog; only its attrs change."""
+    kept, unkept = dict[str, Any](), list[str]()
+    for name, value in settings.items():
+        try:
+            kept[name] = _plain(value)
+        except TypeError:
+            unkept.append(name)
+    note(df, _SETTINGS, kept | ({_UNKEPT: tuple(unkept)} if unkept else {}))
+
+
+def _plain(value: object) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, tzinfo):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    raise TypeError
+
+
+def read_again(df: pd.DataFrame, span: SpanLike, session: Reading | None) -> pd.DataFrame:
+    """The points of a frame over another span, read with the same settings; see ``df.hs.again``."""
+    settings = noted(df, _SETTINGS)
+    if settings is None or not (points := points_of(df)):
+        raise MetadataError(
+            "the frame does not know how it was read: it is not from his_read, or is from a file, or was put together "
+            "with others, or an operation of pandas dropped its attrs; take again() from the frame that his_read gave"
+        )
+    labels = {point.id: label for label, point in points.items() if isinstance(label, str) and not is_tidy(df)}
+    if unkept := [name for name in settings.get(_UNKEPT, ()) if name != "header" or not labels]:
+        names = ", ".join(f"{name}=" for name in unkept)
+        raise MetadataError(
+            f"a frame does not keep such a value of {names}; call his_read(df, span, {names}...) with it"
+        )
+    how = {name: value for name, value in settings.items() if name != _UNKEPT}
+    if labels:  # those of a part would be others: where two have one name, the id is added
+        how["header"] = lambda record: labels[id_text(record["id"])]
+    if session is None and not SESSIONS:
+        raise MetadataError("there is no session: call hsframe.connect(...) first, or give session=")
+    ids = list(dict.fromkeys(f"@{point.id}" for point in points.values()))
+    again: pd.DataFrame = (session or SESSIONS[0]()).his_read(ids, span, **how)
+    note(again, _SETTINGS, settings)
+    was, now = source_of(df) or {}, source_of(again) or {}
+    if session is None and (where := (was.get("kind"), was.get("uri"))) != (now.get("kind"), now.get("uri")):
+        raise MetadataError(
+            f"the frame was read from the {where[0]} {where[1]}, and the session of the package is with the "
+            f"{now.get('kind')} {now.get('uri')}; give session=, if its points are the same"
+        )
+    return again
