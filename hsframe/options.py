@@ -13,6 +13,8 @@
 ``unit_factors``
     ``"corrected"`` (default): the few factors of the standard's unit table that contradict the name of their unit
     (:data:`hsframe.units.MISPRINTS`) are corrected. ``"standard"``: the table as it is published.
+``large_read``
+    From how many samples on ``his_read`` says what a read is expected to take; 50 million by default, 800 MB.
 
 A value that is not among these raises :class:`~hsframe.MetadataError`, and so does an unknown name.
 :class:`Limits` are no settings of the process: they are given to what they bound.
@@ -31,6 +33,7 @@ from hsframe.errors import CodecError, MetadataError
 
 unit_mixing: Literal["convert", "raise"] = "convert"
 unit_factors: Literal["corrected", "standard"] = "corrected"
+large_read: float = 50_000_000
 
 # Each level of nesting takes some frames of Python's stack, which has a thousand.
 _MOST_NESTING: Final = 100
@@ -116,12 +119,12 @@ class Limits:
 
 
 @contextlib.contextmanager
-def using(**settings: str) -> Iterator[None]:
+def using(**settings: str | float) -> Iterator[None]:
     """Change settings inside a ``with`` block.
 
     Parameters
     ----------
-    **settings : str
+    **settings : str or float
         Names and values as above.
 
     Raises
@@ -150,9 +153,13 @@ def using(**settings: str) -> Iterator[None]:
 
 
 def _check(name: str, value: object) -> None:
+    if name == "large_read":
+        if not isinstance(value, int | float) or not value > 0:
+            raise MetadataError(f"hsframe.options.large_read must be a number of samples above 0; got {value!r}")
+        return
     choices = _CHOICES.get(name)
     if choices is None:
-        raise MetadataError(f"hsframe.options has no setting {name!r}; it has {', '.join(_CHOICES)}")
+        raise MetadataError(f"hsframe.options has no setting {name!r}; it has {', '.join(_CHOICES)}, large_read")
     if value not in choices:
         raise MetadataError(f"hsframe.options.{name} cannot be {value!r}; expected one of {', '.join(choices)}")
 

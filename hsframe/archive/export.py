@@ -89,13 +89,13 @@ class Export:
         request = self.server or self.source.origin["uri"], self.asked, self.options.week_start
         return Stage(hidden, repr(request), self.options.now_us)
 
-    def expected(self, storage: Storage | None, name: str = "") -> pd.DataFrame:
+    def expected(self, storage: Storage, name: str) -> pd.DataFrame:
         """What this is expected to take, a row per point; `storage` has what of it was read already."""
-        if storage is not None and not name:
+        if not name:
             return expected_table(self._jobs(storage), self.options)
-        stage = self._stage(storage.inside(STAGE.format(name))) if storage else None
-        jobs = [self._job(one, stage.window_of(one) if stage else None) for one in self.records]
-        return expected_table(jobs, self.options, "file" if stage else "frame")
+        stage = self._stage(storage.inside(STAGE.format(name)))
+        jobs = [self._job(one, stage.window_of(one)) for one in self.records]
+        return expected_table(jobs, self.options, has_beside=False)
 
     def _jobs(self, storage: Storage) -> list[Job]:
         """What is to be read of each point, beside what an archive has; a status where it is nothing."""

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 
@@ -28,8 +28,9 @@ from hsframe.client.in_thread import in_thread, one_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import HsFrameError
 from hsframe.frame.histories import History
+from hsframe.history.estimate import dry_run_table, shares_of
 from hsframe.history.his_answers import sample_count
-from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions, Window, expected, groups_of
+from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import BOUNDARY_REACH_US, nearest_samples, read_batches, span_of
 from hsframe.history.source import Progress, Source, WholeSource
@@ -44,9 +45,6 @@ _ALONE_A_MERGE: Final = 10
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
-# Rounded up from 1.7 for the demo building by quarters of an hour, and from 4.7 for changes of value.
-_BYTES_A_ROW: Final = 2.0
-_BYTES_OF_CHANGES: Final = 5.0
 # The share of its time that a run takes to note until when points were read: what is not noted is read again after a
 # kill.
 _NOTING: Final = 0.01
@@ -244,33 +242,20 @@ def _limited(options: ReadOptions) -> ReadOptions:
     return replace(options, limits=replace(options.limits, cells=_ROWS_A_MERGE // _REQUESTS_A_MERGE))
 
 
-def expected_table(
-    jobs: Sequence[Job], options: ReadOptions, into: Literal["archive", "file", "frame"] = "archive"
-) -> pd.DataFrame:
+def expected_table(jobs: Sequence[Job], options: ReadOptions, *, has_beside: bool = True) -> pd.DataFrame:
     """What jobs are expected to take, a row each; of requests that several points share each has its part.
 
-    Only an archive has samples beside the windows. What is read into one frame is in no parts that bound a request.
+    Only an archive has samples beside the windows.
     """
-    found: dict[str, tuple[float, float]] = {}
-    limits = (options if into == "frame" else _limited(options)).limits
     wanted = [job for job in jobs if not job.status]
-    for (_, _, _, due_us), some in (_beside(wanted, options.now_us) if into == "archive" else {}).items():
+    windows = {window: [job.record for job in some] for window, some in by_window(wanted).items()}
+    found = shares_of(windows, options, _limited(options).limits)
+    for (_, _, _, due_us), some in (_beside(wanted, options.now_us) if has_beside else {}).items():
         share = math.ceil(len(some) / POINTS_A_BATCH) / len(some) if due_us else 1.0
         for job in some:
-            found[job.record.id] = 0.0, found.get(job.record.id, (0.0, 0.0))[1] + share
-    for (start_us, end_us), some in by_window(wanted).items():
-        window = Window(start_us, max(options.now_us if end_us is None else min(end_us, options.now_us), start_us))
-        groups = groups_of([job.record for job in some], {job.record.tz: window for job in some}.__getitem__)
-        for ident, (count, share) in expected(groups, limits).items():
-            before = found.get(ident, (0.0, 0.0))
-            found[ident] = before[0] + count, before[1] + share
-    rows = []
-    for job in jobs:
-        of, (count, share) = job.record, found.get(job.record.id, (0.0, 0.0))
-        size = count * (_BYTES_OF_CHANGES if of.irregular else _BYTES_A_ROW)
-        rows.append((of.id, of.point.dis, round(count), share, round(size), job.status or "dry run", job.reason))
-    names = ["id", "dis", "rows", "requests", "bytes", "status", "reason"]
-    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(("id", "dis", "status", "reason"), "str"))
+            rows, requests = found[job.record.id]
+            found[job.record.id] = rows, requests + share
+    return dry_run_table(((job.record, job.status, job.reason) for job in jobs), found)
 
 
 def by_window(jobs: Sequence[Job]) -> dict[tuple[int, int | None], list[Job]]:

@@ -55,6 +55,8 @@ class Dialect:
     """The most points that one hisRead is made for, where more were refused."""
     tz: str | None = None
     """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
+    largest_read: tuple[int, float] = (0, 0.0)
+    """How many samples the largest read of histories had, and the seconds that it took."""
     told: set[str] = field(default_factory=set)
     """The topics of warnings about the server that were given: each is given once."""
     refused: RefusedLogins = field(default_factory=RefusedLogins)

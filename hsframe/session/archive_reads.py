@@ -78,6 +78,8 @@ class ArchiveReads(ReadingBase):
     read = Session.read
     read_by_ids = Session.read_by_ids
     find = Session.find
+    inventory = Session.inventory
+    estimate = Session.estimate
     his_read = Session.his_read
     his_iter = Session.his_iter
     latest = Session.latest

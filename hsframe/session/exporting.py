@@ -20,6 +20,7 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.frame.reads import outcomes_in
 from hsframe.frame.whole_file import checked_path, local_path
+from hsframe.history.estimate import dry_run_table, shares_of_read
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.history.source import Progress, Source
@@ -126,7 +127,10 @@ async def export(source: Source, request: ExportRequest) -> Exported | pd.DataFr
     with DeferredWarnings(), told_once(source.dialect.told), one_thread():
         if request.dry_run:
             found, _ = await _found(source, request, Progress())
-            return await in_thread(found.expected, *((None,) if request.is_wide else _storage_of(request)))
+            if request.is_wide:  # one read, as any other
+                shares = shares_of_read(found.records, found.spans, found.options)
+                return dry_run_table(((record, "", "") for record in found.records), shares)
+            return await in_thread(found.expected, *_storage_of(request))
         if request.is_wide:
             return await _wide(source, request)
         async with progress_of(request.progress, "export") as bar:

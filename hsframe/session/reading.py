@@ -25,6 +25,7 @@ from hsframe.frame.reads import note_outcomes, note_source, outcomes_of
 from hsframe.frame.stamps import Interval, Label, note_interval
 from hsframe.frame.trend import Missing, Shape, check_settings, index_zone_of, trend_frame
 from hsframe.frame.values import null_mask
+from hsframe.history.estimate import shares_of_read, warn_of_large_read
 from hsframe.history.plan import ReadOptions, RequestLimits, check_count
 from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
 from hsframe.history.read import Boundary, read_histories, read_intervals, read_with_boundary
@@ -263,6 +264,11 @@ async def read_frame(
             is_part = found is not None  # whoever divides a read has warned of all parts together
             found = found or await find(source, request)
             failures.update(found.unknown)
+            if not is_part:
+                zoned = await with_zones(source, found.records)
+                warn_of_large_read(
+                    shares_of_read(zoned, options.spans(request.span, (one.tz for one in zoned)), options)
+                )
             histories = await _histories(source, request, found, options)
             spans = options.spans(request.one_span, (one.point.tz for one in histories if one.point.tz is not None))
             read = [record for record in found.records if record.id not in failures]
@@ -291,6 +297,7 @@ def note_origin(frames: Iterable[pd.DataFrame], source: Source, options: ReadOpt
     times = {"start": start_us, "end": end_us, "at": options.now_us}
     texts = {name: None if us is None else from_epoch_us(us, UTC).isoformat() for name, us in times.items()}
     entry = {**source.origin, **texts, "seconds": (datetime.now(UTC) - options.now).total_seconds()}
+    source.dialect.largest_read = max(source.dialect.largest_read, (options.progress.samples, entry["seconds"]))
     for df in frames:
         note_source(df, entry)
 

@@ -20,8 +20,11 @@ from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
+from hsframe.history.estimate import estimate_table, shares_of_read
+from hsframe.history.inventory import inventory_table, stocks_of
 from hsframe.history.latest import At, latest_frame, read_latest
 from hsframe.history.plan import ReadOptions
+from hsframe.history.point_records import find_records, with_zones
 from hsframe.history.read import span_of
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import ReadingBase
@@ -37,6 +40,7 @@ from hsframe.session.reading import (
 )
 from hsframe.session.reading_episodes import read_episodes
 from hsframe.session.signatures import Overloaded, P, Q, takes
+from hsframe.spans import SpanLike
 
 
 def _by_shape(
@@ -271,7 +275,8 @@ class ReadingVerbs(ReadingBase):
             Points whose samples are all further apart than `max_gap`, so that no interval has a value. Sums of points
             whose record has no ``hisInterval``: nothing tells whether samples are missing. Days before the first row.
         ReadWarning
-            With ``on_error="warn"``: points that could not be read. Points without a tag that `header` names. Points of
+            With ``on_error="warn"``: points that could not be read. A read that is expected to be large
+            (:mod:`hsframe.options`). Points without a tag that `header` names. Points of
             kind Number whose samples are texts. False readings of a meter that a ``"delta"`` leaves out, such as a zero
             in between; readings that add over ten times what is usual, near a reset or roll-over, which may be false.
         """
@@ -283,6 +288,82 @@ class ReadingVerbs(ReadingBase):
                 frame, points = await read_frame(source, request)
         self._remember(points)
         return frame
+
+    async def inventory(
+        self,
+        points: PointsLike,
+        span: SpanLike | None = None,
+        *,
+        tz: str | tzinfo = "point",
+        week_start: str = "monday",
+    ) -> pd.DataFrame:
+        """Which samples some points have, before they are read: the first, the last, how many and how far apart.
+
+        Parameters
+        ----------
+        points, week_start
+            As for :meth:`his_read`.
+        span : optional
+            As for :meth:`his_read`; by default all up to now.
+        tz : str or tzinfo
+            The zone of ``first`` and ``last``; ``"point"`` is that of the points.
+
+        Returns
+        -------
+        DataFrame
+            One row per point: ``id``, ``dis``; ``first`` and ``last``, the instants of these samples; ``rows``
+            (``Int64``, missing where nothing tells); ``period``, how far apart samples are (``timedelta64[us]``);
+            ``age`` of the last one; ``source``: ``"record"``, by ``hisStart``, ``hisEnd``, ``hisSize`` as the server
+            gives them, ``"archive"``, counted, or ``"probe"``: ``last`` is exact; ``first`` is the first of the samples
+            that go on without a hole of a day (of seldom ones, 40 days), up to ten years back; ``period`` is that of
+            the last days, and ``rows`` what there would be by it.
+
+        Raises
+        ------
+        SpanError, UnknownRecError, MetadataError, CallError, NetworkError, AuthError
+            As :meth:`his_read`.
+
+        Warns
+        -----
+        ZoneWarning
+            The points are in several zones, and the times are in UTC.
+        """
+        options = ReadOptions(week_start=week_start)
+        with self._one_verb() as source:
+            records = await with_zones(source, await find_records(source, points))
+            spans = None if span is None else options.spans(span, (record.tz for record in records))
+            stocks = await stocks_of(source, records, spans, options)
+        self._remember(record.point for record in records)
+        return inventory_table(records, stocks, options.now_us, tz)
+
+    async def estimate(self, points: PointsLike, span: SpanLike, *, week_start: str = "monday") -> pd.DataFrame:
+        """What a read of some histories is expected to take, from the records alone.
+
+        Parameters
+        ----------
+        points, span, week_start
+            As for :meth:`his_read`.
+
+        Returns
+        -------
+        DataFrame
+            One row per point: ``id``, ``dis``; ``rows``; ``requests``, its share of those that it shares with others,
+            without those that prove answers whole; ``bytes`` in memory, an instant and a value for each row;
+            ``seconds`` at the speed of the largest read of this server so far, missing before any; ``source``:
+            ``"record"`` (``hisInterval``, or ``hisSize``), or ``"assumed"``: a sample each quarter of an hour. All
+            columns of numbers add up.
+
+        Raises
+        ------
+        SpanError, UnknownRecError, MetadataError, CallError, NetworkError, AuthError
+            As :meth:`his_read`.
+        """
+        options = ReadOptions(week_start=week_start)
+        with self._one_verb() as source:
+            records = await with_zones(source, await find_records(source, points))
+            spans = options.spans(span, (record.tz for record in records))
+            self._remember(record.point for record in records)
+            return estimate_table(records, shares_of_read(records, spans, options), source)
 
     @takes(IterRequest)
     async def his_iter(self, request: IterRequest) -> AsyncGenerator[pd.DataFrame, None]:

@@ -88,6 +88,8 @@ class Session:
     read_by_ids = _waiting(AsyncSession.read_by_ids)
     find = _waiting(AsyncSession.find)
     nav = _waiting(AsyncSession.nav)
+    inventory = _waiting(AsyncSession.inventory)
+    estimate = _waiting(AsyncSession.estimate)
     his_read = _waiting(AsyncSession.his_read)
     his_iter = _waiting(AsyncSession.his_iter)
     latest = _waiting(AsyncSession.latest)

@@ -1,0 +1,191 @@
+"""Which samples there are: of each point the first and the last one, how many, and how far apart, before they are read.
+
+A record may tell it (``hisStart``, ``hisEnd``, ``hisSize``). An archive is counted. Of other servers it is found by
+small reads: the last sample is looked for further and further back, the first one by halving the time before it. That
+takes for granted that samples came without a long hole once they had begun, and how many there are is estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from hsframe.durations import DAY_US, HOUR_US
+from hsframe.frame.histories import NAT_US, History, Instants
+from hsframe.frame.trend import index_zone_of, time_index
+from hsframe.frame.values import null_mask
+from hsframe.history.plan import POINTS_A_BATCH, ReadOptions
+from hsframe.history.point_records import PointRecord
+from hsframe.history.read import nearest_samples, read_histories, span_of
+from hsframe.history.source import Source, WholeSource
+from hsframe.intervals.rules import PointSampling
+from hsframe.kinds import Number
+from hsframe.spans import Span, epoch_us
+
+# How far back samples are looked for where nobody says when they began: ten years.
+_REACH_US: Final = 3653 * DAY_US
+# How much time is looked at at once: of points with fewer than four samples a day a longer one.
+_LOOK_US: Final = DAY_US
+_LONG_LOOK_US: Final = 40 * DAY_US
+_SELDOM_US: Final = 6 * HOUR_US
+
+
+@dataclass(slots=True)
+class Stock:
+    """What there is of a point; None where that is not known, or nothing is there."""
+
+    source: str
+    rows: int | None = None
+    first_us: int | None = None
+    last_us: int | None = None
+    period_us: int | None = None
+
+
+async def stocks_of(
+    source: Source, records: Sequence[PointRecord], spans: Mapping[str, Span] | None, options: ReadOptions
+) -> dict[str, Stock]:
+    """By id what there is of some points, in a span of each zone, or up to now."""
+    now_us = options.now_us + 1
+    windows = {record.tz: (now_us - _REACH_US, now_us) for record in records}
+    for tz, span in (spans or {}).items():
+        windows[tz] = span.start_us, now_us if span.end_us is None else span.end_us
+    if isinstance(source, WholeSource):
+        return await _counted(source, records, windows, options, "archive")
+    found = {record.id: _told(record, None if spans is None else windows[record.tz]) for record in records}
+    told = {ident: stock for ident, stock in found.items() if stock is not None}
+    return told | await _probed(source, [record for record in records if record.id not in told], windows, options)
+
+
+def _told(record: PointRecord, window_us: tuple[int, int] | None) -> Stock | None:
+    """What a record tells, where all of it is in the window."""
+    start, end, size = (record.tags.get(name) for name in ("hisStart", "hisEnd", "hisSize"))
+    rows = int(size.val) if isinstance(size, Number) and size.val >= 0 else None
+    if rows == 0:
+        return Stock("record", 0)
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        return None
+    first_us, last_us, period_us = epoch_us(start), epoch_us(end), _period_of(record)
+    if window_us is not None and not window_us[0] <= first_us <= last_us < window_us[1]:
+        return None
+    if period_us is None and rows is not None and rows > 1:
+        period_us = (last_us - first_us) // (rows - 1)
+    return _with_rows(Stock("record", rows, first_us, last_us, period_us))
+
+
+def _period_of(record: PointRecord) -> int | None:
+    return None if record.irregular else PointSampling.from_record(record.tags).interval_us
+
+
+def _with_rows(stock: Stock) -> Stock:
+    """With an estimate of how many samples there are, where that is not known."""
+    if stock.rows is None and stock.first_us is not None and stock.last_us is not None and stock.period_us:
+        stock.rows = round((stock.last_us - stock.first_us) / stock.period_us) + 1
+    return stock
+
+
+async def _counted(
+    source: Source,
+    records: Sequence[PointRecord],
+    windows: Mapping[str, tuple[int, int]],
+    options: ReadOptions,
+    name: str,
+) -> dict[str, Stock]:
+    """All samples are read, some points together: of an archive, and of a server that gives no less."""
+    found = {record.id: Stock(name, 0) for record in records}
+    for place in range(0, len(records), POINTS_A_BATCH):
+        some = records[place : place + POINTS_A_BATCH]
+        spans = {tz: span_of(*window) for tz, window in windows.items()}
+        for ident, ts_us in (await _samples(source, some, spans, options)).items():
+            found[ident] = Stock(name, len(ts_us), int(ts_us.min()), int(ts_us.max()), _median_gap(ts_us))
+    return found
+
+
+async def _probed(
+    source: Source, records: Sequence[PointRecord], windows: Mapping[str, tuple[int, int]], options: ReadOptions
+) -> dict[str, Stock]:
+    found = {record.id: Stock("probe", 0) for record in records}
+    ends_us = {tz: end_us for tz, (_, end_us) in windows.items()}
+    reach_us = max((end_us - start_us for start_us, end_us in windows.values()), default=0)
+    lasts = await nearest_samples(source, records, ends_us, reach_us, options)
+    lasts_us = {one.point.id: int(one.ts_us[0]) for one in lasts}
+    if source.dialect.ignores_range:
+        return await _counted(source, records, windows, options, "probe")
+    by_day: dict[tuple[str, int], list[PointRecord]] = {}
+    for record in records:
+        if (last_us := lasts_us.get(record.id, NAT_US)) >= windows[record.tz][0]:
+            found[record.id] = Stock("probe", None, None, last_us, _period_of(record))
+            by_day.setdefault((record.tz, last_us // DAY_US * DAY_US), []).append(record)
+    todo: list[tuple[list[PointRecord], int, int, bool]] = []
+    for (tz, day_us), some in by_day.items():
+        todo.append((some, windows[tz][0], day_us, True))
+        # How far apart samples are is seen on the last day that has some, and the one before it.
+        unknown = [record for record in some if found[record.id].period_us is None]
+        span = span_of(max(day_us - DAY_US, windows[tz][0]), min(day_us + DAY_US, windows[tz][1]))
+        for ident, ts_us in (await _samples(source, unknown, span, options)).items():
+            found[ident].period_us = _median_gap(ts_us)
+    while todo:
+        some, start_us, until_us, is_new = todo.pop()  # from `until_us` on there is one, and before `start_us` none
+        seldom = any((found[one.id].period_us or _SELDOM_US) >= _SELDOM_US for one in some)
+        look_us = _LONG_LOOK_US if seldom else _LOOK_US
+        is_rest = until_us - start_us <= 2 * look_us
+        # First where the window begins, then in the middle of what is left, and at last all of it.
+        at_us = start_us if is_new or is_rest else (start_us + until_us) // 2
+        end_us = until_us + look_us + DAY_US if is_rest else at_us + look_us
+        seen = await _samples(source, some, span_of(at_us, end_us), options)
+        hits, misses = ([one for one in some if (one.id in seen) == is_hit] for is_hit in (True, False))
+        if is_new or is_rest:
+            for one in hits:
+                found[one.id].first_us = int(seen[one.id].min())
+        elif hits:
+            todo.append((hits, start_us, at_us, False))
+        if misses and not is_rest:
+            todo.append((misses, at_us + look_us, until_us, False))
+    return {ident: _with_rows(stock) for ident, stock in found.items()}
+
+
+async def _samples(
+    source: Source, records: Sequence[PointRecord], span: Span | Mapping[str, Span], options: ReadOptions
+) -> dict[str, Instants]:
+    """By id the instants of those that have samples in a span."""
+    found: dict[str, list[Instants]] = {}
+    for history in await read_histories(source, records, span, options) if records else ():
+        if len(ts_us := _times(history)):
+            found.setdefault(history.point.id, []).append(ts_us)
+    return {ident: np.concatenate(some) for ident, some in found.items()}
+
+
+def _times(history: History) -> Instants:
+    return history.ts_us[~null_mask(history.values)]
+
+
+def _median_gap(ts_us: Instants) -> int | None:
+    return int(np.median(np.diff(np.unique(ts_us)))) if len(ts_us) > 1 else None
+
+
+def inventory_table(
+    records: Sequence[PointRecord], stocks: Mapping[str, Stock], now_us: int, tz: str | tzinfo
+) -> pd.DataFrame:
+    """The table of :meth:`hsframe.Session.inventory`."""
+    rows = [stocks[record.id] for record in records]
+    first_us, last_us, period_us = (
+        np.array([NAT_US if us is None else us for us in column], np.int64)
+        for column in ([one.first_us for one in rows], [one.last_us for one in rows], [one.period_us for one in rows])
+    )
+    index_zone = index_zone_of([record.point for record in records], tz, of_rows=True)
+    return pd.DataFrame(
+        {
+            "id": pd.array([record.id for record in records], dtype="str"),
+            "dis": pd.array([record.point.dis for record in records], dtype="str"),
+            "first": time_index(first_us, index_zone, name=None),
+            "last": time_index(last_us, index_zone, name=None),
+            "rows": pd.array([one.rows for one in rows], dtype="Int64"),
+            "period": period_us.view("timedelta64[us]"),
+            "age": np.where(last_us == NAT_US, NAT_US, now_us - last_us).view("timedelta64[us]"),
+            "source": pd.array([one.source for one in rows], dtype="str"),
+        }
+    )
