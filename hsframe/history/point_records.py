@@ -138,8 +138,11 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
             raise
         try:
             return await _by_id_or_name(source, [text], {text}, tags)
-        except UnknownRecError as error:
-            refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
+        except MetadataError:  # several points have that name
+            raise
+        except HsFrameError as error:  # what is no name is a filter that is wrong, and the server has said how
+            if isinstance(error, UnknownRecError) and "did you mean" in str(error):
+                refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
         raise
     found: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
     if not found:

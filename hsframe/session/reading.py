@@ -266,9 +266,8 @@ async def read_frame(
             failures.update(found.unknown)
             if not is_part:
                 zoned = await with_zones(source, found.records)
-                warn_of_large_read(
-                    shares_of_read(zoned, options.spans(request.span, (one.tz for one in zoned)), options)
-                )
+                spans = options.spans(request.one_span, (one.tz for one in zoned))
+                warn_of_large_read(shares_of_read(zoned, spans, options))
             histories = await _histories(source, request, found, options)
             spans = options.spans(request.one_span, (one.point.tz for one in histories if one.point.tz is not None))
             read = [record for record in found.records if record.id not in failures]
