@@ -53,6 +53,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("latest", ("point",), {"tz": "UTC"}),
     ("latest", ("temp or power",), {"units": "ip", "max_age": "30D", "tz": "UTC"}),
     ("latest", (["@temp", "@nobody"],), {"on_error": "warn"}),
+    ("latest", ("point",), {"at": ["yesterday", *WEEK], "tz": "UTC"}),
     ("matrix", ({"t": "temp", "p": "power", "on": "run"}, WEEK), {"by": "equipRef"}),
     ("matrix", ({"t": "temp", "q": "plain"}, WEEK), {"by": "id", "interval": "1D", "units": "ip", "agg": {"t": "max"}}),
     (
