@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from hsframe.errors import MetadataError
 from hsframe.filters import Filter, parse
 from hsframe.grid import Grid
-from hsframe.kinds import Ref
+from hsframe.kinds import Number, Ref
 from hsframe.server.priority import PriorityArray
 from hsframe.server.samples import Change, Kind, Samples
+from hsframe.spans import from_epoch_us
 from hsframe.zones import zone
 
 Action = Callable[["Database", Mapping[str, Any], Mapping[str, Any]], Grid]
@@ -28,7 +29,8 @@ class Database:
     Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
     the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
     time before each op: it updates whatever changes by itself up to that time. `refusal` says why nothing can be
-    written, where nothing can. `his_kinds` are the kinds of points that have histories.
+    written, where nothing can. `his_kinds` are the kinds of points that have histories. With `tells_samples` a point is
+    read with ``hisStart``, ``hisEnd`` and ``hisSize``, as SkySpark and Haxall have it.
 
     Ops run in threads. One at a time changes something or reads samples; where a database reads files (`reads_files`),
     several read samples at once. Records are read beside all that: one is never changed, but replaced by another.
@@ -40,6 +42,7 @@ class Database:
 
     his_kinds: Collection[str | None] = ("Number", "Bool", "Str")
     reads_files = False
+    tells_samples = False
 
     def __init__(self, recs: Iterable[Mapping[str, Any]] = (), *, tz: str = "UTC", name: str = "hsframe") -> None:
         zone(tz)  # an unknown name fails here, not in the first answer
@@ -105,6 +108,18 @@ class Database:
         recs = dict(self._recs)  # in one step: others add and replace some meanwhile
         found = (rec for rec in recs.values() if wanted.matches(rec, lambda ref: recs.get(ref.val)))
         return list(itertools.islice(found, limit))
+
+    def shown(self, rec: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A record as it is read: of a point with what samples there are, where the database tells it."""
+        if not self.tells_samples or "his" not in rec:
+            return rec
+        samples = self._histories.get(rec["id"].val)
+        ts_us = np.empty(0, np.int64) if samples is None else samples.ts_us
+        found = {**rec, "hisSize": Number(len(ts_us))}
+        if len(ts_us):
+            tz = zone(rec.get("tz", self.tz))
+            found |= {name: from_epoch_us(int(ts_us[at]), tz) for name, at in (("hisStart", 0), ("hisEnd", -1))}
+        return found
 
     def revision(self, id: Ref | str) -> int:
         """A number that grows whenever the record changes; 0 for an id that was never used."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref, Symbol
 from hsframe.server.database import Database
+from hsframe.spans import epoch_us
 
 
 def ids(grid: Grid) -> list[str]:
@@ -55,6 +57,25 @@ def test_definitions_take_filter_and_limit(raw: Any, op: str) -> None:
     wanted = rows[-1]["def"]
     assert [row["def"] for row in raw.call(op, f'ver:"3.0"\nfilter\n"def == ^{wanted}"\n')] == [wanted]
     assert "FilterErr" in raw.refused(op, 'ver:"3.0"\nfilter\n"def =="\n')
+
+
+def test_a_database_may_tell_which_samples_there_are(raw: Any) -> None:
+    database: Database = raw.server.database
+    tags = ["hisStart", "hisEnd", "hisSize"]
+    assert not {*tags} & {*raw.call("read", 'ver:"3.0"\nfilter\n"his"\n').col_names}
+    database.tells_samples = True
+    database.set_history("temp", np.arange(3) * 2_000_000, np.zeros(3))
+    rows = raw.call("read", 'ver:"3.0"\nfilter\n"his or site"\n')
+    for row in rows:
+        samples = database.history(row["id"]).ts_us if "his" in row else []
+        assert row.get("hisSize") == (Number(len(samples)) if "his" in row else None)
+        ends = [epoch_us(row[tag]) for tag in tags[:2]] if len(samples) else []
+        assert ends == [samples[at] for at in ((0, -1) if len(samples) else ())]
+        by_id = raw.call("read", f'ver:"3.0"\nid\n@{row["id"].val}\n@nobody\n')
+        assert [by_id[0].get(tag) for tag in tags] == [row.get(tag) for tag in tags]
+        assert dict(by_id[1]) == {}
+    assert any("hisStart" in row for row in rows)
+    assert any("his" not in row for row in rows)
 
 
 def test_read_by_filter(raw: Any) -> None:

@@ -35,6 +35,7 @@ def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400
     point back to its default.
     """
     database = Database(tz="UTC", name="Demo building")
+    database.tells_samples = True
     axis = Axis.ending(end or datetime.now(UTC), days, seed)
     for site in (new_york, london, brisbane):
         site(database, axis)

@@ -59,11 +59,12 @@ def read(call: Call) -> Grid:
         row = call.one_row()
         wanted = filter_of(row.get("filter"))
         try:
-            return grid_of(call.database.query(wanted, limit_of(row)))
+            return grid_of([*map(call.database.shown, call.database.query(wanted, limit_of(row)))])
         except MetadataError as error:  # it names a spec
             raise OpRefusal(str(error), "FilterErr") from error
     if call.grid.has_col("id"):
-        return grid_of([call.database.get(ref) for ref in call.ids()])
+        recs = map(call.database.get, call.ids())
+        return grid_of([None if rec is None else call.database.shown(rec) for rec in recs])
     raise OpRefusal("read takes one row with 'filter', or rows with 'id'; the request has neither", "ArgErr")
 
 
