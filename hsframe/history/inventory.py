@@ -33,6 +33,8 @@ _REACH_US: Final = 3653 * DAY_US
 _LOOK_US: Final = DAY_US
 _LONG_LOOK_US: Final = 40 * DAY_US
 _SELDOM_US: Final = 6 * HOUR_US
+# How far back the last sample is looked for, step by step: no step is much longer than what was empty before.
+_DEPTHS_US: Final = tuple(days * DAY_US for days in (1, 8, 40, 200, 400, 800, 1600))
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ async def _probed(
     found = {record.id: Stock("probe", 0) for record in records}
     ends_us = {tz: end_us for tz, (_, end_us) in windows.items()}
     reach_us = max((end_us - start_us for start_us, end_us in windows.values()), default=0)
-    lasts = await nearest_samples(source, records, ends_us, reach_us, options)
+    lasts = await nearest_samples(source, records, ends_us, reach_us, options, depths_us=_DEPTHS_US)
     lasts_us = {one.point.id: int(one.ts_us[0]) for one in lasts}
     if source.dialect.ignores_range:
         return await _counted(source, records, windows, options, "probe")
@@ -120,18 +122,18 @@ async def _probed(
         if (last_us := lasts_us.get(record.id, NAT_US)) >= windows[record.tz][0]:
             found[record.id] = Stock("probe", None, None, last_us, _period_of(record))
             by_day.setdefault((record.tz, last_us // DAY_US * DAY_US), []).append(record)
-    todo: list[tuple[list[PointRecord], int, int, bool]] = []
+    todo: list[tuple[list[PointRecord], int, int, int, bool]] = []
     for (tz, day_us), some in by_day.items():
-        todo.append((some, windows[tz][0], day_us, True))
         # How far apart samples are is seen on the last day that has some, and the one before it.
         unknown = [record for record in some if found[record.id].period_us is None]
         span = span_of(max(day_us - DAY_US, windows[tz][0]), min(day_us + DAY_US, windows[tz][1]))
         for ident, ts_us in (await _samples(source, unknown, span, options)).items():
             found[ident].period_us = _median_gap(ts_us)
-    while todo:
-        some, start_us, until_us, is_new = todo.pop()  # from `until_us` on there is one, and before `start_us` none
-        seldom = any((found[one.id].period_us or _SELDOM_US) >= _SELDOM_US for one in some)
-        look_us = _LONG_LOOK_US if seldom else _LOOK_US
+        for look_us in (_LOOK_US, _LONG_LOOK_US):
+            own = [one for one in some if _look_us(found[one.id]) == look_us]
+            todo += [(own, windows[tz][0], day_us, look_us, True)] if own else []
+    while todo:  # of some points: from `until_us` on there is one, and before `start_us` none
+        some, start_us, until_us, look_us, is_new = todo.pop()
         is_rest = until_us - start_us <= 2 * look_us
         # First where the window begins, then in the middle of what is left, and at last all of it.
         at_us = start_us if is_new or is_rest else (start_us + until_us) // 2
@@ -142,10 +144,14 @@ async def _probed(
             for one in hits:
                 found[one.id].first_us = int(seen[one.id].min())
         elif hits:
-            todo.append((hits, start_us, at_us, False))
+            todo.append((hits, start_us, at_us, look_us, False))
         if misses and not is_rest:
-            todo.append((misses, at_us + look_us, until_us, False))
+            todo.append((misses, at_us + look_us, until_us, look_us, False))
     return {ident: _with_rows(stock) for ident, stock in found.items()}
+
+
+def _look_us(stock: Stock) -> int:
+    return _LONG_LOOK_US if (stock.period_us or _SELDOM_US) >= _SELDOM_US else _LOOK_US
 
 
 async def _samples(
