@@ -54,7 +54,6 @@ class ReadRequest:
     points: PointsLike
     span: SpanLike | pd.DataFrame
     _: KW_ONLY
-    pad: Duration | None = None
     header: Header = "dis"
     shape: Shape = "wide"
     tz: str | tzinfo = "point"
@@ -70,6 +69,7 @@ class ReadRequest:
     where: Condition | pd.DataFrame | None = None
     label: Label = "start"
     boundary: Boundary = "none"
+    pad: Duration | None = None
     on_error: OnError = "raise"
     limit_rows: int | None = None
     chunk: Duration | None = None

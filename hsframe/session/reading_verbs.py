@@ -172,8 +172,6 @@ class ReadingVerbs(ReadingBase):
             ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
             sample at 12:00; :mod:`hsframe.spans` has all forms. Or a frame with ``start`` and ``end``, as
             ``df.hs.episodes(...)`` gives it: only these windows are read, and each has its rows, where two overlap too.
-        pad : str or timedelta, optional
-            How far to read before and after each episode.
         header : str, tuple of str, or callable
             Names of the columns: ``"dis"``, the display names, made unique with the id where two are equal; ``"id"``;
             a tag, as ``"navName"``; a path to a tag of another record, as ``"equipRef->dis"``; a tuple of these, for
@@ -229,6 +227,8 @@ class ReadingVerbs(ReadingBase):
             Samples around the span, each at its own instant: ``"before"``, the last one before it, which says what held
             when it began; ``"both"``, the first one from its end on too. Each is looked for up to 400 days away; a
             point without one has none. Not together with `interval`, which reads by itself what it needs.
+        pad : str or timedelta, optional
+            How far to read before and after each episode.
         on_error : {"raise", "warn", "catalog"}
             What to do about a point that cannot be read: raise its error; or leave the whole point out, with a warning
             or only with an entry in ``df.hs.catalog``. A refused login is raised in any case.
