@@ -48,15 +48,20 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
     """
     tags = [tag for tag in df.columns if isinstance(tag, str) and tag not in ("id", "mod") and not _names(tag, df)]
     kinds = {tag: {type(rec[tag]) for rec in records.values() if rec.get(tag) is not None} for tag in tags}
+    if not df.columns.is_unique:
+        raise MetadataError(f"the frame has several columns {df.columns[df.columns.duplicated()][0]!r}; keep one")
+    ids, mods = df["id"].tolist(), df["mod"].tolist() if "mod" in df else []
+    columns = {tag: df[tag].tolist() for tag in tags}
+    markers = {tag: df[tag].dtype == np.bool_ for tag in tags}
     found = []
-    for place in range(len(df)):
-        row = {tag: df[tag].iloc[place] for tag in tags}
-        id = None if is_missing(cell := df["id"].iloc[place]) else as_ref(cell)
+    for place, cell in enumerate(ids):
+        row = {tag: cells[place] for tag, cells in columns.items()}
+        id = None if is_missing(cell) else as_ref(cell)
         old: Mapping[str, Any] | None = {} if id is None else records.get(id.val)
         if (id is None or old is None) and not add:
             what = "no id" if id is None else f"the id {id}, which the server does not have"
             raise MetadataError(f"row {place} of the frame has {what}; add=True adds such records; nothing was sent")
-        if old and "mod" in df and not _is_same(cell := as_kind(_plain(df["mod"].iloc[place])), old.get("mod")):
+        if old and mods and not _is_same(cell := as_kind(_plain(mods[place])), old.get("mod")):
             raise MetadataError(
                 f"{id} ({display_name(old)}) was changed on the server since the frame was read: its mod is "
                 f"{old.get('mod')}, and in the frame {cell}; read it again and edit that; nothing was sent"
@@ -64,7 +69,7 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
         changed = {}
         for tag, cell in row.items():
             was = (old or {}).get(tag)
-            new = _value(cell, was, kinds[tag], is_marker=df[tag].dtype == np.bool_, tag=tag)
+            new = _value(cell, was, kinds[tag], is_marker=markers[tag], tag=tag)
             if not (_is_same(new, was) or (new is None and _shows_as_missing(was))):
                 changed[tag] = (was, new)
         if changed:
