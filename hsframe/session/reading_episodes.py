@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import duration_us
 from hsframe.frame.combine import joined
 from hsframe.frame.points import Point
+from hsframe.frame.reads import note_source, source_of
 from hsframe.history.concurrency import all_of
 from hsframe.history.source import Source
 from hsframe.intervals.conditions import windows_of
@@ -30,7 +31,7 @@ async def read_episodes(
     Windows that touch or overlap are read as one. The first is read before all others, which know then what the server
     can do; of these as many are read at once as requests may be.
     """
-    starts_us, ends_us = windows_of(episodes)
+    begun, (starts_us, ends_us) = datetime.now(UTC), windows_of(episodes)
     if request.pad is not None:
         pad_us = duration_us(request.pad, "pad")
         starts_us, ends_us = starts_us - pad_us, ends_us + pad_us
@@ -50,6 +51,9 @@ async def read_episodes(
         found = await find(source, request)
         frames = [await read(spans[0], at_once), *await all_of(read(span, 1) for span in spans[1:])]
         frame = await in_thread(_by_episode, frames, episodes.index, (starts_us, ends_us))
+    # Each frame has noted what the verb had asked for by then, and all of them together would count that many times.
+    if (noted := source_of(frame)) is not None:
+        note_source(frame, {**noted, **source.origin, "seconds": (datetime.now(UTC) - begun).total_seconds()})
     return frame, [record.point for record in found.records]
 
 

@@ -85,6 +85,8 @@ def test_only_the_windows_are_read(session: hsframe.Session, caplog: pytest.LogC
         df = session.his_read("@kw", windows)
     asked = [text for record in caplog.records if "hisRead" in (text := record.getMessage())]
     assert len(asked) == 2, asked
+    assert df.hs.source["requests"] == 3  # and that of the record
+    assert len(df.hs.source["spans"]) == 2
     assert df.loc[1].index.equals(session.his_read("@kw", ("2026-10-30T02:00", "2026-10-30T04:00")).index)
     assert len(df.loc[2]) == 2
     assert df.hs.catalog["rows"].tolist() == [6]
