@@ -92,8 +92,9 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
 
     All sessions and clients of this process count; open them in the block, so that nothing that they learned before is
     missing. No header of a request is written but its formats, no login at all, and passwords, tokens and the values
-    of `headers=` are taken out of what a server says, however it writes them. Records, names and values stay, so look
-    at the file before you give it away. :func:`replay` makes a server of it.
+    of `headers=` are taken out of what a server says, however it writes them; but a password of fewer than four
+    characters, or that is the user's name, is in too many words. Records, names and values stay, so look at the file
+    before you give it away. :func:`replay` makes a server of it.
 
     Parameters
     ----------
