@@ -313,10 +313,10 @@ class ReadingVerbs(ReadingBase):
         DataFrame
             One row per point: ``id``, ``dis``; ``first`` and ``last``, the instants of these samples; ``rows``
             (``Int64``, missing where nothing tells); ``period``, how far apart samples are (``timedelta64[us]``);
-            ``age`` of the last one; ``source``: ``"record"``, by ``hisStart``, ``hisEnd``, ``hisSize`` as the server
-            gives them, ``"archive"``, counted, or ``"probe"``: ``last`` is exact; ``first`` is the first of the samples
-            that go on without a hole of a day (of seldom ones, 40 days), up to ten years back; ``period`` is that of
-            the last days, and ``rows`` what there would be by it.
+            ``age`` of the last one; ``source``. ``"record"``: by ``hisStart``, ``hisEnd``, ``hisSize`` as the server
+            gives them; without ``hisInterval`` the period is their mean. ``"archive"``: counted. ``"probe"``: ``last``
+            is exact; ``first`` is the first of the samples that go on without a hole of a day (of seldom ones, 40
+            days), up to ten years back; ``period`` is that of the last days, and ``rows`` what there would be by it.
 
         Raises
         ------
