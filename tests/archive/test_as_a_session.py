@@ -22,6 +22,9 @@ ALL = (SINCE, None)
 DAY = str(pd.Timestamp(NOW_US, unit="us").date() - timedelta(days=5))
 WEEK = (DAY, str(pd.Timestamp(NOW_US, unit="us").date() - timedelta(days=3)))
 
+HOURS = pd.DataFrame({"start": pd.to_datetime([f"{DAY}T05:10Z", f"{DAY}T01:00Z"])})
+HOURS["end"] = HOURS["start"] + pd.Timedelta("3h")
+
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("read", ("point",), {}),
     ("read", ('equipRef->siteRef->dis == "Works"',), {"limit": 2}),
@@ -46,6 +49,8 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("his_read", ("plain", WEEK), {"interval": "1D", "agg": "delta", "rollover": 100}),
     ("his_read", ("temp", ALL), {"interval": "1M", "edges": "partial"}),
     ("his_read", ("temp", WEEK), {"interval": "1h", "label": "both"}),
+    ("his_read", ("temp", WEEK), {"interval": "1D", "agg": ["mean", "coverage"], "where": "run"}),
+    ("his_read", (["@temp", "@power"], HOURS), {"pad": "1h", "tz": "UTC"}),
     ("his_read", ("run or mode", DAY), {"boundary": "both"}),
     ("his_read", (["@temp", "@nobody"], DAY), {"on_error": "warn"}),
     ("his_read", (["@temp", "@nobody"], DAY), {"on_error": "catalog", "shape": "dict"}),

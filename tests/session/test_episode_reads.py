@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,20 +119,6 @@ def test_a_pad_and_episodes_belong_together(session: hsframe.Session) -> None:
         session.his_read("@nothing", episodes([(1, 2), (5, 6)]))
     df = session.his_read(["@kw", "@nothing"], episodes([(1, 2), (5, 6)]), on_error="catalog")
     assert df.hs.catalog["status"].tolist() == ["ok", "failed"]
-
-
-def test_an_archive_gives_what_its_server_gives(session: hsframe.Session, tmp_path: Path) -> None:
-    pytest.importorskip("deltalake")
-    archive = hsframe.Archive(tmp_path)
-    archive.sync("point", since="2026-10-20")
-    settings: list[dict[str, Any]] = [
-        {"span": episodes([(30, 33), (2, 4)]), "pad": "2h"},
-        {"span": SPAN, "interval": "1D", "agg": ["mean", "coverage"], "where": "@fan"},
-    ]
-    for how in settings:
-        found, read = (source.his_read("@kw", **how) for source in (archive, session))
-        assert len(found)
-        pd.testing.assert_frame_equal(found, read)
 
 
 # While a condition holds ----------------------------------------------------------------------------------------------
