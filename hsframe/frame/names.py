@@ -1,7 +1,8 @@
 """Points by the names that people have for them: which point a text names, and what comes near it.
 
-Lists of names come from spreadsheets and drawings, so names are compared without case, and any run of blanks and
-punctuation is as one blank: ``"AHU-1 DAT"`` is ``"ahu 1  dat"``. What is alike to the letter goes before.
+Lists of names come from spreadsheets and drawings, so :func:`find_frame` compares names without case, and any run of
+blanks and punctuation is as one blank: ``"AHU-1 DAT"`` is ``"ahu 1  dat"``. What is alike to the letter goes before, and
+it alone is taken by verbs, which show nobody what they have found: ``"Room -1"`` is not ``"Room 1"`` to all.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ class Names:
     """The names of some points.
 
     >>> names = Names([Point("a", "AHU-1 DAT"), Point("b", "AHU-2 DAT"), Point("c", "Meter"), Point("d", "Meter")])
-    >>> [point.id for point in names.of("ahu 1 dat")], [point.id for point in names.of("@b")]
+    >>> [point.id for point in names.of("AHU-1 DAT")], [point.id for point in names.of("@b")]
     (['a'], ['b'])
-    >>> names.of("AHU-1 DTA"), names.near("AHU-1 DTA"), names.near("Metre")
+    >>> names.of("ahu 1 dat"), [point.id for point in names.alike("ahu 1 dat")]
+    ([], ['a'])
+    >>> names.alike("AHU-1 DTA"), names.near("AHU-1 DTA"), names.near("Metre")
     ([], ['AHU-1 DAT', 'AHU-2 DAT'], ['@c', '@d'])
     """
 
@@ -54,11 +57,14 @@ class Names:
             self._by_words.setdefault(_words(point.dis or point.id), []).append(point)
 
     def of(self, text: str) -> list[Point]:
-        """The point of this id, or those of exactly this name, or else those of a name that is compared as equal."""
+        """The point of this id, or those of exactly this name."""
         text = _composed(text)
-        if (point := self._by_id.get(text.removeprefix("@"))) is not None:
-            return [point]
-        return self._by_name.get(text) or (self._by_words.get(words, []) if (words := _words(text)) else [])
+        point = self._by_id.get(text.removeprefix("@"))
+        return self._by_name.get(text, []) if point is None else [point]
+
+    def alike(self, text: str) -> list[Point]:
+        """The points of a text, or else those whose name differs in case, blanks and punctuation alone."""
+        return self.of(text) or (self._by_words.get(words, []) if (words := _words(text)) else [])
 
     def like(self, glob: str) -> list[Point]:
         """The points whose name fits, ``*`` being any text and ``?`` any character, in the order given."""
@@ -81,7 +87,7 @@ class Names:
 
     def row(self, text: str | None) -> Row:
         """What became of a text."""
-        own = [] if text is None else self.of(text)
+        own = [] if text is None else self.alike(text)
         if len(own) == 1:
             return text, own[0], "found", ()
         if own:

@@ -164,8 +164,8 @@ class ReadingVerbs(ReadingBase):
         ----------
         points : str, Ref, list of these, or DataFrame
             A filter; an id (``"@p:demo:r:1"``) or several; or the frame that :meth:`read` gave. Of the records that
-            a filter finds, those with a history are read. A display name that one point has is taken as its id is, as
-            :meth:`find` compares names; for that all points are read.
+            a filter finds, those with a history are read. A display name that one point has, exactly so, is taken as
+            its id; for that all points are read. :meth:`find` looks for names that are written in other ways.
         span : str, date, datetime, (start, end), or frame of episodes
             A date means its whole day, also as the end, and an instant as the end is not in the span. In each point's
             own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,

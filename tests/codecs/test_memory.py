@@ -68,6 +68,7 @@ BODIES = {
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read as Linux has it")
+@pytest.mark.one_python
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_the_memory_of_a_hostile_body(body: tuple[str, ...]) -> None:
     subprocess.run([sys.executable, "-c", PROGRAM, *body], check=True, timeout=120)

@@ -81,13 +81,13 @@ def test_case_blanks_and_punctuation_do_not_tell_names_apart(point: Point, betwe
     words = (point.dis or "").replace("-", " ").split()
     text = "".join(word + blank for word, blank in zip(words, between, strict=False))
     for spelling in (text, text.upper(), text.lower().replace("é", "e\u0301")):
-        assert NAMES.of(spelling) == [point]
+        assert NAMES.alike(spelling) == [point]
 
 
 def test_what_is_equal_to_the_letter_goes_before() -> None:
     points = [Point("a", "KW"), Point("b", "kW"), Point("c", "k-W"), Point("kW2", "x"), Point("e", "--")]
     for text, ids in (("kW", "b"), ("Kw", "a b"), ("@kW2", "kW2"), ("kW2", "kW2"), ("...", ""), ("--", "e"), ("", "")):
-        assert [one.id for one in Names(points).of(text)] == ids.split()
+        assert [one.id for one in Names(points).alike(text)] == ids.split()
     assert Names([]).near("kW") == []
 
 
