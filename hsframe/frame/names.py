@@ -1,8 +1,8 @@
 """Points by the names that people have for them: which point a text names, and what comes near it.
 
 Lists of names come from spreadsheets and drawings, so :func:`find_frame` compares names without case, and any run of
-blanks and punctuation is as one blank: ``"AHU-1 DAT"`` is ``"ahu 1  dat"``. What is alike to the letter goes before, and
-it alone is taken by verbs, which show nobody what they have found: ``"Room -1"`` is not ``"Room 1"`` to all.
+blanks and punctuation is as one blank: ``"AHU-1 DAT"`` is ``"ahu 1  dat"``. What is alike to the letter goes before. It
+alone is taken by verbs, which do not show what they have found: ``"Room -1"`` may be another than ``"Room 1"``.
 """
 
 from __future__ import annotations
