@@ -24,8 +24,8 @@ def demo_once(out: Path) -> int:
     mpl.use("Agg")
     from matplotlib import pyplot
 
+    from hsframe.analysis.plot import plot  # df.hs.plot, with types
     from hsframe.frame.parquet import write_parquet
-    from hsframe.frame.plot import plot  # df.hs.plot, with types
     from hsframe.frame.whole_file import whole_file
     from hsframe.session import connect
     from hsframe.testing.server import running_server

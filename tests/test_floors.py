@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "nest_asyncio": ("session.runners",),
     "nest_asyncio2": ("session.runners",),
     "hypothesis": ("testing",),
-    "matplotlib": ("frame", "demo_run"),
+    "matplotlib": ("analysis", "demo_run"),
     "pint": ("units",),
     "tqdm": ("session.progress_bar",),
     "pint_pandas": ("units",),

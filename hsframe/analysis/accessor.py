@@ -12,7 +12,6 @@ import pandas as pd
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.again import Reading, read_again
 from hsframe.frame.in_units import in_one_unit, in_units, units_among
-from hsframe.frame.plot import plot
 from hsframe.frame.points import is_tidy, listed_columns
 from hsframe.frame.points_like import points_table
 from hsframe.frame.reads import outcomes_table, source_of
@@ -384,11 +383,10 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
     def plot(
         self, *, figsize: tuple[float, float] | None = None, episodes: pd.DataFrame | None = None, **kwargs: Any
     ) -> Any:
-        """One axis per unit, labelled; `episodes` are shaded: see :func:`hsframe.frame.plot.plot`."""
-        from hsframe.intervals.conditions import windows_of
+        """One axis per unit, labelled; `episodes` are shaded: see :func:`hsframe.analysis.plot.plot`."""
+        from hsframe.analysis.plot import plot
 
-        windows = None if episodes is None else windows_of(episodes)
-        return plot(in_one_unit(self._wide, refuse=False), figsize=figsize, episodes=windows, **kwargs)
+        return plot(self._wide, figsize=figsize, episodes=episodes, **kwargs)
 
     def to_grid(self) -> Grid:
         """The frame as one grid, see :func:`hsframe.frame.convert.frame_to_grid`."""

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, ZoneError
+from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
@@ -65,19 +64,14 @@ class FrameSamples:
         self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval
         self.ts_us: Instants = index.as_unit("us").asi8
         self._reads, own_tz = reads_of(df), haystack_name(index.tz)
-        known = points_of(df)
-        self.known = [known.get(label) or Point(str(label), str(label)) for label in df.columns]
-        self.points = [
-            replace(
-                point,
-                id=str(label),
-                dis=str(label),
-                unit=unit_of_dtype(dtype),
-                kind=_kind_of(dtype),
-                tz=point.tz or own_tz,
-            )
-            for label, dtype, point in zip(df.columns, df.dtypes, self.known, strict=True)
+        catalog = points_of(df)
+        # Its point, or one of its own; two columns may be of one point, and so in `points` the labels are the ids.
+        self.known = [
+            replace(point, unit=unit_of_dtype(dtype), kind=_kind_of(dtype), tz=point.tz or own_tz)
+            for label, dtype in zip(self.df.columns, self.df.dtypes, strict=True)
+            for point in [catalog.get(label) or Point(str(label), str(label))]
         ]
+        self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
 
     @property
     def places(self) -> list[int]:
@@ -179,7 +173,7 @@ class FrameSamples:
         unknown_us = np.append(self.ts_us[is_na], ends_us)
         until_us = max([until_us, *self.ts_us[is_na][-1:].tolist()])
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
-        return [*histories, History(point, ts_us, _arrow_column(column[is_there], point))], until_us
+        return [*histories, History(point, ts_us, history_of(column[is_there], point.dis))], until_us
 
     def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
         """After which instants nothing is known until the next sample; and the last of them."""
@@ -193,11 +187,3 @@ class FrameSamples:
 
 def _kind_of(dtype: Any) -> str:
     return "Bool" if dtype.kind == "b" else "Number" if dtype.kind in "iuf" else "Str"
-
-
-def _arrow_column(column: pd.Series[Any], point: Point) -> ArrowColumn:
-    if point.kind == "Number":
-        return NumberColumn(pa.array(column.to_numpy(dtype=np.float64)), point.unit)
-    if point.kind == "Bool":
-        return BoolColumn(pa.array(column.to_numpy(dtype=bool)))
-    return StrColumn(pa.array(column.astype("str").to_numpy(dtype=object), pa.string()))

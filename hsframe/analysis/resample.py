@@ -166,11 +166,7 @@ def over_intervals(
     labels = [point.id for point in points]
     if twice := [label for label, count in Counter(labels).items() if count > 1]:
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
-    known = [
-        replace(point, id=samples.known[place].id, dis=samples.known[place].dis)
-        for point, place in zip(points, places, strict=True)
-    ]
-    samplings = [samples.sampling(place) for place in places]
+    known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
     columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]

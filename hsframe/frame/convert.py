@@ -141,11 +141,12 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
         point = points.get(label)
         meta = {"dis": str(label)} if point is None else {"id": Ref(point.id, point.dis or None)}
         cols.append(Col(f"v{place}", meta))
-        columns.append(_history(df.iloc[:, place], label))
+        columns.append(history_of(df.iloc[:, place], label))
     return Grid({}, cols, columns)
 
 
-def _history(series: pd.Series[Any], label: Hashable) -> Any:
+def history_of(series: pd.Series[Any], label: Hashable) -> Any:
+    """The values of a column as cells of a history; a MetadataError where it has no kind."""
     array = series.array
     if isinstance(array, UnitArray):
         return NumberColumn(pa.array(array.magnitudes, from_pandas=True), array.unit)

@@ -71,18 +71,16 @@ class Truth:
         """
         is_true = np.concatenate([[False], self.codes == TRUE, [False]])
         starts_us, ends_us = self.edges_us[np.flatnonzero(is_true[1:] != is_true[:-1])].reshape(-1, 2).T
-        is_apart = starts_us[1:] - ends_us[:-1] > merge_us
-        first, last = np.append(True, is_apart)[: len(starts_us)], np.append(is_apart, True)[: len(ends_us)]
-        starts_us, ends_us = starts_us[first], ends_us[last]
+        starts_us, ends_us = union((starts_us, ends_us), merge_us)
         is_cut = np.isin(starts_us, self.edges_us[:1]) | np.isin(ends_us, self.edges_us[-1:])
         kept = (ends_us - starts_us >= least_us) | is_cut
         return starts_us[kept], ends_us[kept]
 
 
-def union(windows: Windows) -> Windows:
-    """Windows in any order, which may overlap, as those in order that do not even touch."""
+def union(windows: Windows, merge_us: int = 0) -> Windows:
+    """Windows in any order, which may overlap, as those in order that are more than `merge_us` apart."""
     order = np.argsort(windows[0], kind="stable")
     starts_us, ends_us = windows[0][order], np.maximum.accumulate(windows[1][order])
-    is_apart = starts_us[1:] > ends_us[:-1]
+    is_apart = starts_us[1:] - ends_us[:-1] > merge_us
     first, last = np.append(True, is_apart)[: len(order)], np.append(is_apart, True)[: len(order)]
     return starts_us[first], ends_us[last]

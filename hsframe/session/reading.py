@@ -126,13 +126,10 @@ class ReadRequest:
     @property
     def of_frame(self) -> dict[str, object]:
         """The settings that are not the default ones and say what the frame is; one of a dict is a wide one."""
-        others = ("points", "span", "pad", "on_error", "limit_rows", "chunk", "max_concurrency", "progress")
-        given = {one.name: getattr(self, one.name) for one in fields(ReadRequest) if one.name not in others}
-        defaults = {one.name: one.default for one in fields(ReadRequest)} | {"shape": "wide"}
-        given["shape"] = "wide" if self.shape == "dict" else self.shape
-        return {
-            name: value for name, value in given.items() if isinstance(value, pd.DataFrame) or value != defaults[name]
-        }
+        others = ["points", "span", "pad", "on_error", "limit_rows", "chunk", "max_concurrency", "progress"]
+        others += ["shape"] * (self.shape == "dict")
+        given = {one: getattr(self, one.name) for one in fields(ReadRequest) if one.name not in others}
+        return {one.name: it for one, it in given.items() if isinstance(it, pd.DataFrame) or it != one.default}
 
     @property
     def one_span(self) -> SpanLike:

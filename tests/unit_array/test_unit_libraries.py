@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from hsframe import units
+from hsframe.analysis.plot import plot
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.plot import plot
 from hsframe.frame.points import Point, attach
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.histories import Instants
+from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.reads import source_text
+from hsframe.intervals.conditions import windows_of
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _BOOL = "on / off"
@@ -19,7 +20,7 @@ def plot(
     df: pd.DataFrame,
     *,
     figsize: tuple[float, float] | None = None,
-    episodes: tuple[Instants, Instants] | None = None,
+    episodes: pd.DataFrame | None = None,
     **kwargs: Any,
 ) -> Any:
     """Draw the columns over the index, those of one unit on one axis that is labelled with it.
@@ -34,7 +35,6 @@ def plot(
         Width and height in inches.
     episodes : DataFrame, optional
         Of ``df.hs.episodes(...)``, or another with zone-aware times in ``start`` and ``end``: these times are shaded.
-        (Here their starts and ends, as epoch microseconds.)
     **kwargs
         For ``Axes.plot``.
 
@@ -53,6 +53,7 @@ def plot(
         from matplotlib import dates, pyplot
     except ImportError as error:
         raise MetadataError("drawing needs matplotlib: pip install 'hsframe[plot]'") from error
+    df = in_one_unit(df, refuse=False)
     groups: dict[str, list[int]] = {}  # the places of the columns that share an axis, by its label
     for place, dtype in enumerate(df.dtypes):
         if pd.api.types.is_bool_dtype(dtype):
@@ -90,7 +91,7 @@ def plot(
     if episodes is not None:
         if zone is None:
             raise MetadataError("where episodes are in rows whose times have no zone is not known: tz_localize them")
-        starts, ends = (dates.date2num(own_us.astype("M8[us]")) for own_us in episodes)  # type: ignore[no-untyped-call]
+        starts, ends = (dates.date2num(own_us.astype("M8[us]")) for own_us in windows_of(episodes))  # type: ignore[no-untyped-call]
         limits = axes[0].get_xlim()  # of the rows, in a picture of which those far away have no place
         for axis in axes:
             across = axis.get_xaxis_transform()
