@@ -72,19 +72,12 @@ def episodes(
     """
     samples = FrameSamples(df)
     limits_us = [0 if given is None else duration_us(given, name) for name, given in (("merge", merge), ("min", min))]
-    if not len(samples.ts_us):
-        return _frame((samples.ts_us, samples.ts_us), samples, (0, 0))
     truth = samples.truth(condition)
-    return _frame(truth.episodes(*limits_us), samples, (int(truth.edges_us[0]), int(truth.edges_us[-1])))
-
-
-def _frame(windows: Windows, samples: FrameSamples, span_us: tuple[int, int]) -> pd.DataFrame:
-    starts_us, ends_us = windows
+    starts_us, ends_us = truth.episodes(*limits_us)
     times = {name: time_index(us, samples.tz, None) for name, us in (("start", starts_us), ("end", ends_us))}
-    rows = pd.RangeIndex(len(starts_us), name="episode")
-    found = pd.DataFrame(times).set_axis(rows)
-    found["duration"] = found["end"] - found["start"]
-    return found.assign(open_start=starts_us == span_us[0], open_end=ends_us == span_us[1])
+    found = pd.DataFrame(times).rename_axis("episode")
+    is_cut = {"open_start": np.isin(starts_us, truth.edges_us[:1]), "open_end": np.isin(ends_us, truth.edges_us[-1:])}
+    return found.assign(duration=found["end"] - found["start"], **is_cut)
 
 
 def over(
@@ -149,13 +142,10 @@ def over(
 
 def _layers(windows: Windows) -> list[list[int]]:
     """The places of the windows, in layers in which none overlaps another."""
-    ends_us, layers = list[int](), list[list[int]]()
-    for place in np.argsort(windows[0], kind="stable").tolist():
-        start_us, end_us = int(windows[0][place]), int(windows[1][place])
-        number = next((number for number, us in enumerate(ends_us) if us <= start_us), len(layers))
-        if number == len(layers):
-            layers.append([])
-            ends_us.append(0)
-        layers[number].append(place)
-        ends_us[number] = end_us
+    (starts_us, ends_us), layers = windows, list[list[int]]()
+    for place in np.argsort(starts_us, kind="stable").tolist():
+        layer = next((one for one in layers if ends_us[one[-1]] <= starts_us[place]), None)
+        if layer is None:
+            layers.append(layer := [])
+        layer.append(place)
     return layers

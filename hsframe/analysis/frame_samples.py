@@ -117,6 +117,8 @@ class FrameSamples:
         """
         if isinstance(condition, pd.DataFrame):
             return Truth.of_windows(windows_of(condition))
+        if not len(self.ts_us):
+            return Truth(self.ts_us, np.empty(0, np.int8))
         if isinstance(condition, pd.Series):
             return self._truth_of_mask(condition)
         name = parse_condition(condition)[0]
@@ -157,19 +159,15 @@ class FrameSamples:
         column, point = self.df.iloc[:, place], self.points[place]
         read = read or self._reads.get(self.known[place].id, _NOTHING)
         is_there = column.notna().to_numpy(dtype=bool)
-        is_na = np.zeros(len(is_there), dtype=bool)
+        ts_us, is_na = self.ts_us[is_there], np.zeros(len(is_there), dtype=bool)
         if self.interval is not None:
             is_row, row_ends_us = self._rows_of(point.tz or "UTC")
-            is_na = ~is_there & is_row
-        elif na and read.missing != 0:
-            flag = flag_label(self.df.columns[place])
-            flags = self.df[flag] if flag in self.df.columns else None
-            is_na |= ~is_there if flags is None else flags.isin(["NA", "NaN"]).to_numpy()
-        ts_us = self.ts_us[is_there]
-        if self.interval is not None:
-            ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
+            is_na, ends_us, until_us = ~is_there & is_row, row_ends_us[is_row | is_there], int(row_ends_us[-1])
         else:
             ends_us, until_us = self._ends_us(ts_us, read)
+            if na and read.missing != 0:
+                flag = flag_label(self.df.columns[place])
+                is_na = self.df[flag].isin(["NA", "NaN"]).to_numpy() if flag in self.df.columns else ~is_there
         unknown_us = np.append(self.ts_us[is_na], ends_us)
         until_us = max([until_us, *self.ts_us[is_na][-1:].tolist()])
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []

@@ -177,8 +177,7 @@ def over_intervals(
     frames = []
     for grid in grids:
         results = interval_histories(histories, grid, rules, now_us=until_us, several=settings.several, where=where)
-        if where is None:
-            warn_of_gaps(histories, results, sign="")
+        warn_of_gaps(histories, results, sign="")
         warn_of_meters(results)
         frame = trend_frame([one for _, one in results], shape="wide", tz=samples.tz, names=names)
         assert isinstance(frame, pd.DataFrame)

@@ -171,8 +171,7 @@ async def read_intervals(
 
     def resampled() -> list[History]:
         results = interval_histories(read, grids, rules_by_id, now_us=now_us, several=settings.several, where=where)
-        if where is None:  # else an interval may lack a value because the condition never held
-            warn_of_gaps(read, results)
+        warn_of_gaps(read, results)
         warn_of_meters(results)
         return [history for _, history in results]
 

@@ -28,7 +28,8 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
     empty = {
         result.point.id: (rule, result)
         for rule, result in results
-        if isinstance(result.values, NumberColumn)
+        if not rule.in_part  # else an interval may lack a value because the condition never held
+        and isinstance(result.values, NumberColumn)
         and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
     }
     parts: dict[str, list[History]] = {ident: [] for ident in empty}

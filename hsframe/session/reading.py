@@ -112,13 +112,12 @@ class ReadRequest:
         _ = self.limits  # raises where they are not valid
         if isinstance(self.span, pd.DataFrame):
             windows_of(self.span)
-            settings = {"shape": "wide", "boundary": "none", "label": "start", "edges": (None, "whole")}
-            refused = [name for name, choices in settings.items() if getattr(self, name) not in choices]
-            if refused or self.tz == "local":
-                name = refused[0] if refused else "tz"
+            usual = {"shape": ("wide",), "boundary": ("none",), "label": ("start",), "edges": (None, "whole")}
+            refused = [name for name, choices in usual.items() if getattr(self, name) not in choices]
+            if refused := [*refused, *["tz"] * (self.tz == "local")]:
                 raise MetadataError(
-                    f"{name}={getattr(self, name)!r} is not for a read of episodes, which is a wide frame of the rows "
-                    "that begin in each; leave it out"
+                    f"{refused[0]}={getattr(self, refused[0])!r} is not for a read of episodes, which is a wide frame "
+                    "of the rows that begin in each; leave it out"
                 )
         elif self.pad is not None:
             raise MetadataError("pad= is how far to read around each of several episodes; the span is one: widen it")

@@ -16,11 +16,12 @@ from hsframe.frame.combine import joined
 from hsframe.frame.points import Point
 from hsframe.frame.reads import note_source, source_of
 from hsframe.history.concurrency import all_of
+from hsframe.history.read import span_of
 from hsframe.history.source import Source
 from hsframe.intervals.conditions import windows_of
 from hsframe.intervals.truth import Windows, union
 from hsframe.session.reading import ReadRequest, find, read_frame
-from hsframe.spans import EPOCH, Span, from_epoch_us
+from hsframe.spans import Span
 
 
 async def read_episodes(
@@ -35,8 +36,7 @@ async def read_episodes(
     if request.pad is not None:
         pad_us = duration_us(request.pad, "pad")
         starts_us, ends_us = starts_us - pad_us, ends_us + pad_us
-    times = (tuple(from_epoch_us(us, UTC) for us in own.tolist()) for own in union((starts_us, ends_us)))
-    spans = [Span(*ends) for ends in zip(*times, strict=True)] or [Span(EPOCH, EPOCH)]
+    spans = [span_of(*ends) for ends in np.transpose(union((starts_us, ends_us))).tolist()] or [span_of(0, 0)]
     at_once: int = request.max_concurrency or getattr(source, "max_concurrency", None) or 1
     limit = asyncio.Semaphore(at_once)
 
