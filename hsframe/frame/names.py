@@ -7,7 +7,6 @@ alone is taken by verbs, which do not show what they have found: ``"Room -1"`` m
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 import unicodedata
@@ -25,14 +24,11 @@ from hsframe.unit_array.scalars import is_missing
 
 Asked: TypeAlias = "str | Iterable[object] | pd.Series[Any] | pd.DataFrame"
 """Names, in a list or in a frame; or a glob."""
-Row: TypeAlias = tuple[str | None, Point | None, Literal["found", "ambiguous", "missing"], tuple[str, ...]]
-"""A text, the point that it names, what became of it, and the texts that name the points that came near."""
+_Row: TypeAlias = tuple[str | None, str | None, str | None, Literal["found", "ambiguous", "missing"], tuple[str, ...]]
 
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _BETWEEN_WORDS_OF_GLOBS: Final = re.compile(r"(?:[^\w*?]|_)+")
-# difflib takes some 50 µs for a pair of names: of thousands only those that share most pairs of letters are compared.
-_COMPARED: Final = 30
-_LEAST_ALIKE: Final = 0.6
+_LEAST_ALIKE: Final = 0.5
 
 
 class Names:
@@ -74,51 +70,30 @@ class Names:
         return [point for ident, point in self._by_id.items() if ident in found]
 
     def near(self, text: str, most: int = 3) -> list[str]:
-        """What to write in place of a text that names no point: the nearest names, by the measure of `difflib`."""
-        words = _words(text)
-        matcher = difflib.SequenceMatcher(b=words, autojunk=False)
-        scores = list[tuple[float, str]]()
-        for other in self._most_alike(words):
-            matcher.set_seq1(other)
-            if (score := matcher.ratio()) >= _LEAST_ALIKE:
-                scores.append((score, other))
-        scores.sort(key=lambda one: -one[0])
-        return self.texts([point for _, other in scores[:most] for point in self._by_words[other]])[:most]
+        """What to write in place of a text that names no point: the names that have most pairs of letters of it.
 
-    def row(self, text: str | None) -> Row:
-        """What became of a text."""
-        own = [] if text is None else self.alike(text)
-        if len(own) == 1:
-            return text, own[0], "found", ()
-        if own:
-            return text, None, "ambiguous", tuple(self.texts(own))
-        return text, None, "missing", tuple(self.near(text or ""))
+        It is the coefficient of Dice, of all names at once: of thousands `difflib` would compare one after the other.
+        """
+        others, sizes, places = self._pairs
+        own = _pairs_of(_words(text))
+        hits = [places[pair] for pair in own if pair in places]
+        shared = np.bincount(np.concatenate([np.empty(0, np.int64), *hits]), minlength=len(others))
+        alike = 2 * shared / (sizes + len(own))
+        best = [others[place] for place in np.argsort(-alike, kind="stable")[:most] if alike[place] >= _LEAST_ALIKE]
+        return self.texts([point for words in best for point in self._by_words[words]])[:most]
 
     def texts(self, points: Sequence[Point]) -> list[str]:
         """Of each point the text that names no other: its name, or its id."""
         return [name if self.of(name := point.dis or point.id) == [point] else f"@{point.id}" for point in points]
 
-    def _most_alike(self, words: str) -> list[str]:
-        """The names that have most pairs of letters in common with a text (the coefficient of Dice)."""
-        others, sizes, places = self._pairs
-        own = _pairs_of(words)
-        hits = [places[pair] for pair in own if pair in places]
-        if not hits:
-            return []
-        shared = np.bincount(np.concatenate(hits), minlength=len(others)) / (sizes + len(own))
-        best = np.argsort(-shared, kind="stable")[:_COMPARED]
-        return [others[place] for place in best.tolist() if shared[place] > 0]
-
     @cached_property
     def _pairs(self) -> tuple[list[str], NDArray[np.int64], dict[str, NDArray[np.int64]]]:
         """The names, how many pairs of letters each has, and in which names each pair is."""
-        others = list(self._by_words)
-        own = list(map(_pairs_of, others))
-        places: dict[str, list[int]] = {}
-        for place, pairs in enumerate(own):
-            for pair in pairs:
+        others, places = list(self._by_words), dict[str, list[int]]()
+        for place, words in enumerate(others):
+            for pair in _pairs_of(words):
                 places.setdefault(pair, []).append(place)
-        sizes = np.array(list(map(len, own)), np.int64)
+        sizes = np.array([len(_pairs_of(words)) for words in others], np.int64)
         return others, sizes, {pair: np.array(some, np.int64) for pair, some in places.items()}
 
 
@@ -139,22 +114,27 @@ def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> 
 
     >>> points = [Point("a", "Fan 1"), Point("b", "Fan 2"), Point("c", "Meter"), Point("d", "Meter")]
     >>> print(find_frame(points, ["fan-2", "Meter", "Fam 1"]).fillna("").to_string())
-       asked id    dis     status         nearest
-    0  fan-2  b  Fan 2      found              ()
-    1  Meter            ambiguous        (@c, @d)
-    2  Fam 1              missing  (Fan 1, Fan 2)
+       asked id    dis     status   nearest
+    0  fan-2  b  Fan 2      found        ()
+    1  Meter            ambiguous  (@c, @d)
+    2  Fam 1              missing  (Fan 1,)
     """
     if isinstance(names, pd.DataFrame) != (on is not None) or (on is not None and on not in names):
         has = f"a frame with the columns {listed_columns(names)}" if isinstance(names, pd.DataFrame) else repr(names)
         raise MetadataError(f"on={on!r} must be the column of a frame that has the names, as on='Tag'; got {has}")
     given = names[on] if isinstance(names, pd.DataFrame) else names
     known = Names(points)
-    if isinstance(given, str):
-        matches = known.like(given) if re.search("[*?]", given) else []
-        rows: list[Row] = [(given, point, "found", ()) for point in matches] or [known.row(given)]
-    else:
-        rows = [known.row(None if is_missing(one) else str(one)) for one in given]
-    cells = [(text, point and point.id, point and point.dis, status, near) for text, point, status, near in rows]
-    df = pd.DataFrame(cells, columns=["asked", "id", "dis", "status", "nearest"], dtype=object)
+    matches = known.like(given) if isinstance(given, str) and re.search("[*?]", given) else []
+    rows: list[_Row] = [(str(given), point.id, point.dis, "found", ()) for point in matches]
+    for one in () if rows else [given] if isinstance(given, str) else given:
+        text = None if is_missing(one) else str(one)
+        own = known.alike(text or "")
+        if len(own) == 1:
+            rows.append((text, own[0].id, own[0].dis, "found", ()))
+        elif own:
+            rows.append((text, None, None, "ambiguous", tuple(known.texts(own))))
+        else:
+            rows.append((text, None, None, "missing", tuple(known.near(text or ""))))
+    df = pd.DataFrame(rows, columns=["asked", "id", "dis", "status", "nearest"], dtype=object)
     df = df.astype(dict.fromkeys(("asked", "id", "dis", "status"), "str"))
     return df.set_index(given.index) if isinstance(given, pd.Series) else df
