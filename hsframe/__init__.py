@@ -60,29 +60,21 @@ if TYPE_CHECKING:
     from hsframe.session.default import close, connect, doctor, frame_to_his_grids
     from hsframe.session.verbs import *  # noqa: F403 - see above
 
-# Where each name comes from that is loaded on first use (PEP 562); all others are verbs.
+# What comes from which module when it is first used (PEP 562); all others are verbs.
 _LAZY: Final = {
-    "Archive": "hsframe.session.archive",
-    "AsyncSession": "hsframe.session",
-    "Client": "hsframe.client",
-    "Limits": "hsframe.options",
-    "Session": "hsframe.session",
-    "TLSConfig": "hsframe.client.tls",
-    "arrow_to_frame": "hsframe.frame.arrow",
-    "close": "hsframe.session.default",
-    "concat": "hsframe.frame.combine",
-    "connect": "hsframe.session.default",
-    "decode": "hsframe.codecs",
-    "degree_days": "hsframe.analysis.degree_days",
-    "doctor": "hsframe.session.default",
-    "encode": "hsframe.codecs",
-    "frame_to_arrow": "hsframe.frame.arrow",
-    "frame_to_his_grids": "hsframe.session.default",
-    "grid_to_frame": "hsframe.frame.convert",
-    "read_parquet": "hsframe.frame.parquet",
-    "table": "hsframe.frame.tables",
-    "with_units": "hsframe.frame.combine",
-    "write_parquet": "hsframe.frame.parquet",
+    "analysis.degree_days": "degree_days",
+    "client": "Client",
+    "client.tls": "TLSConfig",
+    "codecs": "decode encode",
+    "frame.arrow": "arrow_to_frame frame_to_arrow",
+    "frame.combine": "concat with_units",
+    "frame.convert": "grid_to_frame",
+    "frame.parquet": "read_parquet write_parquet",
+    "frame.tables": "table",
+    "options": "Limits",
+    "session": "AsyncSession Session",
+    "session.archive": "Archive",
+    "session.default": "close connect doctor frame_to_his_grids",
 }
 _LAZY_MODULES: Final = ("options", "spans", "testing", "units")
 
@@ -105,7 +97,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"hsframe.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'hsframe' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LAZY.get(name, "hsframe.session.verbs")), name)
+    module = next((module for module, names in _LAZY.items() if name in names.split()), "session.verbs")
+    value = getattr(importlib.import_module(f"hsframe.{module}"), name)
     globals()[name] = value
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from hsframe.client.sender import PLAIN_JSON
@@ -13,7 +13,7 @@ from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import AuthError, HsFrameError
 from hsframe.grid import Grid
-from hsframe.kinds import Symbol
+from hsframe.protocol.answers import op_names
 from hsframe.protocol.dialects import Method
 from hsframe.protocol.http import ConnectionLostError
 from hsframe.protocol.request_grids import read_request
@@ -117,8 +117,7 @@ async def clock(exam: Examination) -> Answer:
 
 
 async def ops(exam: Examination) -> Answer:
-    grid: Grid = await exam.client.ops(raw=True)
-    names = sorted({name for row in grid if (name := _op_name(row))})
+    names = op_names(await exam.client.ops(raw=True))
     if not names:
         return "the server lists none", ""
     missing = [name for name in _EXPECTED_OPS if name not in names]
@@ -131,13 +130,6 @@ async def ops(exam: Examination) -> Answer:
         else "histories cannot be written, or not by this user; " * ("hisWrite" in missing)
     )
     return shown, f"{what}not listed: {', '.join(missing)}"
-
-
-def _op_name(row: Any) -> str:
-    name, symbol = row.get("name"), row.get("def")
-    if isinstance(symbol, Symbol) and symbol.val.startswith("op:"):
-        return symbol.val.removeprefix("op:")
-    return name if isinstance(name, str) else ""
 
 
 async def formats(exam: Examination) -> Answer:

@@ -88,6 +88,11 @@ class History:
         return History(self.point, ts[inside], values, self.sparse)
 
 
+def or_nat(instants: Iterable[int | None]) -> Instants:
+    """Instants of which some are not known."""
+    return np.array([NAT_US if us is None else us for us in instants], np.int64)
+
+
 def union_of(times: Iterable[Instants]) -> Instants:
     """All instants of several increasing arrays, once each and in order: the rows of a batch or of a frame."""
     parts = list({id(part): part for part in times}.values())

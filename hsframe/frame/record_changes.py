@@ -7,6 +7,7 @@ the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its name ends in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,31 +47,31 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
 
     MetadataError where a row is of no such record, or of one that another has changed since the frame was read.
     """
-    tags = [tag for tag in df.columns if isinstance(tag, str) and tag not in ("id", "mod") and not _names(tag, df)]
-    kinds = {tag: {type(rec[tag]) for rec in records.values() if rec.get(tag) is not None} for tag in tags}
     if not df.columns.is_unique:
         raise MetadataError(f"the frame has several columns {df.columns[df.columns.duplicated()][0]!r}; keep one")
-    ids, mods = df["id"].tolist(), df["mod"].tolist() if "mod" in df else []
-    columns = {tag: df[tag].tolist() for tag in tags}
-    markers = {tag: df[tag].dtype == np.bool_ for tag in tags}
+    tags = [tag for tag in df.columns if isinstance(tag, str) and tag not in ("id", "mod") and not _names(tag, df)]
+    kinds = {tag: {type(rec[tag]) for rec in records.values() if rec.get(tag) is not None} for tag in tags}
+    columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags) if tag in df}
+    markers = {tag for tag in tags if df[tag].dtype == np.bool_}
     found = []
-    for place, cell in enumerate(ids):
+    for place in range(len(df)):
         row = {tag: cells[place] for tag, cells in columns.items()}
-        id = None if is_missing(cell) else as_ref(cell)
+        id = None if is_missing(row["id"]) else as_ref(row["id"])
         old: Mapping[str, Any] | None = {} if id is None else records.get(id.val)
         if (id is None or old is None) and not add:
             what = "no id" if id is None else f"the id {id}, which the server does not have"
             raise MetadataError(f"row {place} of the frame has {what}; add=True adds such records; nothing was sent")
-        if old and mods and not _is_same(cell := as_kind(_plain(mods[place])), old.get("mod")):
+        if old and "mod" in row and not _is_same(mod := as_kind(_plain(row["mod"])), old.get("mod")):
             raise MetadataError(
                 f"{id} ({display_name(old)}) was changed on the server since the frame was read: its mod is "
-                f"{old.get('mod')}, and in the frame {cell}; read it again and edit that; nothing was sent"
+                f"{old.get('mod')}, and in the frame {mod}; read it again and edit that; nothing was sent"
             )
         changed = {}
-        for tag, cell in row.items():
+        for tag in tags:
             was = (old or {}).get(tag)
-            new = _value(cell, was, kinds[tag], is_marker=markers[tag], tag=tag)
-            if not (_is_same(new, was) or (new is None and _shows_as_missing(was))):
+            new = _value(row[tag], was, kinds[tag], is_marker=tag in markers, tag=tag)
+            is_nothing = is_missing(was) or (isinstance(was, Number) and math.isnan(was.val))
+            if not (_is_same(new, was) or (new is None and is_nothing)):
                 changed[tag] = (was, new)
         if changed:
             dis = display_name(old or {"id": id, **{tag: new for tag, (_, new) in changed.items()}})
@@ -104,15 +105,9 @@ def _value(cell: Any, was: Any, kinds: set[type], *, is_marker: bool, tag: str) 
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    if isinstance(one, datetime) and isinstance(
-        other, datetime
-    ):  # in one zone == does not tell an hour from its repeat
-        return one.astimezone(UTC) == other.astimezone(UTC)
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return one.astimezone(UTC) == other.astimezone(UTC)  # == of one zone does not tell an hour from its repeat
     return type(one) is type(other) and bool(one == other)
-
-
-def _shows_as_missing(was: Any) -> bool:
-    return is_missing(was) or (isinstance(was, Number) and was.val != was.val)
 
 
 def changes_table(changes: Iterable[tuple[RecordChange, str]]) -> pd.DataFrame:

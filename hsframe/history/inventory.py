@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from hsframe.durations import DAY_US, HOUR_US
-from hsframe.frame.histories import NAT_US, History, Instants
+from hsframe.frame.histories import NAT_US, Instants, or_nat
 from hsframe.frame.trend import index_zone_of, time_index
-from hsframe.frame.values import null_mask
+from hsframe.history.his_answers import sample_instants
 from hsframe.history.plan import POINTS_A_BATCH, ReadOptions
 from hsframe.history.point_records import PointRecord
 from hsframe.history.read import nearest_samples, read_histories, span_of
@@ -158,15 +158,11 @@ async def _samples(
     source: Source, records: Sequence[PointRecord], span: Span | Mapping[str, Span], options: ReadOptions
 ) -> dict[str, Instants]:
     """By id the instants of those that have samples in a span."""
-    found: dict[str, list[Instants]] = {}
+    found: dict[str, Instants] = {}
     for history in await read_histories(source, records, span, options) if records else ():
-        if len(ts_us := _times(history)):
-            found.setdefault(history.point.id, []).append(ts_us)
-    return {ident: np.concatenate(some) for ident, some in found.items()}
-
-
-def _times(history: History) -> Instants:
-    return history.ts_us[~null_mask(history.values)]
+        if len(ts_us := sample_instants(history)):
+            found[history.point.id] = np.append(found.get(history.point.id, ts_us[:0]), ts_us)
+    return found
 
 
 def _median_gap(ts_us: Instants) -> int | None:
@@ -178,19 +174,16 @@ def inventory_table(
 ) -> pd.DataFrame:
     """The table of :meth:`hsframe.Session.inventory`."""
     rows = [stocks[record.id] for record in records]
-    first_us, last_us, period_us = (
-        np.array([NAT_US if us is None else us for us in column], np.int64)
-        for column in ([one.first_us for one in rows], [one.last_us for one in rows], [one.period_us for one in rows])
-    )
+    last_us = or_nat(one.last_us for one in rows)
     index_zone = index_zone_of([record.point for record in records], tz, of_rows=True)
     return pd.DataFrame(
         {
             "id": pd.array([record.id for record in records], dtype="str"),
             "dis": pd.array([record.point.dis for record in records], dtype="str"),
-            "first": time_index(first_us, index_zone, name=None),
+            "first": time_index(or_nat(one.first_us for one in rows), index_zone, name=None),
             "last": time_index(last_us, index_zone, name=None),
             "rows": pd.array([one.rows for one in rows], dtype="Int64"),
-            "period": period_us.view("timedelta64[us]"),
+            "period": or_nat(one.period_us for one in rows).view("timedelta64[us]"),
             "age": np.where(last_us == NAT_US, NAT_US, now_us - last_us).view("timedelta64[us]"),
             "source": pd.array([one.source for one in rows], dtype="str"),
         }

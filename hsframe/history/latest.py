@@ -32,7 +32,7 @@ import pandas as pd
 
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, SpanError
-from hsframe.frame.histories import NAT_US, History
+from hsframe.frame.histories import History, or_nat
 from hsframe.frame.in_units import Units, in_units, targets_in_units
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
@@ -213,17 +213,13 @@ def latest_frame(
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)
-    ts_us, age_us, at_us = (
-        np.array([NAT_US if us is None else us for us in column], dtype=np.int64)
-        for column in ([row.ts_us for row in rows], [row.age_us for row in rows], [row.at_us for row in rows])
-    )
     index_zone = index_zone_of(points, tz, of_rows=True)
     df = pd.DataFrame(
         {
             "id": pd.array([point.id for point in points], dtype="str"),
             "dis": pd.array([point.dis for point in points], dtype="str"),
-            "ts": time_index(ts_us, index_zone, name=None),
-            "age": age_us.view("timedelta64[us]"),
+            "ts": time_index(or_nat(row.ts_us for row in rows), index_zone, name=None),
+            "age": or_nat(row.age_us for row in rows).view("timedelta64[us]"),
             "value": _values(values, symbols, points),
             "unit": pd.array(symbols, dtype="str"),
             "source": pd.array([row.source for row in rows], dtype="str"),
@@ -231,7 +227,7 @@ def latest_frame(
         }
     )
     if with_at:
-        df.insert(2, "at", time_index(at_us, index_zone, name=None))
+        df.insert(2, "at", time_index(or_nat(row.at_us for row in rows), index_zone, name=None))
     outcomes: dict[str, dict[str, Any]] = {}
     for row in rows:
         count = int(row.source == "his") + (outcomes[row.point.id]["rows"] if row.point.id in outcomes else 0)

@@ -31,8 +31,8 @@ from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import PointsLike
-from hsframe.frame.values import null_mask
 from hsframe.history.compare import compare
+from hsframe.history.his_answers import sample_instants
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.read import read_histories, span_of
@@ -272,8 +272,7 @@ def _report_of(
     """The samples that were found, NA among them, as such that are to be removed, each with what is there."""
     samples = []
     for record in records:
-        kept = [history.ts_us[~null_mask(history.values)] for history in found[record.id]]
-        ts_us = np.unique(np.concatenate([np.empty(0, np.int64), *kept]))
+        ts_us = np.unique(np.concatenate([np.empty(0, np.int64), *map(sample_instants, found[record.id])]))
         if instants is not None:
             ts_us = np.intersect1d(ts_us, instants)
         samples.append(PointSamples(record.point, record.tz, ts_us, StrColumn(pa.nulls(len(ts_us), pa.string()))))

@@ -206,6 +206,13 @@ def is_one_record(grid: Grid) -> bool:
     return len(grid) == len(ids) == 2 and _fits(ids[0], ids[1])
 
 
+def op_names(grid: Grid) -> list[str]:
+    """The names of the ops that a server lists, as Haystack 3 has them, or as definitions."""
+    named = (row.get("name") if (symbol := row.get("def")) is None else symbol for row in grid)
+    texts = (name.val if isinstance(name, Symbol) else name for name in named)
+    return sorted({name.removeprefix("op:") for name in texts if isinstance(name, str)})
+
+
 def limit_of(grid: Grid) -> int | None:
     """The most rows of an answer, where one names it: meta ``hisLimit`` (SkySpark) or ``limit``."""
     limit = grid.meta.get("hisLimit", grid.meta.get("limit"))

@@ -91,13 +91,12 @@ class KnownSecrets:
             return True
         return self.redacted(text := body[:_LOOKED].decode("utf-8", "replace")) != text
 
-    def redacted(self, text: str) -> str:
-        """What a server says, with ``<secret>`` in the place of each secret."""
-        return self._without(text, lambda _: False)
+    def redacted(self, text: str, *, is_kept: bool = False) -> str:
+        """What a server says, with ``<secret>`` in the place of each secret.
 
-    def redacted_file(self, text: str) -> str:
-        """The same for what is kept in a file, whole: also without tokens that are encoded, which takes longer."""
-        return self._without(text, lambda _: False, is_kept=True)
+        What `is_kept` in a file is so whole, and also without tokens that are encoded, which takes longer.
+        """
+        return self._without(text, lambda _: False, is_kept)
 
     def redacted_message(self, text: str) -> str:
         """A whole message: without the secrets, but for those that its own words may hold, of letters or in the uri.
@@ -106,14 +105,9 @@ class KnownSecrets:
         """
         return self._without(text, lambda found: found.isalpha() or found.lower() in self._uri)
 
-    def _known(self, is_kept: bool) -> Iterator[_Form]:
-        for secret in (*self._own, *self._texts):
-            yield from self._escaped(secret)
-        for secret in (*self._own, *(self._texts if is_kept else ())):
-            yield from self._encoded(secret)
-
     def _without(self, text: str, is_shown: Callable[[str], bool], is_kept: bool = False) -> str:
-        forms = list(self._known(is_kept))
+        forms = [form for secret in (*self._own, *self._texts) for form in self._escaped(secret)]
+        forms += [form for one in (*self._own, *(self._texts if is_kept else ())) for form in self._encoded(one)]
         if len(text) < _SHORTEST or not forms:  # as the "OK" of each answer
             return text
         most = len(text) if is_kept else _LOOKED

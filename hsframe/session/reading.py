@@ -45,6 +45,7 @@ TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
 # The settings that say what an interval and its value are.
 _OF_INTERVALS: Final = ("agg", "max_gap", "min_coverage", "rollover", "edges", "where", "label")
+_OF_FRAME: Final = ("header", "tz", "week_start", "units", "na", "interval", *_OF_INTERVALS, "boundary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,7 @@ class ReadRequest:
                     f"shape={self.shape!r} has one value a row, and agg={self.agg!r} gives several columns a point; "
                     "take shape='wide' or 'dict'"
                 )
-        elif given := [
-            name
-            for name in _OF_INTERVALS
-            if isinstance(one := getattr(self, name), pd.DataFrame) or one not in (None, "start")
-        ]:
+        elif given := self._given(_OF_INTERVALS):
             raise MetadataError(
                 f"there is no interval for {'=, '.join(given)}=; give interval= too, as in interval='15min'"
             )
@@ -125,10 +122,13 @@ class ReadRequest:
     @property
     def of_frame(self) -> dict[str, object]:
         """The settings that are not the default ones and say what the frame is; one of a dict is a wide one."""
-        others = ["points", "span", "pad", "on_error", "limit_rows", "chunk", "max_concurrency", "progress"]
-        others += ["shape"] * (self.shape == "dict")
-        given = {one: getattr(self, one.name) for one in fields(ReadRequest) if one.name not in others}
-        return {one.name: it for one, it in given.items() if isinstance(it, pd.DataFrame) or it != one.default}
+        return self._given(_OF_FRAME) | ({"shape": "tidy"} if self.shape == "tidy" else {})
+
+    def _given(self, names: Iterable[str]) -> dict[str, object]:
+        """Those of some settings that are not the default ones."""
+        defaults = {one.name: one.default for one in fields(ReadRequest)}
+        given = {name: getattr(self, name) for name in names}
+        return {name: one for name, one in given.items() if isinstance(one, pd.DataFrame) or one != defaults[name]}
 
     @property
     def one_span(self) -> SpanLike:

@@ -12,6 +12,7 @@ from hsframe.frame.record_changes import RecordChange, changes_table, record_cha
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
 from hsframe.kinds import Ref
+from hsframe.protocol.answers import op_names
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import SessionBase
 from hsframe.unit_array.scalars import is_missing
@@ -74,8 +75,7 @@ class RecordVerbs(SessionBase):
             raise MetadataError(
                 "commit takes a frame with a row a record and a column 'id', as hsframe.read() gives it"
             )
-        names = {(row.get("name"), getattr(row.get("def"), "val", None)) for row in await self.client.ops(raw=True)}
-        if not {"commit", "op:commit"} & {name for pair in names for name in pair}:
+        if "commit" not in op_names(await self.client.ops(raw=True)):
             raise MetadataError(
                 f"the server at {self.uri} lists no op 'commit' for this user; SkySpark, Haxall and hsframe serve have "
                 "it, for admins; elsewhere tags are changed with the tools of the server; nothing was sent"
@@ -86,8 +86,7 @@ class RecordVerbs(SessionBase):
         there = {id.val: row for row in records if isinstance(id := row.get("id"), Ref)}
         if unknown := [str(id) for id in gone if id.val not in there]:
             raise MetadataError(f"remove= names {', '.join(unknown)}, which the server does not have; nothing was sent")
-        left = df[[is_missing(id) or str(id).removeprefix("@") not in {one.val for one in gone} for id in df["id"]]]
-        edited = await in_thread(record_changes, left, there, add)
+        edited = [one for one in await in_thread(record_changes, df, there, add) if one.id not in gone]
         removed = [RecordChange(id, str(there[id.val].get("dis", "")), there[id.val].get("mod"), {}) for id in gone]
         steps = {
             "add": [one for one in edited if one.id is None or one.id.val not in there],
@@ -97,17 +96,12 @@ class RecordVerbs(SessionBase):
         status = dict.fromkeys(steps, "dry run" if dry_run else "not sent")
         for mode, changes in steps.items() if not dry_run else ():
             try:
-                if changes:
-                    await self.client.call("commit", _request(mode, changes))
+                if rows := [one.row() for one in changes]:
+                    names = dict.fromkeys(name for row in rows for name in row)
+                    await self.client.call("commit", Grid.from_rows({"commit": mode}, list(names), rows))
                 status[mode] = _DONE[mode]
             except HsFrameError as error:
                 status[mode] = "unknown" if may_still_run(error) else status[mode]
                 error.report = changes_table((one, status[own]) for own, of in steps.items() for one in of)
                 raise
         return changes_table((one, status[own]) for own, of in steps.items() for one in of)
-
-
-def _request(mode: str, changes: list[RecordChange]) -> Grid:
-    rows = [one.row() for one in changes]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return Grid.from_rows({"commit": mode}, list(names), rows)

@@ -12,23 +12,17 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hsframe.testing.frames import serve
     from hsframe.testing.recording import record, replay
 
-# Where each comes from when it is used: the command line has the quirks, and needs no server for that.
-_LAZY: Final = {
-    "record": "hsframe.testing.recording",
-    "replay": "hsframe.testing.recording",
-    "serve": "hsframe.testing.frames",
-}
-
 __all__ = ["record", "replay", "serve"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    # Only when it is used: the command line has the quirks, and needs no server for that.
+    if name not in __all__:
         raise AttributeError(f"module 'hsframe.testing' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return getattr(importlib.import_module(f"hsframe.testing.{'frames' if name == 'serve' else 'recording'}"), name)

@@ -17,9 +17,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -151,7 +151,7 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
 
 def _line(answer: HttpAnswer, is_whole: bool, renamed: Callable[[str], str]) -> dict[str, Any]:
     def clean(text: str) -> str:
-        return renamed(answer.secrets.redacted_file(text))
+        return renamed(answer.secrets.redacted(text, is_kept=True))
 
     asked = answer.request
     headers = {name: answer.header(name) for name in _KEPT_HEADERS if answer.header(name)}
@@ -225,13 +225,8 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
 
     app.router.add_route("*", PREFIX + "/{op}", handle)
 
-    @asynccontextmanager
-    async def running() -> AsyncIterator[str]:
-        async with listening(app) as uri:
-            forget(uri)
-            yield uri
-
-    with on_thread(running) as uri:
+    with on_thread(lambda: listening(app)) as uri:
+        forget(uri)
         yield uri
 
 
