@@ -117,7 +117,7 @@ def test_a_wide_frame_is_the_same_however_it_was_read() -> None:
 
 def test_one_unknown_id_is_named_and_nothing_is_returned() -> None:
     with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as s:
-        with pytest.raises(hsframe.UnknownRecError, match="@zz"):
+        with pytest.raises(hsframe.UnknownRecError, match="'zz'"):
             s.his_read(["a", "b", "zz"], SPAN)
         # It is lost between the reading of the records and that of the histories.
         read = s.client.read_by_ids

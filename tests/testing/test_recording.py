@@ -224,9 +224,9 @@ def test_what_broke_off_breaks_off_again(building: Any, tmp_path: Path) -> None:
         hsframe.connect(server.uri, "demo", "demo", retries=0) as session,
         pytest.raises(hsframe.HsFrameError) as first,
     ):
-        session.his_read("power and equipRef->siteMeter", "2026-11-01", tz="UTC")
+        session.his_read("@bne-meter-kw", "2026-11-01", tz="UTC")
     with replay(file) as uri, hsframe.connect(uri, retries=0) as session, pytest.raises(type(first.value)):
-        session.his_read("power and equipRef->siteMeter", "2026-11-01", tz="UTC")
+        session.his_read("@bne-meter-kw", "2026-11-01", tz="UTC")
     lines = [json.loads(line) for line in file.read_text().splitlines()[1:]]
     assert False in {line["whole"] for line in lines if line["op"] == "hisRead"}
 
