@@ -92,7 +92,7 @@ class Limits:
     ) -> None:
         """Raise a CodecError where an answer has more of what the limit of this name bounds; `source` is its format.
 
-        `is_all` is whether the answer is known to have no more than `count`: then the message says what to allow.
+        `is_all` is whether the answer is known to have no more than `count`: else the message says to allow twice that.
         """
         most = getattr(self, name)
         if count > most:
@@ -100,7 +100,7 @@ class Limits:
             raise CodecError(
                 f"the answer has {count:,} {what}, and {most:,} are allowed; nothing is returned",
                 expected="less: ask for less at once, or allow more by "
-                f"limits=hsframe.Limits({name}={count if is_all else '...'})",
+                f"limits=hsframe.Limits({name}={count if is_all else 2 * count})",
                 source=source,
                 limit=name,
             )
@@ -112,7 +112,8 @@ class Limits:
             raise CodecError(
                 f"the answer would take about {estimate:,} bytes of memory or more, and {most:,} are allowed; nothing "
                 "is returned",
-                expected="less: ask for less at once, or allow more by limits=hsframe.Limits(answer_bytes=...)",
+                expected="less: ask for less at once, or allow more by "
+                f"limits=hsframe.Limits(answer_bytes={2 * estimate})",
                 source=source,
                 limit="answer_bytes",
             )

@@ -57,6 +57,8 @@ def halvings_after(error: HsFrameError) -> int:
         return _HALVINGS
     if isinstance(error, CallError):
         return _HALVINGS if _LIMIT_WORDS.search(_words(error)) else 0
+    if isinstance(error, CodecError) and error.limit in ("answer_bytes", "cells"):
+        return _HALVINGS  # our own limit: an archive asks for ten years, whatever there is of them
     if isinstance(error, HTTPStatusError):
         if error.status == 413 or (error.status in (200, 400) and _LIMIT_WORDS.search(error.reason)):
             return _HALVINGS  # the reason may come from a JSON error body

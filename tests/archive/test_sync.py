@@ -402,6 +402,18 @@ def test_points_that_cannot_be_read_are_named_and_the_others_come(
         archive.sync("point", session=session, on_error="warn")
 
 
+@pytest.mark.parametrize("limits", [hsframe.Limits(cells=500), hsframe.Limits(answer_bytes=9000)], ids=str)
+def test_of_what_is_larger_than_is_allowed_all_parts_come(
+    tmp_path: Path, session: Session, limits: hsframe.Limits
+) -> None:
+    """Of a point without hisStart ten years are asked for first, of which each half that has all of it is too large."""
+    archive = Archive(tmp_path)
+    with hsframe.connect(session.uri, "demo", "demo", limits=limits) as limited:
+        table = archive.sync("point", session=limited)
+    assert set(table["status"]) == {"synced", "same"}
+    assert_in_step(archive, session)
+
+
 def test_a_folder_of_other_things_is_refused_and_nothing_is_read_from_none(tmp_path: Path, session: Session) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(MetadataError, match=r"is no archive, and has other things in it \(notes.txt\)"):

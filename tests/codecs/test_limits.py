@@ -86,7 +86,7 @@ def test_cells_and_columns_are_bounded_in_each_format(short: str, rows: int) -> 
     body = table(short, names, rows)
     assert len(decode(body, short, limits=Limits(cells=30 * rows, columns=30))) == rows
     with pytest.raises(
-        CodecError, match=r"has [0-9,]+ cells or more, and [0-9,]+ are allowed; .*Limits\(cells=\.\.\."
+        CodecError, match=r"has [0-9,]+ cells or more, and [0-9,]+ are allowed; .*Limits\(cells=[1-9]\d+\)"
     ) as cells:
         decode(body, short, limits=Limits(cells=30 * rows - 1))
     with pytest.raises(

@@ -231,7 +231,7 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
             "at most 64; limits=hsframe.Limits(nesting=...) sets how deep",
             "at most 64; --allow nesting=... sets how deep",
         ),
-        ("allow more by limits=hsframe.Limits(columns=...)", "allow more by --allow columns=..."),
+        ("allow more by limits=hsframe.Limits(columns=80)", "allow more by --allow columns=80"),
         ("is in UTC: give tz=, or shape='dict'", "is in UTC: give --tz"),
         (
             "2 of 3 points may lack samples: why. df.hs.catalog has the reason of each",
