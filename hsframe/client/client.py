@@ -104,38 +104,18 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     username, password : str
         For SCRAM (SHA-256, SHA-512), PLAINTEXT or Basic, whichever the server offers; empty for anonymous access.
         They are kept for a new login, and never shown.
-    timeout : float, str, timedelta or aiohttp.ClientTimeout, optional
-        Of each request, as `deadline`; 30 s in all by default.
-    retries : int
-        How often a request is sent again while the server is busy or away; 4 are about three seconds. README has the
-        table of what is sent again.
+    timeout, retries, tls, token, auth, allow_insecure, proxy, trust_env, headers, limits
+        As for :func:`hsframe.connect`; of the environment nothing counts but the proxies of `trust_env`.
     deadline : float, str or timedelta, optional
         How long an op may take, with its login and retries: seconds, or a duration such as ``"5min"``. An op that makes
         several requests (`his_write` reads the point's record before) has that long for each.
     connector : aiohttp.BaseConnector, optional
         For limits and pooling of your own; it is closed with the client.
-    tls : TLSConfig, optional
-        Own authorities, a client certificate.
     pythonic : bool
         False: every op gives the Grid.
     format : str
         The wire format of requests and answers, one of :data:`hsframe.codecs.formats.CALL_FORMATS`; every server
         supports ``"zinc"``. `accept_format` is another name of it.
-    token : str, optional
-        A bearer token, in place of a user and password (or tried before them).
-    auth : str
-        ``"auto"``, or the only scheme to use: ``"scram"``, ``"plaintext"``, ``"basic"``, ``"bearer"``, ``"none"``.
-    allow_insecure : bool
-        Allow PLAINTEXT and Basic over http to another machine: anybody on the network path can read the password.
-    proxy : str, optional
-        ``http://user:password@host:port``.
-    trust_env : bool
-        Use the proxy that the environment has for this uri, where `proxy` is not given: ``HTTP_PROXY``,
-        ``HTTPS_PROXY``, ``NO_PROXY``, as other programs do. Nothing else is taken from it.
-    headers : mapping, optional
-        Go on every request.
-    limits : Limits
-        How much an answer may hold, see :class:`hsframe.Limits`.
 
     Raises
     ------

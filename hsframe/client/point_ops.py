@@ -165,46 +165,10 @@ class PointOps(RecordOps[AnswerT]):
         patience: Duration | float = "1min",
         raw: bool = False,
     ) -> AsyncGenerator[AnswerT | Grid, None]:
-        """Watch records: first all of them as they are, then each time those that changed.
+        """Watch records as :meth:`hsframe.AsyncSession.watch` does: first all, then each time those that changed.
 
-        A watch that is lost (an error grid, a lease that ran out, a lost session, a server that was restarted) is
-        opened again, and what changed in between comes once. The watch is closed when the loop ends; leave it early
-        with ``contextlib.aclosing``, so that this happens at once. Closing the client closes its watches: their loops
-        end as if there were no more to come, also one that waits.
-
-        Parameters
-        ----------
-        points : str, Ref or iterable of them
-            Ids, or one text that is a filter, for the records that it finds now.
-        poll : str, number, timedelta or Number
-            How long to wait between polls: ``"5s"``, ``"1min"``, seconds as a number.
-        dis : str
-            What the server's list of watches calls it.
-        lease : same, optional
-            How long the server shall keep the watch between polls. Where it keeps it for less than two polls, it is
-            polled more often.
-        checked : bool
-            False: an unknown id gives a record of nothing but that id.
-        empty : bool
-            Whether a poll without changes is given too, as no rows.
-        patience : same as `poll`
-            How long the server may be out of reach.
-
-        Yields
-        ------
-        list of dict, or Grid
-            Whole records, under the ids that the server gives them.
-
-        Raises
-        ------
-        UnknownRecError
-            `checked`, and the server does not know some of the ids.
-        CallError, NetworkError
-            The watch cannot be opened, or the server was out of reach for longer than `patience`.
-        MetadataError
-            A filter that finds nothing.
-        SpanError
-            `poll`, `lease` or `patience` is not a length of time.
+        Leave it early with ``contextlib.aclosing``, so that the watch is closed at once. What it gives are whole
+        records, a list of dict or a Grid, under the ids that the server gives them.
         """
         more: WatchOptions = {"dis": dis, "lease": lease, "checked": checked, "empty": empty, "patience": patience}
         grids = watch_grids(self.sender, self._watches, points, poll, more)

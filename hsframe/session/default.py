@@ -153,8 +153,7 @@ def doctor(settings: _DoctorSettings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per question: ``question``, ``answer``, ``advice`` (empty where there is none). A server that cannot be
-        reached, or refuses the login, is an answer too.
+        As :meth:`hsframe.Session.doctor` gives it.
 
     Raises
     ------
