@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Final
 
 import numpy as np
@@ -20,12 +20,12 @@ from hsframe.frame.histories import NAT_US, Instants, or_nat
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.history.his_answers import sample_instants
 from hsframe.history.plan import POINTS_A_BATCH, ReadOptions
-from hsframe.history.point_records import PointRecord
+from hsframe.history.point_records import HIS_ENDS, PointRecord, instants_in
 from hsframe.history.read import nearest_samples, read_histories, span_of
 from hsframe.history.source import Source, WholeSource
 from hsframe.intervals.rules import PointSampling
 from hsframe.kinds import Number
-from hsframe.spans import Span, epoch_us
+from hsframe.spans import Span
 
 # How far back samples are looked for where nobody says when they began: ten years.
 _REACH_US: Final = 3653 * DAY_US
@@ -47,6 +47,13 @@ class Stock:
     last_us: int | None = None
     period_us: int | None = None
 
+    @property
+    def expected_rows(self) -> int | None:
+        """How many samples there are, by their period where that is not known."""
+        if self.rows is None and self.first_us is not None and self.last_us is not None and self.period_us:
+            return round((self.last_us - self.first_us) / self.period_us) + 1
+        return self.rows
+
 
 async def stocks_of(
     source: Source, records: Sequence[PointRecord], spans: Mapping[str, Span] | None, options: ReadOptions
@@ -57,7 +64,7 @@ async def stocks_of(
     for tz, span in (spans or {}).items():
         windows[tz] = span.start_us, now_us if span.end_us is None else span.end_us
     if isinstance(source, WholeSource):
-        return await _counted(source, records, windows, options, "archive")
+        return await _counted(source, records, windows, options)
     found = {record.id: _told(record, None if spans is None else windows[record.tz]) for record in records}
     told = {ident: stock for ident, stock in found.items() if stock is not None}
     return told | await _probed(source, [record for record in records if record.id not in told], windows, options)
@@ -65,43 +72,31 @@ async def stocks_of(
 
 def _told(record: PointRecord, window_us: tuple[int, int] | None) -> Stock | None:
     """What a record tells, where all of it is in the window."""
-    start, end, size = (record.tags.get(name) for name in ("hisStart", "hisEnd", "hisSize"))
+    size, ends_us = record.tags.get("hisSize"), instants_in(record.tags, HIS_ENDS)
     rows = int(size.val) if isinstance(size, Number) and size.val >= 0 else None
     if rows == 0:
         return Stock("record", 0)
-    if not isinstance(start, datetime) or not isinstance(end, datetime):
+    if ends_us is None or (window_us is not None and not window_us[0] <= ends_us[0] <= ends_us[1] < window_us[1]):
         return None
-    first_us, last_us, period_us = epoch_us(start), epoch_us(end), _period_of(record)
-    if window_us is not None and not window_us[0] <= first_us <= last_us < window_us[1]:
-        return None
+    (first_us, last_us), period_us = ends_us, _period_of(record)
     if period_us is None and rows is not None and rows > 1:
         period_us = (last_us - first_us) // (rows - 1)
-    return _with_rows(Stock("record", rows, first_us, last_us, period_us))
+    return Stock("record", rows, first_us, last_us, period_us)
 
 
 def _period_of(record: PointRecord) -> int | None:
     return None if record.irregular else PointSampling.from_record(record.tags).interval_us
 
 
-def _with_rows(stock: Stock) -> Stock:
-    """With an estimate of how many samples there are, where that is not known."""
-    if stock.rows is None and stock.first_us is not None and stock.last_us is not None and stock.period_us:
-        stock.rows = round((stock.last_us - stock.first_us) / stock.period_us) + 1
-    return stock
-
-
 async def _counted(
-    source: Source,
-    records: Sequence[PointRecord],
-    windows: Mapping[str, tuple[int, int]],
-    options: ReadOptions,
-    name: str,
+    source: Source, records: Sequence[PointRecord], windows: Mapping[str, tuple[int, int]], options: ReadOptions
 ) -> dict[str, Stock]:
     """All samples are read, some points together: of an archive, and of a server that gives no less."""
+    name = "archive" if isinstance(source, WholeSource) else "probe"
+    spans = {tz: span_of(*window) for tz, window in windows.items()}
     found = {record.id: Stock(name, 0) for record in records}
     for place in range(0, len(records), POINTS_A_BATCH):
         some = records[place : place + POINTS_A_BATCH]
-        spans = {tz: span_of(*window) for tz, window in windows.items()}
         for ident, ts_us in (await _samples(source, some, spans, options)).items():
             found[ident] = Stock(name, len(ts_us), int(ts_us.min()), int(ts_us.max()), _median_gap(ts_us))
     return found
@@ -116,7 +111,7 @@ async def _probed(
     lasts = await nearest_samples(source, records, ends_us, reach_us, options, depths_us=_DEPTHS_US)
     lasts_us = {one.point.id: int(one.ts_us[0]) for one in lasts}
     if source.dialect.ignores_range:
-        return await _counted(source, records, windows, options, "probe")
+        return await _counted(source, records, windows, options)
     by_day: dict[tuple[str, int], list[PointRecord]] = {}
     for record in records:
         if (last_us := lasts_us.get(record.id, NAT_US)) >= windows[record.tz][0]:
@@ -147,7 +142,7 @@ async def _probed(
             todo.append((hits, start_us, at_us, look_us, False))
         if misses and not is_rest:
             todo.append((misses, at_us + look_us, until_us, look_us, False))
-    return {ident: _with_rows(stock) for ident, stock in found.items()}
+    return found
 
 
 def _look_us(stock: Stock) -> int:
@@ -182,7 +177,7 @@ def inventory_table(
             "dis": pd.array([record.point.dis for record in records], dtype="str"),
             "first": time_index(or_nat(one.first_us for one in rows), index_zone, name=None),
             "last": time_index(last_us, index_zone, name=None),
-            "rows": pd.array([one.rows for one in rows], dtype="Int64"),
+            "rows": pd.array([one.expected_rows for one in rows], dtype="Int64"),
             "period": or_nat(one.period_us for one in rows).view("timedelta64[us]"),
             "age": np.where(last_us == NAT_US, NAT_US, now_us - last_us).view("timedelta64[us]"),
             "source": pd.array([one.source for one in rows], dtype="str"),

@@ -36,6 +36,7 @@ from hsframe.spans import epoch_us
 _IDS_A_READ: Final = 500
 READ_TAGS: Final = ("archiveSince", "archiveUntil")
 """The tags by which a server over an archive says from when until when that has read the history of a point."""
+HIS_ENDS: Final = ("hisStart", "hisEnd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,7 @@ class PointRecord:
     @classmethod
     def of(cls, tags: Mapping[str, Any]) -> PointRecord:
         """From the tags of a record (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
-        since, until = (tags.get(name) for name in READ_TAGS)
-        read_us = None
-        if isinstance(since, datetime) and isinstance(until, datetime):
-            read_us = epoch_us(since), epoch_us(until)
+        if read_us := instants_in(tags, READ_TAGS):
             tags = {name: tag for name, tag in tags.items() if name not in READ_TAGS}  # they are none of its own
         irregular = tags.get("hisMode") == "cov" or tags.get("hisCov") is not None
         size, interval_us = tags.get("hisSize"), PointSampling.from_record(tags).interval_us
@@ -68,10 +66,8 @@ class PointRecord:
         density = None
         if interval_us is not None:
             density = DAY_US / interval_us
-        elif most is not None:
-            start, end = (tags.get(name) for name in ("hisStart", "hisEnd"))
-            if isinstance(start, datetime) and isinstance(end, datetime) and epoch_us(end) - epoch_us(start) > DAY_US:
-                density = most / ((epoch_us(end) - epoch_us(start)) / DAY_US)
+        elif most is not None and (ends_us := instants_in(tags, HIS_ENDS)) and ends_us[1] - ends_us[0] > DAY_US:
+            density = most / ((ends_us[1] - ends_us[0]) / DAY_US)
         return cls(Point.from_record(tags), density, irregular, most, tags, read_us)
 
     @property
@@ -93,6 +89,12 @@ class PointRecord:
     def due_us(self) -> int:
         """After how long its next sample is due; an hour where that is not known."""
         return HOUR_US if self.irregular or not self.rows_a_day else round(DAY_US / self.rows_a_day)
+
+
+def instants_in(tags: Mapping[str, Any], names: tuple[str, str]) -> tuple[int, int] | None:
+    """What two tags say, in epoch microseconds; None where one of them is no instant."""
+    start, end = (tags.get(name) for name in names)
+    return (epoch_us(start), epoch_us(end)) if isinstance(start, datetime) and isinstance(end, datetime) else None
 
 
 async def find_records(
@@ -131,27 +133,28 @@ def _texts(points: PointsLike) -> set[str]:
 
 
 async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[PointRecord]:
+    """The points of a filter; where it finds nothing, or is refused, of an id or a name."""
+    found, refusal = list[Mapping[str, Any]](), None
     try:
-        grid = await source.read(text, raw=True)
-    except (CallError, CodecError, HTTPStatusError) as refusal:
-        if refusal.is_final or isinstance(refusal, IncompleteError):
+        found = [row for row in await source.read(text, raw=True) if "id" in row]
+    except (CallError, CodecError, HTTPStatusError) as error:
+        if error.is_final or isinstance(error, IncompleteError):
             raise
-        try:
-            return await _by_id_or_name(source, [text], {text}, tags)
-        except MetadataError:  # several points have that name
-            raise
-        except HsFrameError as error:  # what is no name is a filter that is wrong, and the server has said how
-            if isinstance(error, UnknownRecError) and "did you mean" in str(error):
-                refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
-        raise
-    found: list[Mapping[str, Any]] = [row for row in grid if "id" in row]
+        refusal = error
     if not found:
         try:
             return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
+            if refusal is not None:  # the server has said what is wrong with the filter
+                refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
+                raise refusal from None
             if is_word(text):
                 raise UnknownRecError(f"no record has the tag {text!r}, and {error}", ids=[text]) from error
             raise MetadataError(f"the filter {text!r} finds no record, and {error}") from error
+        except HsFrameError as error:  # of several points of that name, or of what is neither
+            if refusal is None or isinstance(error, MetadataError):
+                raise
+            raise refusal from None
     for tag in tags:
         marked = [row for row in found if tag in row]
         if marked:
