@@ -14,9 +14,9 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
 from hsframe.frame.points import Point, points_of
-from hsframe.frame.stamps import Interval, Label, interval_of, note_interval
+from hsframe.frame.stamps import Interval, interval_of, note_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
-from hsframe.intervals.regular import Intervals, Step, intervals, parse_step
+from hsframe.intervals.regular import Intervals, Step, edges_around, intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings
 from hsframe.intervals.samples import Floats, Instants, IntervalSamples
 from hsframe.kinds import Number
@@ -123,7 +123,6 @@ def degree_days(
             f"the rows stand for {over.length} each, of which method={method!r} cannot be taken; "
             "expected rows of hours or samples, or method='daily' and rows of a day"
         )
-    label = over.label if over else "start"
     points: dict[Any, Point] = {**points_of(df)}
     units, held = [], []
     for name, column in df.items():
@@ -131,7 +130,7 @@ def degree_days(
         if unit not in _UNITS:
             raise UnitError(f"column {name!r} is in {unit or 'no unit'}; degree days are of a temperature in °F or °C")
         units.append(unit)
-        held.append(_held(column.dropna(), own, label, zone(point.tz) if point and point.tz else days_tz, gap_us))
+        held.append(_held(column.dropna(), over, zone(point.tz) if point and point.tz else days_tz, gap_us))
     rows = _rows([one.ts_us for one in held if len(one.ts_us)], step, days_tz)
     days = intervals(rows.start_us, rows.end_us, parse_step("1D"), days_tz) if len(rows) else rows
     share = min_coverage if min_coverage is not None else 1.0 if method == "hourly" else 0.5
@@ -205,15 +204,14 @@ class _Held(NamedTuple):
     reach_us: Instants
 
 
-def _held(column: pd.Series[Any], own: Step | None, label: Label, tz: ZoneInfo, gap_us: int) -> _Held:
-    """`own` is the length of the intervals that the rows stand for, None for samples."""
+def _held(column: pd.Series[Any], over: Interval | None, tz: ZoneInfo, gap_us: int) -> _Held:
+    """`over` is what the rows stand for, None for samples."""
     index = column.index
     starts_us, ends_us = (pd.DatetimeIndex(index.get_level_values(place)).as_unit("us").asi8 for place in (0, -1))
     order = np.argsort(starts_us, kind="stable")
-    if own is not None and len(column) and label != "both":
-        around = int(starts_us[order[0]]) - 2 * DAY_US, int(starts_us[order[-1]]) + 2 * DAY_US
-        edges_us = intervals(*around, own, tz).edges_us
-        if label == "end":
+    if over is not None and len(column) and over.label != "both":
+        edges_us = edges_around(over, int(starts_us[order[0]]), int(starts_us[order[-1]]), tz)
+        if over.label == "end":
             starts_us = edges_us[np.searchsorted(edges_us, ends_us, side="left") - 1]
         else:
             ends_us = edges_us[np.searchsorted(edges_us, starts_us, side="right")]
@@ -221,7 +219,7 @@ def _held(column: pd.Series[Any], own: Step | None, label: Label, tz: ZoneInfo, 
     if (twice := np.flatnonzero(np.diff(starts_us) == 0)).size:
         raise MetadataError(f"{index[order][twice[0]]} comes twice; expected each instant once")
     reach_us = ends_us - starts_us
-    if own is None:
+    if over is None:
         reach_us = np.full(len(starts_us), gap_us)
         reach_us[-1:] = min(gap_us, int(np.median(np.diff(starts_us))) if len(starts_us) > 1 else 0)
     return _Held(np.asarray(column, dtype=np.float64)[order], starts_us, reach_us)

@@ -25,12 +25,11 @@ from hsframe.frame.reads import Read, reads_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
-from hsframe.intervals.regular import intervals, parse_step
+from hsframe.intervals.regular import edges_around
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
 from hsframe.intervals.samples import Mask
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import NA, Ref
-from hsframe.spans import from_epoch_us
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone
 
@@ -103,11 +102,7 @@ class FrameSamples:
     def _rows_of(self, tz: str) -> tuple[Mask, Instants]:
         """Which rows are the starts of intervals of a zone, beside which there may be others, and the end of each."""
         assert self.interval is not None
-        step = parse_step(self.interval.length)
-        if step.days >= 7:
-            step = replace(step, weekday=from_epoch_us(int(self.ts_us[-1]), zone(tz)).weekday())
-        first_us, last_us = int(self.ts_us[0] - self.interval.longest_us), int(self.ts_us[-1])
-        edges_us = intervals(first_us, last_us + 1, step, zone(tz)).edges_us
+        edges_us = edges_around(self.interval, int(self.ts_us[0]), int(self.ts_us[-1]), zone(tz))
         return np.isin(self.ts_us, edges_us), edges_us[np.searchsorted(edges_us, self.ts_us, side="right")]
 
     def truth(self, condition: Any) -> Truth:

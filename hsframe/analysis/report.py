@@ -17,11 +17,10 @@ from hsframe.frame.reads import Read, note_source, reads_of, source_of
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
-from hsframe.intervals.regular import intervals, parse_step
+from hsframe.intervals.regular import edges_around, parse_step
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
-from hsframe.spans import from_epoch_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
@@ -401,11 +400,7 @@ def _intervals_of(
     first_us = int(ts_us[0]) if start_us is None else start_us
     last_us = int(ts_us.max(initial=first_us if end_us is None else end_us - 1))
     at = zone("UTC") if index.tz is None else zone(tz) if tz else index_zone_of([], index.tz)
-    reach_us, step = int(interval.longest_us) + DAY_US, parse_step(interval.length)
-    if step.days % 7 == 0 and step.days:  # weeks begin on the day of a row that no span has cut
-        begins = from_epoch_us(first_us if interval.label == "end" else last_us, at)
-        step = replace(step, weekday=begins.weekday())
-    calendar_us = intervals(first_us - reach_us, last_us + reach_us, step, at).edges_us
+    calendar_us = edges_around(interval, first_us, last_us, at)
     inner_us = calendar_us[(calendar_us > first_us) & (calendar_us < last_us)]
     stamps_us = np.unique([first_us, *inner_us, last_us])
     if interval.label == "end":

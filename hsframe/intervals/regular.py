@@ -22,7 +22,7 @@ whole; ``docs/intervals.md`` says why, and what becomes of the edges and of the 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -31,6 +31,7 @@ import numpy as np
 
 from hsframe.durations import DAY_US, LENGTHS_US, MONTHS, SECOND_US, Duration, amount_of
 from hsframe.errors import SpanError
+from hsframe.frame.stamps import Interval
 from hsframe.intervals.samples import Instants
 from hsframe.spans import from_epoch_us, local_instant_us, weekday_of
 
@@ -167,6 +168,17 @@ def intervals(
         whole_end_us = edges[np.searchsorted(edges, found[row], side="right")]
         unfinished = row if whole_end_us > now_us else None
     return Intervals.of(np.ascontiguousarray(found), unfinished, tuple(np.setdiff1d(found, edges).tolist()))
+
+
+def edges_around(rows: Interval, first_us: int, last_us: int, tz: ZoneInfo) -> Instants:
+    """The edges of the intervals that rows from one stamp to another stand for, with some before and after these.
+
+    Weeks begin on the day of a row that no span has cut.
+    """
+    step, reach_us = parse_step(rows.length), int(rows.longest_us) + DAY_US
+    if step.days and step.days % 7 == 0:
+        step = replace(step, weekday=from_epoch_us(first_us if rows.label == "end" else last_us, tz).weekday())
+    return intervals(first_us - reach_us, last_us + reach_us, step, tz).edges_us
 
 
 def _sub_daily(start_us: int, end_us: int, step: Step, tz: ZoneInfo) -> Instants:

@@ -173,6 +173,7 @@ def test_rows_of_days_and_weeks_hold_for_theirs() -> None:
     database.set_history("kw", FIRST_US + np.arange(-40, 40) * 24 * HOUR_US, np.arange(80.0))
     with running_server(database) as running, hsframe.connect(running.uri, "demo", "demo") as session:
         steps = [("1D", "monday", {"days": 1}), ("1W", "sunday", {"weeks": 1}), ("1M", "monday", {"months": 1})]
+        steps += [("10D", "monday", {"days": 10})]
         for interval, weeks, length in steps:
             how: Any = {"interval": interval, "week_start": weeks, "agg": "avg", "edges": "whole"}
             df = session.his_read("@kw", "2026-10-01,2026-11-20", **how)
