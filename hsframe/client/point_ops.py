@@ -34,26 +34,8 @@ class PointOps(RecordOps[AnswerT]):
     ) -> AnswerT | Grid:
         """Write a value at a level of a point's priority array.
 
-        Parameters
-        ----------
-        id : Ref or str
-        level : int
-            1 (strongest) to 17 (the default); 16 is the usual one for a program.
-        val : any kind
-            A number of any class goes out with its unit, which must be the point's: nothing is converted here. None
-            takes the level's value away.
-        who : str
-            Shown with the value; servers take the logged-in user where it is empty.
-        duration : str, number, timedelta or Number, optional
-            How long the value holds, as ``"30min"``, or in seconds; for level 8 only (standard: Ops, pointWrite).
-        inf : {"refuse", "send"}
-            What to do with NaN, NA and infinite values.
-
-        Raises
-        ------
-        MetadataError
-            A level outside of 1 to 17, a duration without a value at level 8, a value that is not finite. Nothing is
-            sent.
+        All is as for :meth:`hsframe.AsyncSession.point_write`, but nothing is read or converted here: the unit of a
+        number must be the point's. A MetadataError says what is wrong before anything is sent.
         """
         request = request_grids.point_write_request(id, level, val, who, duration, inf=inf)
         return await self._op("pointWrite", request, raw=raw)
@@ -126,14 +108,7 @@ class PointOps(RecordOps[AnswerT]):
     @overload
     async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: Plain = False) -> AnswerT: ...
     async def watch_unsub(self, watch_id: str, ids: Ids, *, raw: bool = False) -> AnswerT | Grid:
-        """Take points out of a watch.
-
-        Parameters
-        ----------
-        watch_id : str
-        ids : Ref, str or iterable of them
-            As the rows of :meth:`watch_sub` have them.
-        """
+        """Take points out of a watch, by their ids as the rows of :meth:`watch_sub` have them."""
         request = request_grids.watch_unsub_request(watch_id, ids)
         return await self._op("watchUnsub", request, raw=raw)
 
