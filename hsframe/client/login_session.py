@@ -82,7 +82,7 @@ class LoginSession:
                     self._session = session = await patience.answer(_LOGIN, self._driver(), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
                 if session.scheme not in ("bearer", "none"):
-                    self._refused.discard(self._credentials)
+                    self._refused.accept(self._credentials)
                 self._credentials = replace(who := self._credentials, scram_seen=session.scheme == "scram")
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
@@ -100,10 +100,24 @@ class LoginSession:
                 self._tried += 1
 
     def note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
-        """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
-        if isinstance(error, AuthError) and error.refused and session is self._session:
+        """Keep what was refused, in a login or in a request of `session`, from being sent again at once.
+
+        A request says nothing of what was accepted before: a right may be missing for its op, or the server restarts.
+        """
+        if not (isinstance(error, AuthError) and error.refused and session is self._session):
+            return
+        if session is None or not self.was_accepted():
             self._session = None
             self._refused.add(self._credentials, self._transport.secrets.redacted_message(str(error)))
+
+    def note_acceptance(self, session: LoginResult) -> None:
+        """Note that an op was answered with what each request of `session` carries."""
+        if session is self._session and session.scheme in ("bearer", "basic"):
+            self._refused.accept(self._credentials)
+
+    def was_accepted(self) -> bool:
+        """Whether the server has accepted these credentials, in this session or in another one."""
+        return self._refused.are_accepted(self._credentials)
 
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.

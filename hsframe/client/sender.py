@@ -211,11 +211,14 @@ class RequestSender:
         if refused and login.scheme in ("bearer", "basic") and not answer.is_grid:
             failure = http_failure(answer)
             if login.scheme == "bearer" or isinstance(failure, AuthError):
-                what = "the token is not accepted: " if login.scheme == "bearer" else ""
+                before = ", which was accepted before" if self._session.was_accepted() else ""
+                what = f"the token is not accepted{before}: " if login.scheme == "bearer" else ""
                 failure = AuthError(f"{what}{failure}", refused=answer.status == 401)
                 self._session.note_refusal(failure, login)
             assert failure is not None
             raise failure
+        if answer.status == 200 and not answer.is_html:
+            self._session.note_acceptance(login)
         log.bytes = len(answer.body)
         return answer
 

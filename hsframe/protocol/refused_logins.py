@@ -2,6 +2,7 @@
 
 Some servers lock a user out after a few attempts, and many are made by a loop that connects anew for each point, or by
 a cell of a notebook that is run again. Clients that log in at the same moment do not know of each other.
+What was accepted once is refused by a login alone: in answer to another op a 401 may be a right that is missing.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ class _Refusal(NamedTuple):
 
 
 class RefusedLogins:
-    """What one server has refused, and for how long that holds."""
+    """What one server has refused, and for how long that holds; and what it has accepted since."""
 
     def __init__(self) -> None:
         self._refusals: dict[int, _Refusal] = {}
+        self._accepted: dict[int, None] = {}
 
     def check(self, who: Credentials) -> None:
         """Raise AuthError where these credentials were refused a short while ago."""
@@ -50,12 +52,20 @@ class RefusedLogins:
         times = 1 if before is None else before.times + 1
         until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
         self._refusals[_key(who)] = _Refusal(words, times, until_s)
+        self._accepted.pop(_key(who), None)
         for oldest in list(self._refusals)[:-_MOST]:
             self._refusals.pop(oldest, None)
 
-    def discard(self, who: Credentials) -> None:
+    def accept(self, who: Credentials) -> None:
         """Note that these are accepted now."""
         self._refusals.pop(_key(who), None)
+        self._accepted[_key(who)] = None
+        for oldest in list(self._accepted)[:-_MOST]:
+            self._accepted.pop(oldest, None)
+
+    def are_accepted(self, who: Credentials) -> bool:
+        """Whether these were accepted, and no login with them was refused since."""
+        return _key(who) in self._accepted
 
 
 def _key(who: Credentials) -> int:

@@ -121,19 +121,23 @@ def test_a_login_that_is_refused_before_a_password_was_sent_is_tried_again(serve
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("who", [{"token": "t0ken"}, {"username": USER, "password": PASSWORD, "auth": "basic"}])
+EACH_REQUEST_CARRIES = [{"token": "t0ken"}, {"username": USER, "password": PASSWORD, "auth": "basic"}]
+
+
+def unauthorized(seen: Any) -> web.Response:
+    return web.Response(status=401, text="not you")
+
+
+@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES)
 def test_what_each_request_carries_is_not_sent_again_once_it_is_refused(
     serve: Any, fake: Any, who: dict[str, str]
 ) -> None:
-    def refuse(seen: Any) -> web.Response:
-        return web.Response(status=401, text="changed")
-
     async def main() -> None:
         async with serve(fake(anonymous=True)) as server, Client(server.uri, **who) as client:
-            await client.read("site")
-            server.answers["read"] = refuse
-            with pytest.raises(AuthError, match="changed"):
+            server.answers.update(about=unauthorized, read=unauthorized)
+            with pytest.raises(AuthError, match="not you") as caught:
                 await client.read("site")
+            assert caught.value.refused
             before = len(server.seen)
             answers = await asyncio.gather(*(client.read("site") for _ in range(50)), return_exceptions=True)
             assert {type(answer) for answer in answers} == {AuthError}
@@ -145,6 +149,52 @@ def test_what_each_request_carries_is_not_sent_again_once_it_is_refused(
                 with pytest.raises((AuthError, HTTPStatusError), match="not yours"):
                     await client.read("site")
             await client.about()  # what this user may not do says nothing of the login
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES)
+def test_an_op_that_is_refused_does_not_shut_out_a_login_that_was_accepted(
+    serve: Any, fake: Any, who: dict[str, str]
+) -> None:
+    """A right that is missing, and a server that restarts, are answered with 401 by some servers."""
+
+    async def main() -> None:
+        async with serve(fake(anonymous=True, answers={"read": SITES})) as server:
+            async with Client(server.uri, **who) as client:
+                await client.read("site")
+                for refused in (["eval", "evalAll"], ["eval", "evalAll", "read"]):
+                    server.answers.update(dict.fromkeys(refused, unauthorized))
+                    for attempt in range(1, 4):
+                        before = len(server.seen)
+                        with pytest.raises(AuthError, match="not you"):
+                            await (client.read("site") if "read" in refused else client.eval("now()"))
+                        assert len(server.seen) == before + 1, f"attempt {attempt} is sent once"
+                    server.answers["read"] = SITES
+                    assert len(await client.read("site")) == 2
+            async with Client(server.uri, **who) as client:  # in which it is the first op
+                with pytest.raises(AuthError, match="not you"):
+                    await client.eval("now()")
+                assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES[1:])
+def test_a_login_that_is_refused_counts_also_where_it_was_accepted_before(
+    serve: Any, fake: Any, who: dict[str, str]
+) -> None:
+    async def main() -> None:
+        async with serve(fake(anonymous=True, answers={"read": SITES})) as server:
+            async with Client(server.uri, **who) as client:
+                await client.read("site")
+            server.answers.update(about=unauthorized, read=unauthorized)  # the password was changed
+            for words in ("password is wrong", "not send the same again for", "not send the same again for"):
+                async with Client(server.uri, **who) as client:
+                    before = len(server.seen)
+                    with pytest.raises(AuthError, match=words):
+                        await client.read("site")
+                    assert len(server.seen) == before + (words == "password is wrong")
 
     asyncio.run(main())
 
