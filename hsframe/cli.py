@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A closed terminal stops a server, in words. One without a terminal is told so to read its settings anew:
             # it follows the file of users anyhow.
             signal.signal(signal.SIGHUP, signal.default_int_handler if os.isatty(0) else signal.SIG_IGN)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), commands.waits_told(args):
             warnings.showwarning = show_warning
             return run(args)
     except HsFrameError as error:

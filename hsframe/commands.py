@@ -151,8 +151,14 @@ def serve(args: argparse.Namespace) -> int:
 @contextmanager
 def _logged(level: int) -> Iterator[None]:
     """What the server tells goes to stderr, from a level on."""
-    log, handler = logging.getLogger("hsframe.server"), logging.StreamHandler()
+    handler = logging.StreamHandler()
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    with _handled(logging.getLogger("hsframe.server"), handler, level):
+        yield
+
+
+@contextmanager
+def _handled(log: logging.Logger, handler: logging.Handler, level: int) -> Iterator[None]:
     before = log.level
     log.setLevel(level)
     log.addHandler(handler)
@@ -161,6 +167,29 @@ def _logged(level: int) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.setLevel(before)
+
+
+@contextmanager
+def waits_told(args: argparse.Namespace) -> Iterator[None]:
+    """That a request waits for the server, and until when, is a line on stderr, but for --quiet."""
+    if "retries" not in args or getattr(args, "quiet", False):
+        yield
+        return
+    from hsframe.client.request_log import WAITS
+
+    with _handled(WAITS, _Told(args), logging.INFO):
+        yield
+
+
+class _Told(logging.Handler):
+    def __init__(self, args: argparse.Namespace) -> None:
+        super().__init__()
+        self._args = args
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr.isatty():  # there may be a bar, which is drawn again below
+            print(f"\r{'':{max(shutil.get_terminal_size().columns - 1, 0)}}\r", end="", file=sys.stderr)
+        tell(self._args, record.getMessage())
 
 
 class _Lines(logging.Formatter):

@@ -15,6 +15,7 @@ from typing import Final
 from hsframe.errors import HsFrameError, NetworkError
 
 _log: Final = logging.getLogger("hsframe")
+WAITS: Final = logging.getLogger("hsframe.waits")
 
 
 @dataclass
@@ -31,7 +32,7 @@ class LoggedRequest:
 
 def log_wait(what: str) -> None:
     """Log that a request waits to be sent again; its own line comes when it ends."""
-    _log.info(what)
+    WAITS.info(what)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -73,6 +74,50 @@ def test_demo_once_without_matplotlib_is_one_line_that_names_the_extra(tmp_path:
         "hsframe demo --once draws a plot, which needs matplotlib: pip install hsframe[demo]"
     ]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def away(server: RunningServer) -> list[str]:
+    """Arguments for a server that does not answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{free.getsockname()[1]}/api"
+    return ["--uri", uri, "--user", "ann", "--password", "pw", "--retries", "1000", "--deadline", "2s"]
+
+
+WAITS = r"hsframe: waits \(login: NotConnectedError\), try 2 of 1001 at .*\d\d:\d\d, until .*\d\d:\d\d\n"
+COMMANDS = pytest.mark.parametrize("command", [["sync", "trends", "point"], ["export", "point", "today", "a.parquet"]])
+
+
+@COMMANDS
+def test_a_log_shows_that_a_command_waits(away: list[str], command: list[str]) -> None:
+    done = hs(*command, *away)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.match(WAITS, done.stderr)
+    assert len(done.stderr.splitlines()) == 2
+    (line,) = hs(*command, "--quiet", *away).stderr.splitlines()
+    assert "nothing answers there" in line
+
+
+@COMMANDS
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is of POSIX")
+def test_a_terminal_shows_that_a_command_waits_while_it_does(away: list[str], command: list[str]) -> None:
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-m", "hsframe", *command, *away], stdout=theirs, stderr=theirs) as program:
+        os.close(theirs)
+        seen, was_running = "", False
+        try:
+            while piece := os.read(ours, 4096):
+                if "waits" not in seen:
+                    was_running = program.poll() is None
+                seen += piece.decode()
+        except OSError:  # so Linux says that nobody has the terminal open any more
+            pass
+        finally:
+            os.close(ours)
+    assert re.search(WAITS, seen.replace("\r\n", "\n"))
+    assert was_running
+    assert program.returncode == 3
 
 
 def test_about_and_read(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
