@@ -33,8 +33,9 @@ _SPAN: Final = re.compile(r"-\d")
 _LIMITS: Final = [limit.name for limit in fields(Limits)]
 
 _EXIT_CODES: Final = (
-    "The exit code is 0 where all went well, 1 where something could not be read, 2 for wrong arguments, 3 where the "
-    "server did not answer or refused the login, 130 after Ctrl-C or SIGTERM. Errors are told on stderr alone."
+    "The exit code is 0 where all went well, 1 where something could not be read or written (also a full disk, or "
+    "another export of the same file), 2 for wrong arguments, 3 where the server did not answer or refused the login, "
+    "130 after Ctrl-C or SIGTERM. Errors are told on stderr alone."
 )
 
 

@@ -209,7 +209,9 @@ class Transport:
             if isinstance(error, aiohttp.ClientHttpProxyError):
                 found = f"it answers HTTP {error.status} and says {in_short(secrets.redacted(error.message))!r}"
             if isinstance(error, _OF_PROXY):
-                return NetworkError(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
+                # One that restarts is waited for; a name that nobody knows, and its refusal, do not pass.
+                kind = NotConnectedError if isinstance(error, aiohttp.ClientProxyConnectionError) else NetworkError
+                return kind(f"{where}: {proxy} cannot be used ({found}); {proxy.advice}")
             where += f" through {proxy}"
         unused = Proxy.unused(request.url) if hint and proxy is None else ""  # where nothing was ever answered
         if isinstance(error, TimeoutError):
