@@ -70,8 +70,12 @@ class WrittenFolder(Database):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if self._places() != self._known:
-            what = "it, or its folder, was replaced or removed while it is served"
-            raise OpRefusal(f"{self._file} is not written: {what}; nothing was stored; start the server anew", "IOErr")
+            raise OpRefusal(
+                f"{self._file} is not written: it, or its folder, was replaced or removed while it is served; nothing "
+                "was stored; bring it back: writes are then taken again. A start without it forgets what was written "
+                "before",
+                "IOErr",
+            )
         try:
             with closing(sqlite3.connect(self._file)) as connection, connection:
                 connection.executescript(_TABLES)

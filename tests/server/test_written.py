@@ -145,7 +145,9 @@ def test_where_the_file_or_its_folder_is_away_nothing_is_called_kept(tmp_path: P
         if "in its place" in which:
             shutil.copy(away, place) if place.name == FILE else shutil.copytree(away, place)
         for _ in range(2):
-            assert "was replaced or removed while it is served; nothing was stored" in raw.refused("hisWrite", WRITE)
+            refused = raw.refused("hisWrite", WRITE)
+            assert "was replaced or removed while it is served; nothing was stored; bring it back: writes" in refused
+            assert "start the server" not in refused, "it would begin an empty file"
         assert place.exists() == ("in its place" in which), "none is made where it was"
         assert cells(raw, "a") == before
         if "in its place" in which:
