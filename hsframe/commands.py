@@ -209,15 +209,15 @@ def set_user(args: argparse.Namespace) -> int:
         print(f"{args.file}: {args.name} is removed; a server that runs takes it with its next request")
         return 0
     if sys.stdin.isatty():
-        password = getpass.getpass(f"password for {args.name}: ")
-        if getpass.getpass("once more: ") != password:
+        password = getpass.getpass(f"password for {args.name}{', empty for the one of before' if args.role else ''}: ")
+        if password and getpass.getpass("once more: ") != password:
             raise MetadataError("the two passwords differ; nothing was changed")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise MetadataError("the password is empty; nothing was changed")
-    before, now = set_user(args.file, args.name, args.role, ScramCredentials.from_password(password))
-    what = f"{args.name} is now {now}, with another password" if before else f"{args.name} is a new {now}"
+    credentials = ScramCredentials.from_password(password) if password else None
+    before, now = set_user(args.file, args.name, args.role, credentials)
+    which = "with the password that was given" if password else "with the password of before"
+    what = f"{args.name} is now {now}, {which}" if before else f"{args.name} is a new {now}"
     print(f"{args.file}: {what}; a server that runs takes it with its next request")
     return 0
 

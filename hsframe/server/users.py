@@ -102,23 +102,24 @@ class UsersFile:
 
 
 def set_user(
-    path: str | os.PathLike[str], name: str, role: Role | None, credentials: ScramCredentials
+    path: str | os.PathLike[str], name: str, role: Role | None, credentials: ScramCredentials | None
 ) -> tuple[Role | None, Role]:
-    """Add a user to a file, or change one, who keeps the role where none is given; the role before, and now.
+    """Add a user to a file, or change one, who keeps the role or the password where none is given.
 
-    Only the owner of the file may read it then.
+    Gives the role before, and now. Only the owner of the file may read it then.
     """
     if not _is_name(name):
         raise MetadataError(f"{name!r} is no name of a user; expected a text of one line, not '#' in its beginning")
-    parts = credentials.salt, credentials.stored_key, credentials.server_key
-    salt, *keys = (b64encode(part).decode() for part in parts)
     with alone_on(path):
         is_there = Path(path).exists() and os.path.getsize(path)
         lines, places, users = _parsed(path) if is_there else ([], {}, Users({}, {}))
         before = users.roles.get(name)
         if (now := role or before) is None:
             raise MetadataError(f"{name!r} is new in {path}; give the role: --role viewer, operator or admin")
-        line = f"{name} {now} SCRAM-{_HASH}${credentials.iterations}:{salt}${':'.join(keys)}"
+        if (known := credentials or users.credentials.get(name)) is None or (role is None and credentials is None):
+            raise MetadataError("the password is empty; nothing was changed")
+        salt, *keys = (b64encode(part).decode() for part in (known.salt, known.stored_key, known.server_key))
+        line = f"{name} {now} SCRAM-{_HASH}${known.iterations}:{salt}${':'.join(keys)}"
         place = places.get(name, len(lines))
         lines[place : place + 1] = [line]
         _write(path, lines)

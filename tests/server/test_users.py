@@ -230,13 +230,29 @@ def test_set_user_takes_the_password_from_the_standard_input_or_asks_twice(
         capsys.readouterr().out == f"{path}: ann is a new viewer; a server that runs takes it with its next request\n"
     )
     assert given("", "operator", "n3w", "n3w") == 0
-    assert f"{path}: ann is now operator, with another password; a server that runs" in capsys.readouterr().out
+    assert f"{path}: ann is now operator, with the password that was given; a server that runs" in capsys.readouterr().out
     known = read_users(path).credentials["ann"]
     assert known == ScramCredentials.from_password("n3w", "SHA-256", known.salt, known.iterations)
-    for text, asked, words in (("\n", (), "empty"), ("", ("a", "b"), "differ"), ("", ("", ""), "empty")):
-        assert given(text, "admin", *asked) == 2
-        assert words in capsys.readouterr().err
+    assert given("", "admin", "a", "b") == 2
+    assert "differ" in capsys.readouterr().err
     assert read_users(path).roles == {"ann": "operator"}
+    for text, role, *asked in (("\n", "admin"), ("", "viewer", ""), ("", "operator")):
+        assert given(text, role, *asked) == 0
+        assert f"ann is now {role}, with the password of before; " in capsys.readouterr().out
+        assert read_users(path) == ({"ann": known}, {"ann": role})
+
+
+def test_a_password_is_empty_only_where_another_role_is_given_to_who_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "users"
+    set_user(path, "ann", "viewer", kept("s3cret"))
+    before = path.read_bytes()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    for args in (["ann"], ["bob", "--role", "viewer"]):
+        assert cli.main(["set-user", str(path), *args]) == 2
+        assert "the password is empty; nothing was changed" in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 def test_a_user_is_removed_but_not_the_last_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -349,7 +365,7 @@ def test_a_user_who_is_changed_while_the_server_runs(followed: tuple[Path, Any])
         assert raw.server.open_sessions == tokens - 1, "another user's session goes on"
     raw.scram("ann", "n3w")
     assert "'ann' has the role viewer" in raw.refused("hisWrite", REQUESTS["hisWrite"])
-    path.write_text(path.read_text().replace("ann viewer", "ann operator"))
+    set_user(path, "ann", "operator", None)
     assert not raw.call("hisWrite", REQUESTS["hisWrite"]).is_error, "another role alone ends no session"
 
 
