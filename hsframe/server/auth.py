@@ -228,7 +228,7 @@ class Logins:
             yield
         except AuthError:
             wait_s = 0 if wrong + 1 < _FREE_TRIES else min(2 ** (wrong + 1 - _FREE_TRIES), _LOCKED_OUT_S)
-            journal.refused_login(user, address, wrong + 1, wait_s)
+            journal.refused_login(user, address, wrong + 1, wait_s, is_known=user in self._users)
             self._wrong.put(count, (wrong + 1, self._clock.monotonic_s() + wait_s), address)
             raise HttpRefusal(403, "the user name or the password is wrong") from None
         self._wrong.pop(count)

@@ -17,19 +17,24 @@ _MOST_IDS: Final = 3
 _log = logging.getLogger("hsframe.server")
 
 
-def refused_login(user: str, address: str, wrong: int, wait_s: int) -> None:
-    """A password was wrong, the `wrong`-th in a row of this user and address; the next try has to wait `wait_s`."""
+def refused_login(user: str, address: str, wrong: int, wait_s: int, *, is_known: bool) -> None:
+    """The `wrong`-th login in a row of this user and address was refused; the next try has to wait `wait_s`.
+
+    Whether there is such a user the log tells, and the client is not told.
+    """
+    why = "wrong password" if is_known else "no such user"
     waits = f"; the next try has to wait {wait_s} s" if wait_s else ""
-    _log.warning("login of %r from %s refused: wrong password (%d)%s", in_short(user), address, wrong, waits)
+    _log.warning("login of %r from %s refused: %s (%d)%s", in_short(user), address, why, wrong, waits)
 
 
 def changed(call: Call, answer: Grid) -> None:
     """An op that changes something was called; a refusal with its reason."""
     who = f"{call.op} of {in_short(call.user)!r} from {call.address}" if call.user else f"{call.op} from {call.address}"
+    asked = _plain(_asked(call, answer))
     if answer.is_error:
-        _log.warning("%s refused: %s; %s", who, _plain(answer.meta.get("dis")), _plain(_asked(call.grid)))
+        _log.warning("%s refused: %s; %s", who, _plain(answer.meta.get("dis")), asked)
     else:
-        _log.info("%s done: %s", who, _plain(_asked(call.grid)))
+        _log.info("%s done: %s", who, asked)
 
 
 def failed(call: Call, error: Exception) -> None:
@@ -39,14 +44,20 @@ def failed(call: Call, error: Exception) -> None:
     _log.error("the op %s failed: %s", call.op, text, exc_info=None if is_known else error)
 
 
-def _asked(grid: Grid) -> str:
-    """Of what a request is: its points and the number of its rows, the action, the level."""
+def _asked(call: Call, answer: Grid) -> str:
+    """Of what a request is: its points or records and the number of its rows, the action, the level, the tags."""
+    grid = call.grid
     row = dict(grid[0]) if len(grid) else {}
-    ids = [grid.meta.get("id"), *(col.meta.get("id") for col in grid.cols), row.get("id")]
+    ids = [grid.meta.get("id"), *(col.meta.get("id") for col in grid.cols)]
+    # An id that the server has given to a new record is in the answer alone.
+    ids += [one.get("id") for one in answer or grid] if call.op == "commit" else [row.get("id")]
     named = [str(id) for id in ids if id is not None]
     more = f" and {len(named) - _MOST_IDS} more" if len(named) > _MOST_IDS else ""
     words = [f"{len(grid)} rows", ", ".join(named[:_MOST_IDS]) + more]
     words += [f"action {grid.meta['action']!r}"] if "action" in grid.meta else []
+    if call.op == "commit":
+        tags = [col.name for col in grid.cols if col.name not in ("id", "mod")]
+        words.append(" ".join(filter(None, [str(grid.meta.get("commit")), ", ".join(tags)])))
     words += [f"{name} {row[name]}" for name in ("level", "val") if "level" in row and name in row]
     return "; ".join(filter(None, words))
 

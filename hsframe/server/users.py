@@ -15,7 +15,7 @@ import re
 import sys
 import warnings
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, cast, get_args
 
@@ -88,6 +88,7 @@ class UsersFile:
         if (state := self._state()) == self._read_as:
             return False
         self._read_as = state
+        before = self.users
         try:
             self.users = self._read()
         except MetadataError as error:
@@ -98,7 +99,23 @@ class UsersFile:
                 _log.warning("%s; until the file is right, users are who they were", error)
             return False
         self._trouble = ""
+        for change in _changes(before, self.users):
+            _log.info("%s: %s", self._path, change)
         return True
+
+
+def _changes(before: Users, now: Users) -> Iterator[str]:
+    """What has become of each user, in words."""
+    for name in before.roles | now.roles:
+        if name not in now.roles:
+            yield f"{name!r} is removed"
+        elif name not in before.roles:
+            yield f"{name!r} is a new {now.roles[name]}"
+        else:
+            if before.roles[name] != now.roles[name]:
+                yield f"{name!r} is now {now.roles[name]}, and was {before.roles[name]}"
+            if before.credentials[name] != now.credentials[name]:
+                yield f"{name!r} has another password"
 
 
 def set_user(

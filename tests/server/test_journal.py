@@ -16,7 +16,7 @@ import hsframe
 from hsframe import commands
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.users import set_user
+from hsframe.server.users import UsersFile, remove_user, set_user
 
 WRITE = 'ver:"3.0" id:@kw\nts,val\n2026-11-09T00:00:00-05:00 New_York,1kW\n'
 
@@ -38,14 +38,12 @@ def test_wrong_passwords_are_told_with_user_and_address_and_from_when_on_they_wa
     start: Callable[..., Any], told: Callable[[], list[str]]
 ) -> None:
     raw = start(users={"ann": "s3cret"})
-    for name in ("ann", "bob"):
+    for name, why in (("ann", "wrong password"), ("bob", "no such user")):
         for _ in range(6):
             raw.scram(name, "hunter-2")
         said = told()
-        assert said[0] == f"login of '{name}' from 127.0.0.1 refused: wrong password (1)"
-        assert said[4:] == [
-            f"login of '{name}' from 127.0.0.1 refused: wrong password (5); the next try has to wait 1 s"
-        ]
+        assert said[0] == f"login of '{name}' from 127.0.0.1 refused: {why} (1)"
+        assert said[4:] == [f"login of '{name}' from 127.0.0.1 refused: {why} (5); the next try has to wait 1 s"]
         assert "hunter-2" not in str(said)
 
 
@@ -79,6 +77,44 @@ def test_writes_and_actions_are_told_and_reads_are_not(
     raw.scram("bob", "s3cret")
     raw.call("hisWrite", WRITE)
     assert "hisWrite of 'bob' from 127.0.0.1 refused: the user 'bob' has the role viewer" in told()[0]
+
+
+def test_a_commit_is_told_with_its_mode_its_records_and_its_tags(
+    start: Callable[..., Any], told: Callable[[], list[str]]
+) -> None:
+    raw = start(users={})
+    (added,) = raw.call("commit", 'ver:"3.0" commit:"add"\ndis,area\n"new",3m²\n')
+    id, mod = added["id"], added["mod"]
+    row = hsframe.Grid.from_rows({"commit": "update"}, ["id", "mod", "area"], [{"id": id, "mod": mod, "area": "x"}])
+    (changed,) = raw.call("commit", row)
+    assert raw.call("commit", row).is_error, "its mod is another one now"
+    gone = {"id": id, "mod": changed["mod"]}
+    raw.call("commit", hsframe.Grid.from_rows({"commit": "remove"}, ["id", "mod"], [gone]))
+    first, second, refused, last = told()
+    assert first == f"commit from 127.0.0.1 done: 1 rows; @{id.val}; add dis, area"
+    assert second == f"commit from 127.0.0.1 done: 1 rows; @{id.val}; update area"
+    assert refused.startswith("commit from 127.0.0.1 refused: ")
+    assert refused.endswith(f"; 1 rows; @{id.val}; update area")
+    assert last == f"commit from 127.0.0.1 done: 1 rows; @{id.val}; remove"
+
+
+def test_what_is_changed_in_the_file_of_users_is_told(
+    start: Callable[..., Any], told: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "users"
+    kept, other = (ScramCredentials.from_password(one, iterations=MIN_ITERATIONS) for one in ("s3cret", "n3w"))
+    for name in ("ann", "bob", "carl"):
+        set_user(path, name, "viewer", kept)
+    raw = start(users=UsersFile(path))
+    set_user(path, "ann", "operator", None)
+    set_user(path, "bob", None, other)
+    set_user(path, "dora", "admin", kept)
+    remove_user(path, "carl")
+    raw.hello("ann")
+    what = ["'ann' is now operator, and was viewer", "'bob' has another password", "'carl' is removed"]
+    assert told() == [f"{path}: {one}" for one in (*what, "'dora' is a new admin")]
+    raw.hello("ann")
+    assert told() == []
 
 
 def test_of_many_points_some_are_told_and_without_a_login_nobody(

@@ -230,7 +230,9 @@ def test_set_user_takes_the_password_from_the_standard_input_or_asks_twice(
         capsys.readouterr().out == f"{path}: ann is a new viewer; a server that runs takes it with its next request\n"
     )
     assert given("", "operator", "n3w", "n3w") == 0
-    assert f"{path}: ann is now operator, with the password that was given; a server that runs" in capsys.readouterr().out
+    assert (
+        f"{path}: ann is now operator, with the password that was given; a server that runs" in capsys.readouterr().out
+    )
     known = read_users(path).credentials["ann"]
     assert known == ScramCredentials.from_password("n3w", "SHA-256", known.salt, known.iterations)
     assert given("", "admin", "a", "b") == 2
