@@ -146,15 +146,16 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
             return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
             if refusal is not None:  # the server has said what is wrong with the filter
-                refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
-                raise refusal from None
+                if "did you mean" in str(error):
+                    refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
+                raise refusal from refusal.__cause__
             if is_word(text):
                 raise UnknownRecError(f"no record has the tag {text!r}, and {error}", ids=[text]) from error
             raise MetadataError(f"the filter {text!r} finds no record, and {error}") from error
         except HsFrameError as error:  # of several points of that name, or of what is neither
             if refusal is None or isinstance(error, MetadataError):
                 raise
-            raise refusal from None
+            raise refusal from refusal.__cause__
     for tag in tags:
         marked = [row for row in found if tag in row]
         if marked:
