@@ -93,7 +93,7 @@ class Refused(NamedTuple):
 REFUSED = Refused()
 
 FAULTS: dict[str, dict[str, Fault | Refused]] = {
-    "no connection is made": {"refused": REFUSED},
+    "no connection is made to the server or the proxy": {"refused": REFUSED},
     "HTTP 429": {
         "at once": Fault(http(429, b"", AT_ONCE)),
         "after 20 s": Fault(http(429, b"slow down", AFTER_20_S)),
