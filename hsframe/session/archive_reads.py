@@ -20,6 +20,7 @@ from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.session.base import ReadingBase
 from hsframe.session.default import set_default
+from hsframe.session.inventory_verbs import InventoryVerbs
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.runners import runner_named
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 
-class _Verbs(ReadingVerbs, MatrixVerb):
+class _Verbs(ReadingVerbs, InventoryVerbs, MatrixVerb):
     """The verbs that only read, of one version of an archive."""
 
     def __init__(self, source: ArchiveSource, known: dict[str, Point]) -> None:

@@ -14,13 +14,14 @@ from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.request_grids import as_ref
 from hsframe.session.history_verbs import HistoryVerbs
+from hsframe.session.inventory_verbs import InventoryVerbs
 from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.point_verbs import PointVerbs
 from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.record_verbs import RecordVerbs
 
 
-class AsyncSession(ReadingVerbs, HistoryVerbs, MatrixVerb, PointVerbs, RecordVerbs):
+class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, PointVerbs, RecordVerbs):
     """A connection to one server for asynchronous code: the verbs of :class:`hsframe.Session`, each awaited.
 
     Frames in and frames out, with all that the synchronous verbs guarantee, on the caller's own event loop. ``watch``

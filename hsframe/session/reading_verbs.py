@@ -16,15 +16,11 @@ from hsframe.durations import Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.in_units import Units
-from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
-from hsframe.history.estimate import estimate_table, shares_of_read
-from hsframe.history.inventory import inventory_table, stocks_of
 from hsframe.history.latest import At, latest_frame, read_latest
 from hsframe.history.plan import ReadOptions
-from hsframe.history.point_records import find_records, with_zones
 from hsframe.history.read import span_of
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import ReadingBase
@@ -40,7 +36,6 @@ from hsframe.session.reading import (
 )
 from hsframe.session.reading_episodes import read_episodes
 from hsframe.session.signatures import Overloaded, P, Q, takes
-from hsframe.spans import SpanLike
 
 
 def _by_shape(
@@ -117,44 +112,6 @@ class ReadingVerbs(ReadingBase):
         refs = as_refs(ids, "read")
         with self._one_verb() as source:
             return await self._records(await source.read_by_ids(refs, checked=True, raw=True))
-
-    async def find(self, names: Asked, *, on: str | None = None, filter: str = "point") -> pd.DataFrame:
-        """Points by the names that a list from a spreadsheet or a drawing has, and what comes near where there is none.
-
-        Names are compared without case, and a run of blanks and punctuation is as one blank; what is equal to the
-        letter goes before. An id is a name too. All records of the filter are read for it.
-
-        Parameters
-        ----------
-        names : str, iterable of str, Series, or DataFrame
-            Display names, in any number; or one text with ``*`` for any text and ``?`` for any character, as
-            ``"*ahu-1*temp*"``; or a frame, whose column `on` has them.
-        on : str, optional
-            The column of a frame with the names.
-        filter : str
-            Which records are looked through, as ``"equip"``, or ``'point and siteRef->dis == "HQ"'``.
-
-        Returns
-        -------
-        DataFrame
-            A row per name in the order asked, with the index of a frame or Series; or one per match of a text with
-            ``*``. ``asked``; ``id`` and ``dis`` of the record, missing where `status` is not ``"found"``; ``status``:
-            ``"found"``, ``"ambiguous"`` or ``"missing"``; ``nearest``: a tuple of what to ask in place of it, the best
-            first: display names, or ids where several have one name. :meth:`his_read` takes the frame as its points,
-            and leaves out rows without an id; it raises for them if it is given the names.
-
-        Raises
-        ------
-        MetadataError
-            `on` is no column of a frame with names. Else as :meth:`read`.
-        """
-        with self._one_verb() as source:
-            grid = await source.read(filter, raw=True)
-        points = [Point.from_record(row) for row in grid if "id" in row]
-        df = await in_thread(find_frame, points, names, on)
-        found = set(df["id"])
-        self._remember(point for point in points if point.id in found)
-        return df
 
     @_by_shape(_OneFrame, _FramePerPoint)
     async def his_read(self, request: ReadRequest) -> TrendFrames:
@@ -288,82 +245,6 @@ class ReadingVerbs(ReadingBase):
                 frame, points = await read_frame(source, request)
         self._remember(points)
         return frame
-
-    async def inventory(
-        self,
-        points: PointsLike,
-        span: SpanLike | None = None,
-        *,
-        tz: str | tzinfo = "point",
-        week_start: str = "monday",
-    ) -> pd.DataFrame:
-        """Which samples some points have, before they are read: the first, the last, how many and how far apart.
-
-        Parameters
-        ----------
-        points, week_start
-            As for :meth:`his_read`.
-        span : optional
-            As for :meth:`his_read`; by default all up to now.
-        tz : str or tzinfo
-            The zone of ``first`` and ``last``; ``"point"`` is that of the points.
-
-        Returns
-        -------
-        DataFrame
-            One row per point: ``id``, ``dis``; ``first`` and ``last``, the instants of these samples; ``rows``
-            (``Int64``, missing where nothing tells); ``period``, how far apart samples are (``timedelta64[us]``);
-            ``age`` of the last one; ``source``. ``"record"``: by ``hisStart``, ``hisEnd``, ``hisSize`` as the server
-            gives them; without ``hisInterval`` the period is their mean. ``"archive"``: counted. ``"probe"``: ``last``
-            is exact; ``first`` is the first of the samples that go on without a hole of a day (of seldom ones, 40
-            days), up to ten years back; ``period`` is that of the last days, and ``rows`` what there would be by it.
-
-        Raises
-        ------
-        SpanError, UnknownRecError, MetadataError, CallError, NetworkError, AuthError
-            As :meth:`his_read`.
-
-        Warns
-        -----
-        ZoneWarning
-            The points are in several zones, and the times are in UTC.
-        """
-        options = ReadOptions(week_start=week_start)
-        with self._one_verb() as source:
-            records = await with_zones(source, await find_records(source, points))
-            spans = None if span is None else options.spans(span, (record.tz for record in records))
-            stocks = await stocks_of(source, records, spans, options)
-        self._remember(record.point for record in records)
-        return inventory_table(records, stocks, options.now_us, tz)
-
-    async def estimate(self, points: PointsLike, span: SpanLike, *, week_start: str = "monday") -> pd.DataFrame:
-        """What a read of some histories is expected to take, from the records alone.
-
-        Parameters
-        ----------
-        points, span, week_start
-            As for :meth:`his_read`.
-
-        Returns
-        -------
-        DataFrame
-            One row per point: ``id``, ``dis``; ``rows``; ``requests``, its share of those that it shares with others,
-            without those that prove answers whole; ``bytes`` in memory, an instant and a value for each row;
-            ``seconds`` at the speed of the largest read of this server so far, missing before any; ``source``:
-            ``"record"`` (``hisInterval``, or ``hisSize``), or ``"assumed"``: a sample each quarter of an hour. All
-            columns of numbers add up.
-
-        Raises
-        ------
-        SpanError, UnknownRecError, MetadataError, CallError, NetworkError, AuthError
-            As :meth:`his_read`.
-        """
-        options = ReadOptions(week_start=week_start)
-        with self._one_verb() as source:
-            records = await with_zones(source, await find_records(source, points))
-            spans = options.spans(span, (record.tz for record in records))
-            self._remember(record.point for record in records)
-            return estimate_table(records, shares_of_read(records, spans, options), source)
 
     @takes(IterRequest)
     async def his_iter(self, request: IterRequest) -> AsyncGenerator[pd.DataFrame, None]:

@@ -42,12 +42,6 @@ def server() -> Iterator[RunningServer]:
         yield running
 
 
-@pytest.fixture
-def session(server: RunningServer) -> Iterator[hsframe.Session]:
-    with hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
-
-
 def episodes(pairs: Any, tz: str = "America/New_York") -> pd.DataFrame:
     """From and to in hours after the first day's start."""
     starts, ends = (FIRST_US + np.array([pair[n] for pair in pairs], dtype=np.int64) * HOUR_US for n in (0, 1))
