@@ -122,7 +122,7 @@ class LoginSession:
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.
 
-        A line that breaks in the last step, after the derivation, is tried anew only once: the proof was sent.
+        A connection that breaks in the last step, after the derivation, is tried anew only once: the proof was sent.
         """
         has_broken = False
 

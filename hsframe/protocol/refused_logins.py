@@ -30,15 +30,14 @@ class _Refusal(NamedTuple):
 
 
 class RefusedLogins:
-    """What one server has refused, and for how long that holds; and what it has accepted since."""
+    """What one server said last of some credentials: that it accepts them, or a refusal and how long it holds."""
 
     def __init__(self) -> None:
-        self._refusals: dict[int, _Refusal] = {}
-        self._accepted: dict[int, None] = {}
+        self._known: dict[int, _Refusal | None] = {}  # None: accepted
 
     def check(self, who: Credentials) -> None:
         """Raise AuthError where these credentials were refused a short while ago."""
-        refusal = self._refusals.get(_key(who))
+        refusal = self._known.get(_key(who))
         if refusal is not None and (left_s := refusal.until_s - _now_s()) > 0:
             raise AuthError(
                 f"{refusal.words}; so it was answered before, and this program does not send the same again for "
@@ -48,24 +47,24 @@ class RefusedLogins:
 
     def add(self, who: Credentials, words: str) -> None:
         """Note that these were refused, in words without a secret."""
-        before = self._refusals.pop(_key(who), None)
+        before = self._known.get(_key(who))
         times = 1 if before is None else before.times + 1
         until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
-        self._refusals[_key(who)] = _Refusal(words, times, until_s)
-        self._accepted.pop(_key(who), None)
-        for oldest in list(self._refusals)[:-_MOST]:
-            self._refusals.pop(oldest, None)
+        self._note(who, _Refusal(words, times, until_s))
 
     def accept(self, who: Credentials) -> None:
         """Note that these are accepted now."""
-        self._refusals.pop(_key(who), None)
-        self._accepted[_key(who)] = None
-        for oldest in list(self._accepted)[:-_MOST]:
-            self._accepted.pop(oldest, None)
+        self._note(who, None)
 
     def are_accepted(self, who: Credentials) -> bool:
         """Whether these were accepted, and no login with them was refused since."""
-        return _key(who) in self._accepted
+        return (key := _key(who)) in self._known and self._known[key] is None
+
+    def _note(self, who: Credentials, refusal: _Refusal | None) -> None:
+        self._known.pop(_key(who), None)
+        self._known[_key(who)] = refusal
+        for oldest in list(self._known)[:-_MOST]:
+            self._known.pop(oldest, None)
 
 
 def _key(who: Credentials) -> int:

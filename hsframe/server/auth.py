@@ -30,7 +30,8 @@ from hsframe.server.users import ROLES, Role, Users, UsersFile
 Scheme = Literal["scram", "plaintext", "basic"]
 
 _HANDSHAKE_S: Final = 60.0
-# Limits that only a flood of requests reaches: of all, and of one address. Behind a proxy all have one address.
+# Limits that only a flood of requests reaches: of all, and of one address. Clients of a proxy that `proxy`
+# does not name share one address.
 _MOST_HANDSHAKES: Final = (2_000, 500)
 _MOST_SESSIONS: Final = (10_000, 2_000)
 # Wrong passwords that cost nothing, and how long the longest wait is. An hour after the last one they are forgotten.
@@ -112,7 +113,7 @@ class Logins:
 
     def keep_up(self) -> None:
         """Take the users of the file, where it has changed."""
-        if self._file is not None and self._file.has_changed():
+        if self._file is not None and self._file.read_again():
             self._take(self._file.users)
             self._handshakes.clear()  # each has the users of before
 

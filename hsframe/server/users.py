@@ -83,8 +83,8 @@ class UsersFile:
         self._check(users := read_users(self._path))
         return users
 
-    def has_changed(self) -> bool:
-        """Whether `users` are others than before."""
+    def read_again(self) -> bool:
+        """Read the file where it has changed; gives whether `users` may be others than before."""
         if (state := self._state()) == self._read_as:
             return False
         self._read_as = state
