@@ -367,7 +367,7 @@ def test_no_cookie_ever_goes_back(serve: Any, fake: Any) -> None:
 
 def test_a_login_that_is_cancelled_leaves_it_to_the_next(serve: Any, fake: Any) -> None:
     async def main() -> None:
-        async with serve(fake(login_delay_s=0.2)) as server, Client(server.uri, USER, PASSWORD) as client:
+        async with serve(fake(login_delay_s=1.0)) as server, Client(server.uri, USER, PASSWORD) as client:
             first = asyncio.create_task(client.about())
             await asyncio.sleep(0.05)
             second = asyncio.create_task(client.about())
