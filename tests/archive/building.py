@@ -18,8 +18,9 @@ from hsframe.server.database import Database
 
 QUARTER_US = 900_000_000
 DAY_US = 96 * QUARTER_US
-# Whole quarters, some days back: the tests run at any time of day.
-NOW_US = int(datetime.now(UTC).timestamp()) // 900 * QUARTER_US
+# The last noon in UTC, when most zones have one date: the samples of a day are then the same at any time of day.
+NOON_US = DAY_US // 2
+NOW_US = (int(datetime.now(UTC).timestamp() * 1e6) - NOON_US) // DAY_US * DAY_US + NOON_US
 FIRST_US = NOW_US - 20 * DAY_US
 SINCE = (datetime.fromtimestamp(FIRST_US / 1e6, UTC) - pd.Timedelta("2D")).date()
 
