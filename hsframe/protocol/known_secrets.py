@@ -8,7 +8,7 @@ import re
 from array import array
 from base64 import b64encode, urlsafe_b64decode
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +34,7 @@ _MOST_TAGS: Final = 1_000
 # A secret is split into characters, of which signs may be doubled, with the backslashes before them.
 _RUN: Final = re.compile(r"(?P<slashes>\\*)(?P<signs>(?P<sign>[^\w\\%&])(?:\\*(?P=sign))*|[^\\]|$)", re.DOTALL)
 _MOST: Final = 16  # escapes of escapes; without a bound a search could take the square of a text's length
-_SLASHES: Final = rf"(?:\\(?![uxUX])){{0,{_MOST}}}+"
+_SLASHES: Final = rf"(?:\\(?![uxUX]|0?[0-3][0-7]{{2}})){{0,{_MOST}}}+"
 _BETWEEN_HEX: Final = r"(?:0x|\W){0,4}"
 _BETWEEN_BASE64: Final = r"(?:\s|\\+[rn]?){0,8}"
 _IN_BASE64: Final = {"+": "+- ", "/": "/_"}
@@ -147,8 +147,10 @@ class KnownSecrets:
         return Grid(meta, grid.cols, grid.columns)
 
     def _cleaned(self, value: Any) -> Any:
-        shown = self.redacted(text := value if isinstance(value, str) else repr(value))
-        return shown if isinstance(value, str) else value if shown == text else HIDDEN
+        if isinstance(value, str):
+            return self.redacted(value)
+        text = "\n".join(islice(_texts(value), _LOOKED + 1))  # with more it is longer than what is looked through
+        return value if self.redacted(text) == text else HIDDEN
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -235,17 +237,37 @@ def _character(character: str) -> str:
 @lru_cache(512)
 def _one_of(characters: str) -> str:
     """A pattern of one of some characters: itself, or as uris, JSON, programs and HTML escape it."""
-    numbers = ("d", "02x", "04x", "08x")
-    tens, two, four, eight = ("|".join(format(ord(one), way) for one in characters) for way in numbers)
+    numbers = ("03o", "d", "02x", "04x", "08x")
+    octal, tens, two, four, eight = ("|".join(format(ord(one), way) for one in characters) for way in numbers)
     wanted = set(characters)
     names = "".join("|" + name for name, value in html5.items() if value in wanted and name.endswith(";"))
     ways = [
         rf"%(?:25){{0,{_MOST}}}(?i:{two}|u(?:{four}))",
+        rf"\\(?:0?(?:{octal}))",
         rf"\\(?i:x(?:{two})|u(?:{four})|u(?:{eight})|[ux]\{{0{{0,6}}(?:{two})\}})",
         rf"&(?:amp;){{0,{_MOST}}}(?:#(?:0{{0,6}}(?:{tens})|(?i:x0{{0,6}}(?:{two})));{names})",
     ]
     ways += map(re.escape, characters)
     return f"(?:{'|'.join(ways)})"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The names and values of what may be nested, as deep as it goes."""
+    match value:
+        case str():
+            yield value
+        case Grid():
+            for nested in (value.meta, {col.name: col.meta for col in value.cols}, *value.columns):
+                yield from _texts(nested)
+        case Mapping():
+            for name, nested in value.items():
+                yield name
+                yield from _texts(nested)
+        case Sequence():
+            for nested in value:
+                yield from _texts(nested)
+        case _:
+            yield repr(value)
 
 
 def _inside(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -70,6 +71,10 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "zinc": lambda one: "\\" + one if one in '\\"$' else one,
     "python": lambda one: repr(one.encode())[2:-1],
     "bytes": lambda one: "".join(f"\\x{byte:02x}" for byte in one.encode()),
+    "octal": lambda one: "".join(f"\\{byte:03o}" for byte in one.encode()),
+    "octal of C": _only_signs(lambda one: "".join(f"\\{byte:03o}" for byte in one.encode())),
+    "octal of a shell": lambda one: "".join(f"\\0{byte:03o}" for byte in one.encode()),
+    "octal in json": lambda one: "".join(f"\\\\{byte:03o}" for byte in one.encode()),
     "long": _sixteen("\\U{:08x}"),
     "javascript": _sixteen("\\u{{{:x}}}"),
     "shell": lambda one: "'\\\\''" if one == "'" else one,
@@ -132,6 +137,7 @@ def beginnings(password: str) -> list[str]:
 @example("u}_%>&\\\\", "", "", 8)
 @example("a%25b&c%41d\\\\e", "", "", 8)
 @example("0000001\\9ab2", "", "", 0)
+@example("ab\\0110\\\\101c\\", "", "", 0)
 @given(PASSWORDS, AROUND, AROUND, st.integers(0, 40))
 def test_nothing_is_left_of_a_secret_that_is_escaped(password: str, before: str, after: str, which: int) -> None:
     """Nor of a beginning: a server cuts what it says."""
@@ -205,3 +211,25 @@ def test_of_an_error_grid_there_is_its_meta() -> None:
     found = known(secret).redacted_error(many)
     assert (len(found.meta), len(found), secret in repr(found)) == (1_000, 0, False)
     assert (found.meta["dis"], found.meta["at"], found.meta["list"]) == ("no <secret>", [Ref("a")], "<secret>")
+
+
+NESTED: dict[str, Callable[[str], Any]] = {
+    "a cell": lambda said: Grid({}, ["a"], [[1, said]]),
+    "a cell of a cell": lambda said: Grid({}, ["a"], [[Grid({}, ["b"], [[[{"c": said}]]])]]),
+    "the meta": lambda said: Grid({"a": {"b": [said]}}),
+    "the meta of a column": lambda said: Grid({}, [Col("a", {"b": Grid({"c": said})})], [[1]]),
+    "a list": lambda said: [1, [Grid({}, ["a"], [[said]])]],
+    "a dict": lambda said: {"a": {"b": Grid({}, ["a"], [[said]])}},
+    "a Ref": lambda said: Grid({}, ["a"], [[Ref("a", said)]]),
+    "a name": lambda said: {said: 1},
+    "far behind": lambda said: Grid({}, ["a"], [[*range(100_000), said]]),
+}
+
+
+@pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
+def test_what_is_nested_in_the_meta_of_an_error_is_looked_through(nested: Callable[[str], Any]) -> None:
+    secrets = known("s3cretPencil24")
+    for meta in ({"err": MARKER}, {"incomplete": "cut"}):
+        assert secrets.redacted_error(Grid({**meta, "more": nested("s3cretPencil24")})).meta["more"] == "<secret>"
+    short = Grid({"err": MARKER, "more": [{"a": Grid({"b": 1}, ["c"], [["good"]])}]})
+    assert secrets.redacted_error(short) == short
