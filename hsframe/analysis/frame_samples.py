@@ -93,7 +93,8 @@ class FrameSamples:
         if self.interval is not None:
             return PointSampling(is_step=True)
         sampling = PointSampling.from_record(point.his_tags())
-        if getattr(index, "freq", None) is not None and len(index) > 1:
+        has_usual = sampling.interval_us is not None or not sampling.is_step  # else a value holds for as long as it may
+        if has_usual and getattr(index, "freq", None) is not None and len(index) > 1:
             usual_us = int(np.median(np.diff(self.ts_us)))
             if usual_us > (sampling.interval_us or HOUR_US):
                 return replace(sampling, interval_us=usual_us)

@@ -60,15 +60,14 @@ class PointRecord:
         """From the tags of a record (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
         if read_us := instants_in(tags, READ_TAGS):
             tags = {name: tag for name, tag in tags.items() if name not in READ_TAGS}  # they are none of its own
-        irregular = tags.get("hisMode") == "cov" or tags.get("hisCov") is not None
-        size, interval_us = tags.get("hisSize"), PointSampling.from_record(tags).interval_us
+        size, sampling = tags.get("hisSize"), PointSampling.from_record(tags)
         most = int(size.val) if isinstance(size, Number) and math.isfinite(size.val) and size.val > 0 else None
         density = None
-        if interval_us is not None:
-            density = DAY_US / interval_us
+        if sampling.interval_us is not None:
+            density = DAY_US / sampling.interval_us
         elif most is not None and (ends_us := instants_in(tags, HIS_ENDS)) and ends_us[1] - ends_us[0] > DAY_US:
             density = most / ((ends_us[1] - ends_us[0]) / DAY_US)
-        return cls(Point.from_record(tags), density, irregular, most, tags, read_us)
+        return cls(Point.from_record(tags), density, sampling.is_cov, most, tags, read_us)
 
     @property
     def id(self) -> str:

@@ -85,11 +85,13 @@ class IntervalSettings:
 class PointSampling:
     """How a point is sampled, by its record: `is_step`, where a value holds up to the next sample; else it is linear.
 
-    `agg` is None where the record does not decide. `interval_us` is the time between two samples (``hisInterval``),
-    `rollover` the size of the meter's register (``hisRollover``).
+    One of change of value, `is_cov`, has no sample for as long as it does not change. `agg` is None where the record
+    does not decide. `interval_us` is the time between two samples (``hisInterval``), `rollover` the size of the meter's
+    register (``hisRollover``).
     """
 
     is_step: bool = False
+    is_cov: bool = False
     agg: Aggregation | None = None
     interval_us: int | None = None
     rollover: Number | None = None
@@ -103,7 +105,8 @@ class PointSampling:
         'delta'
         """
         modes = {str(record[tag]).lower() for tag in ("hisMode", "hisInterpolate") if record.get(tag) is not None}
-        is_step = record.get("kind") in ("Bool", "Str") or "cov" in modes or record.get("hisCov") is not None
+        is_cov = "cov" in modes or record.get("hisCov") is not None
+        is_step = record.get("kind") in ("Bool", "Str") or is_cov
         agg: Aggregation | None = "step" if is_step else None
         if record.get("kind") not in ("Bool", "Str"):
             if record.get("hisTotalized"):
@@ -113,7 +116,7 @@ class PointSampling:
         interval, rollover, interval_us = record.get("hisInterval"), record.get("hisRollover"), 0
         if isinstance(interval, Number) and interval.unit is not None and convertible(interval.unit, "sec"):
             interval_us = max(round(convert(float(interval.val), interval.unit, "sec") * 1e6), 0)
-        return cls(is_step, agg, interval_us or None, rollover if isinstance(rollover, Number) else None)
+        return cls(is_step, is_cov, agg, interval_us or None, rollover if isinstance(rollover, Number) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,9 +338,10 @@ def _refuse_unused(
 def _gap_us(gap: Duration | None, sampling: PointSampling, agg: Aggregation | None) -> int:
     if gap is not None:
         return min(duration_us(gap, "max_gap"), _LONGEST_US)
-    if (sampling.is_step and agg != "linear") or agg in _OF_STATES:
-        return _STEP_GAP_US
-    return _LINEAR_GAP_US if sampling.interval_us is None else _SAMPLES_PER_GAP * sampling.interval_us
+    holds = (sampling.is_step and agg != "linear") or agg in _OF_STATES
+    if sampling.interval_us is None or (holds and sampling.is_cov):
+        return _STEP_GAP_US if holds else _LINEAR_GAP_US
+    return _SAMPLES_PER_GAP * sampling.interval_us
 
 
 def _register(size: Any, point: Point) -> float | Number | bool:

@@ -523,6 +523,8 @@ def test_samples_of_several_kinds_are_refused():
     [
         ({"kind": "Bool"}, "step", True, 400 * 24 * HOUR),
         ({"kind": "Str", "hisMode": "sampled"}, "step", True, 400 * 24 * HOUR),
+        ({"kind": "Bool", "hisInterval": Number(15, "min")}, "step", True, 45 * MINUTE),
+        ({"kind": "Bool", "hisInterval": Number(15, "min"), "hisMode": "cov"}, "step", True, 400 * 24 * HOUR),
         ({"kind": "Number", "unit": "°F", "hisMode": "cov"}, "step", True, 400 * 24 * HOUR),
         ({"kind": "Number", "unit": "°F", "hisCov": Number(1)}, "step", True, 400 * 24 * HOUR),
         ({"kind": "Number", "unit": "°F", "hisInterpolate": "cov"}, "step", True, 400 * 24 * HOUR),
