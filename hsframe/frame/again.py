@@ -26,6 +26,10 @@ class Reading(Protocol):
 
     his_read: Any
 
+    @property
+    def uri(self) -> str:
+        """Where that is, as the source of its frames."""
+
 
 SESSIONS: Final[list[Callable[[], Reading]]] = []
 
@@ -72,15 +76,16 @@ def read_again(df: pd.DataFrame, span: SpanLike, session: Reading | None) -> pd.
     how = {name: value for name, value in settings.items() if name != _UNKEPT}
     if labels:  # those of a part would be others: where two have one name, the id is added
         how["header"] = lambda record: labels[id_text(record["id"])]
-    if session is None and not SESSIONS:
-        raise MetadataError("there is no session: call hsframe.connect(...) first, or give session=")
+    if session is None:
+        if not SESSIONS:
+            raise MetadataError("there is no session: call hsframe.connect(...) first, or give session=")
+        session, was = SESSIONS[0](), source_of(df)
+        if was is not None and was["uri"] != session.uri:
+            raise MetadataError(
+                f"the frame was read from the {was['kind']} {was['uri']}, and the session of the package is with "
+                f"{session.uri}; give session=, if its points are the same"
+            )
     ids = list(dict.fromkeys(f"@{point.id}" for point in points.values()))
-    again: pd.DataFrame = (session or SESSIONS[0]()).his_read(ids, span, **how)
+    again: pd.DataFrame = session.his_read(ids, span, **how)
     note(again, _SETTINGS, settings)
-    was, now = source_of(df) or {}, source_of(again) or {}
-    if session is None and (where := (was.get("kind"), was.get("uri"))) != (now.get("kind"), now.get("uri")):
-        raise MetadataError(
-            f"the frame was read from the {where[0]} {where[1]}, and the session of the package is with the "
-            f"{now.get('kind')} {now.get('uri')}; give session=, if its points are the same"
-        )
     return again

@@ -64,9 +64,14 @@ class ArchiveReads(ReadingBase):
 
     def __repr__(self) -> str:
         try:
-            return f"<Archive {self._storage.uri}: {self._opened().summary()}>"
+            return f"<Archive {self.uri}: {self._opened().summary()}>"
         except HsFrameError:  # there is none, or its place cannot be reached
-            return f"<Archive {self._storage.uri}>"
+            return f"<Archive {self.uri}>"
+
+    @property
+    def uri(self) -> str:
+        """Where it is, as ``df.hs.source`` has it: a folder or the uri of an object store."""
+        return self._storage.uri.rstrip("/\\")
 
     def _opened(self) -> Tables:
         """The tables, at the newest version unless this is an older one."""

@@ -107,7 +107,10 @@ def test_an_archive_names_its_version(session: Session, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     archive = Archive("trends")
     archive.sync("@kw", session=session, since="2026-10-01")
-    source = archive.his_read("@kw", SPAN).hs.source
+    df = archive.his_read("@kw", SPAN)
+    source = df.hs.source
+    with archive.use():
+        pd.testing.assert_frame_equal(df.hs.again(SPAN), df)
     assert (source["kind"], source["uri"], source["version"]) == ("archive", str(tmp_path / "trends"), 1)
     assert (source["requests"], source["start"]) == (0, "2026-11-01T04:00:00+00:00")
     with pytest.warns(ReadWarning, match="the archive has not read its history"):
@@ -209,7 +212,7 @@ def test_what_cannot_be_read_again_is_told(session: Session, df: pd.DataFrame, t
         hours.hs.again(SPAN)
     with hsframe.testing.serve(session.his_read("@kw", SPAN)) as uri, hsframe.connect(uri) as other:
         with pytest.raises(MetadataError, match=rf"read from the server {session.uri}, and the session .* {uri}; give"):
-            df.hs.again(SPAN)
+            df.hs.again("no span")  # nothing is read
         assert len(df.hs.again(SPAN, session=other)) == len(df)
     with pytest.raises(MetadataError, match="there is no session"):
         df.hs.again(SPAN)
