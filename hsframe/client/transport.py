@@ -42,9 +42,9 @@ _HEADER_BYTES: Final = 1 << 18
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
 # It names its setting of TLS in what it says of each connection, also of one that has none.
 _ITS_TLS: Final = re.compile(r" ssl:(\w+|<[^>]*>)(?= \[)")
-LISTENERS: Final[list[Callable[[HttpAnswer, bool], None]]] = []
-"""Called with each answer, which has its request and its body, and whether it is whole; one that never came has the
-status 0. The logins are among them: see :mod:`hsframe.testing.recording`."""
+LISTENERS: Final[list[Callable[[HttpAnswer, bool | None], None]]] = []
+"""Called with each answer, which has its request and its body, and whether it is whole, None where nobody waited for
+the rest; one that never came has the status 0. The logins are among them: see :mod:`hsframe.testing.recording`."""
 
 _BREAKS_TLS: Final = (ConnectionResetError, ssl.SSLError)
 # Where there is a proxy, it looks for the host of the server.
@@ -143,8 +143,10 @@ class Transport:
             self.secrets.learn(headers.items())
         body: Unpacker | None = None
         response: aiohttp.ClientResponse | None = None
-        head, heard, is_whole = HttpAnswer(0, secrets=self.secrets, request=request), BytesIO(), False
+        head, heard = HttpAnswer(0, secrets=self.secrets, request=request), BytesIO()
+        is_whole: bool | None = False
         failure: NetworkError | None = None
+        listeners = tuple(LISTENERS)  # who begins to listen later would hear a part of it
         try:
             async with session.request(
                 request.method,
@@ -178,18 +180,21 @@ class Transport:
                 async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     body.feed(chunk)
                     while piece := await body.piece():
-                        if LISTENERS:
+                        if listeners:
                             heard.write(piece)
                         yield piece
                 body.finish(may_be_empty=head.status != 200)
                 is_whole = True
             return
+        except (asyncio.CancelledError, GeneratorExit):
+            is_whole = None
+            raise
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             received = 0 if body is None else body.received
             failure = self._failure(error, request, where, timeout, received)
         finally:
             del response  # a traceback would show it, with its headers
-            for listen in LISTENERS if head.status or failure else ():  # else it was cancelled
+            for listen in listeners:
                 listen(replace(head, body=heard.getvalue()), is_whole)
         assert failure is not None
         raise failure

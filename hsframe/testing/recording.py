@@ -8,15 +8,18 @@ A file is JSON, a line each. The first has the version of the format, each other
      "whole": true, "login": false}
 
 Bodies are unpacked; bytes that are not UTF-8 are halves of surrogate pairs, as Python's surrogateescape has them. An
-answer that broke off is not ``whole``, and one that never came has the status 0. With ``login`` the server did not know
-the session any more: where the same request was answered after that, the answer counts.
+answer that broke off is not ``whole``, and one that never came has the status 0; ``whole`` is null where nobody waited
+for the rest, as since another request had failed. With ``login`` the server did not know the session any more: where
+the same request was answered after that, the answer counts.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -91,10 +94,11 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
     """Write what is asked of servers while the block runs, and what they answer, into a file without secrets.
 
     All sessions and clients of this process count; open them in the block, so that nothing that they learned before is
-    missing. No header of a request is written but its formats, no login at all, and passwords, tokens and the values
-    of `headers=` are taken out of what a server says, however it writes them; but a password of fewer than four
-    characters, or that is the user's name, is in too many words. Records, names and values stay, so look at the file
-    before you give it away. :func:`replay` makes a server of it.
+    missing. A request that began before the block, or runs when it ends, is left out. No header of a request is
+    written but its formats, no login at all, and passwords, tokens and the values of `headers=` are taken out of what a
+    server says, however it writes them; but a password of fewer than four characters, or that is the user's name, is in
+    too many words. Records, names and values stay, so look at the file before you give it away. :func:`replay` makes a
+    server of it.
 
     Parameters
     ----------
@@ -120,22 +124,23 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
     ...     hsframe.his_read("point", "2026-11-01").equals(seen)
     True
     """
-    names, written = _Renaming(), list[Future[None]]()
+    names, written, is_listening = _Renaming(), list[Future[None]](), threading.Lock()
     forget()  # what is known of a server would spare requests, which a replay needs
     try:
         lines = open(file, "w", encoding="ascii")  # noqa: SIM115 - closed below
     except OSError as error:
         raise MetadataError(f"{file} cannot be written: {error.strerror or error}") from error
 
-    def write(answer: HttpAnswer, is_whole: bool) -> None:
+    def write(answer: HttpAnswer, is_whole: bool | None) -> None:
         if rename:
             names.learn(answer)
         lines.write(json.dumps(_line(answer, is_whole, names.renamed if rename else str)) + "\n")
         lines.flush()  # a program that is killed leaves what led there
 
-    def listen(answer: HttpAnswer, is_whole: bool) -> None:
-        if answer.request.op != "login":
-            written.append(writer.submit(write, answer, is_whole))
+    def listen(answer: HttpAnswer, is_whole: bool | None) -> None:
+        with is_listening:
+            if answer.request.op != "login" and listen in LISTENERS:
+                written.append(writer.submit(write, answer, is_whole))
 
     # To look for secrets takes a second for a megabyte: in a thread, since the loop has to go on.
     with lines, ThreadPoolExecutor(1, "hsframe-recording") as writer:
@@ -144,12 +149,13 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
         try:
             yield names.ids
         finally:
-            LISTENERS.remove(listen)
+            with is_listening:  # a request may run still, on the loop of another thread
+                LISTENERS.remove(listen)
     for one in written:
         one.result()  # a disk may have been full
 
 
-def _line(answer: HttpAnswer, is_whole: bool, renamed: Callable[[str], str]) -> dict[str, Any]:
+def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str], str]) -> dict[str, Any]:
     def clean(text: str) -> str:
         return renamed(answer.secrets.redacted(text, is_kept=True))
 
@@ -182,8 +188,9 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
     """A server that answers as the file of :func:`record` says, on this machine, while the block runs.
 
     It takes any user and password, or none. Equal requests get their answers in the order in which they were recorded,
-    and then the last one again and again; what broke off does so again. A request that was not recorded gets HTTP 422,
-    which says what was recorded that is nearest: as that of ``"yesterday"`` a day later; so record and ask for dates.
+    and then the last one again and again; what broke off does so again, and what nobody waited for does not come. A
+    request that was not recorded gets HTTP 422, which says what was recorded that is nearest: as that of
+    ``"yesterday"`` a day later; so record and ask for dates.
 
     Parameters
     ----------
@@ -281,6 +288,8 @@ async def _answer(request: web.Request, line: Mapping[str, Any]) -> web.StreamRe
         if line["status"]:
             await broken.prepare(request)
             await broken.write(body)
+        if line["whole"] is None:
+            await asyncio.Event().wait()  # until who asks leaves
         if request.transport is not None:
             request.transport.abort()
     return broken

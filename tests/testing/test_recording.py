@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ from aiohttp import web
 from hypothesis import example, given, settings
 
 import hsframe
-from hsframe import cli
+from hsframe import Grid, cli
 from hsframe.server.demo import demo_building
 from hsframe.server.run import listening
+from hsframe.server.state import Call
+from hsframe.testing.quirk_wrappers import Run, wrap_op
 from hsframe.testing.recording import record, replay
 from hsframe.testing.server import on_thread, running_server
 from tests.protocol.test_secrets import ENCODINGS, ESCAPES, PASSWORDS
+from tests.session.connected import break_point
 
 SPAN = "2026-10-30,2026-11-03"
 QUIRKS = [
@@ -229,6 +233,51 @@ def test_what_broke_off_breaks_off_again(building: Any, tmp_path: Path) -> None:
         session.his_read("@bne-meter-kw", "2026-11-01", tz="UTC")
     lines = [json.loads(line) for line in file.read_text().splitlines()[1:]]
     assert False in {line["whole"] for line in lines if line["op"] == "hisRead"}
+
+
+@pytest.mark.parametrize("quirks", [(), ("no-batch",), ("rowcap=100",)], ids=",".join)
+def test_a_read_of_several_points_fails_again(quirks: tuple[str, ...], tmp_path: Path) -> None:
+    """What was asked beside the request that failed, and has no answer since, is not what fails."""
+    file, database = tmp_path / "case.jsonl", demo_building(days=20)
+    break_point(database, "lon-meter-kw")
+
+    def read(uri: str) -> str:
+        with hsframe.connect(uri, "demo", "demo", retries=0) as session, pytest.raises(hsframe.CallError) as caught:
+            session.his_read("power", ("2026-10-30", "2026-11-03"), tz="UTC")
+        return str(caught.value).replace(uri, "")
+
+    with running_server(database, quirks=quirks) as server, record(file):
+        first = read(server.uri)
+    assert "the disk is broken" in first
+    for _ in range(3):
+        with replay(file) as uri:
+            assert read(uri) == first
+
+
+@pytest.mark.parametrize("begins", ["before", "within"])
+def test_a_request_at_either_end_of_a_recording_goes_on_and_is_left_out(begins: str, tmp_path: Path) -> None:
+    file, runs, may_end = tmp_path / "case.jsonl", threading.Event(), threading.Event()
+
+    def wait(call: Call, run: Run) -> Grid:
+        runs.set()
+        may_end.wait()
+        return run(call)
+
+    with running_server(demo_building(days=1)) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        session.about()
+        wrap_op(server.app, "read", wait)
+        with ThreadPoolExecutor(1) as pool, ExitStack() as recording:
+            if begins == "within":
+                recording.enter_context(record(file))
+            reading = pool.submit(session.read, "site")
+            runs.wait()
+            if begins == "before":
+                recording.enter_context(record(file))
+            else:
+                recording.close()
+            may_end.set()
+            assert len(reading.result()) > 1
+    assert len(file.read_text().splitlines()) == 1
 
 
 def test_files_that_are_no_recordings(tmp_path: Path) -> None:
