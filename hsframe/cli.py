@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     def show_warning(message: Warning | str, *_: object, **__: object) -> None:
         commands.tell(args, str(message))
 
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed, as by `hsframe sync ... >&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     if argv is None:  # as systemd and timeout(1) end a program
@@ -62,16 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             signal.signal(signal.SIGHUP, signal.default_int_handler if os.isatty(0) else signal.SIG_IGN)
         with warnings.catch_warnings(), commands.waits_told(args):
             warnings.showwarning = show_warning
-            return run(args)
+            code = run(args)
+        sys.stdout.flush()  # a disk that is full may be noticed only now
+        return code
     except HsFrameError as error:
         commands.tell(args, str(error))
         return 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
     except KeyboardInterrupt:
         commands.tell(args, "; ".join(filter(None, ["interrupted", getattr(args, "goes_on", "")])))
         return 130
-    except BrokenPipeError:
-        # The reader has closed the pipe, as in `hsframe read point | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of a file it has the name; what has none is stdout
+        if error.filename is None:
+            commands.discard(sys.stdout)
+        if not isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
+            where = "stdout cannot be written" if error.filename is None else f"{error.filename} cannot be used"
+            commands.tell(args, f"{where}: {error.strerror or error}; make room or take another place, and repeat it")
         return 1
 
 
@@ -88,17 +96,19 @@ class _Command(argparse.ArgumentParser):
     _is_intermixed = False
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        raise MetadataError(message)
+        raise MetadataError(f"{message}; see {self.prog} --help")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_intermixed:
             return super().parse_known_args(args, namespace)
         self._is_intermixed = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            found, strange = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_intermixed = False
+        if strange:  # argparse would say so of the program, and not of this command
+            self.error(f"unrecognized arguments: {' '.join(strange)}")
+        return found, strange
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -322,8 +332,11 @@ def _storage_option(text: str) -> tuple[str, str]:
 
 def _limit(text: str) -> tuple[str, int]:
     name, _, count = text.partition("=")
-    if name not in _LIMITS or not (count.isascii() and count.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected NAME=COUNT, where NAME is {', '.join(_LIMITS)}; got {text!r}")
+    if name not in _LIMITS or not (count.isascii() and count.isdigit() and int(count)):
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=COUNT, where NAME is {', '.join(_LIMITS)} and COUNT a whole number above 0, as in "
+            f"columns={Limits.columns}; got {text!r}"
+        )
     return name, int(count)
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from hsframe.errors import MetadataError
 from hsframe.options import Limits
@@ -46,6 +46,7 @@ _IN_COMMANDS: Final = {
     r"doctor\(point=id\)": "--point ID",
     r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
     r"\b(auth|deadline|header|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
+    r"^Limits: ": "--allow: ",
     r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
     r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
     r"connect\((retries)=\)": r"--\1",
@@ -376,8 +377,16 @@ def tell(args: argparse.Namespace, text: str) -> None:
     where = ""
     if getattr(args, "quiet", False):
         place = _origin(args)
-        where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place), ""])
-    print(f"hsframe: {where}{in_commands(text)}", file=sys.stderr)
+        where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place)]) + ": "
+    try:
+        print(f"hsframe: {where}{in_commands(text)}", file=sys.stderr)
+    except OSError:  # it is full, or nobody reads it: what the command does is the same
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let a stream that failed go to nowhere: at its end Python writes once more what the stream did not take."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def in_commands(text: str) -> str:

@@ -273,7 +273,7 @@ def test_a_server_that_asked_for_scram_once_does_not_answer_by_less(
         monkeypatch.setenv("HSFRAME_URI", server.uri)
         assert cli.main(["sync", str(tmp_path), "--quiet"]) == 3
         told = capsys.readouterr().err.splitlines()[-1]
-        assert re.match(rf"hsframe: \d{{4}}-\d\d-\d\dT\S+ {re.escape(str(tmp_path))} login as 'demo'", told)
+        assert re.match(rf"hsframe: \d{{4}}-\d\d-\d\dT\S+ {re.escape(str(tmp_path))}: login as 'demo'", told)
         assert f"connect with --auth {less}" in told
         assert cli.main(["sync", str(tmp_path), "--quiet", "--auth", less, "--dry-run"]) == 0
         assert cli.main(["sync", str(tmp_path), "--quiet"]) == 3

@@ -97,6 +97,8 @@ def test_a_log_shows_that_a_command_waits(away: list[str], command: list[str]) -
     assert len(done.stderr.splitlines()) == 2
     (line,) = hs(*command, "--quiet", *away).stderr.splitlines()
     assert "nothing answers there" in line
+    where = command[-1] if command[0] == "export" else command[1]
+    assert re.match(rf"hsframe: \d{{4}}-\d\d-\d\dT[\d:+]+ {where}: \w", line)
 
 
 @COMMANDS
@@ -227,11 +229,12 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
     assert cli.main(["read", "point", "--uri", "trends"]) == 2
     assert cli.main(["serve", "no such folder"]) == 2
     assert "uri must be an http" in capsys.readouterr().err
-    for args in (["fly"], ["export", "--bogus", "--json"], ["sync", "x", "--overlap"], ["--json"]):
+    for args in (["fly"], ["export", "--bogus", "--json"], ["sync", "x", "--overlap"], ["--json"], ["serve", "a", "b"]):
         assert cli.main(args) == 2
         told = capsys.readouterr()
-        assert told.err.startswith("usage: hsframe ")
-        assert told.err.splitlines()[-1].startswith("hsframe: ")
+        (line,) = told.err.splitlines()
+        command = " ".join(["hsframe", *args[: args[0] in ("export", "sync", "serve")]])
+        assert re.fullmatch(rf"hsframe: .+; see {command} --help", line)
         assert told.out == ""
 
 
@@ -348,10 +351,14 @@ def test_what_an_option_can_do_is_advised_as_that_option(
     assert "--allow columns=" in told
     assert "names a project" not in told  # the uri is right
     assert cli.main(["read", "point", "--allow", "columns=5", "--allow", "columns=500"]) == 0
-    for wrong in ("rows=5", "columns=many", "columns"):
+    for wrong in ("rows=5", "rows=1e9", "=5"):
         assert cli.main(["read", "point", "--allow", wrong]) == 2
         assert "NAME is answer_bytes, cells, columns, nesting" in capsys.readouterr().err
-    assert cli.main(["read", "point", "--allow", "columns=0"]) == 2
+    for wrong in ("columns=many", "columns", "cells=1e9", "answer_bytes=10MB", "cells=1.5", "columns=0", "columns=-1"):
+        assert cli.main(["read", "point", "--allow", wrong]) == 2
+        assert f"COUNT a whole number above 0, as in columns=50000; got {wrong!r}" in capsys.readouterr().err
+    assert cli.main(["read", "point", "--allow", "nesting=101"]) == 2
+    assert capsys.readouterr().err == "hsframe: --allow: nesting must be at most 100; got 101\n"
 
 
 @pytest.mark.one_python
@@ -365,6 +372,54 @@ def test_a_reader_that_has_seen_enough_is_no_error(login: RunningServer) -> None
         assert process.stdout.readline().startswith("ts,")
         process.stdout.close()
         assert process.stderr.read() == ""
+        assert process.wait(20) == 1
+
+
+def shell(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f'hs() {{ "{sys.executable}" -m hsframe "$@"; }}; {text}'],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["read point", "his-read point today --csv --tz UTC", "doctor", "serve --port 0"])
+def test_a_full_disk_behind_stdout_is_one_line(
+    login: RunningServer, monkeypatch: pytest.MonkeyPatch, command: str, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    done = shell(f"hs {command} > /dev/full")
+    assert done.returncode == 1
+    why = "No space left on device; make room or take another place, and repeat it"
+    assert done.stderr == f"hsframe: stdout cannot be written: {why}\n"
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("hs about >&-", 0),
+        ("hs read point >&-", 0),
+        ("hs doctor >&-", 0),
+        ("hs set-user users.txt ann <&-", 2),
+        ("hs about 2>&-", 0),
+        ("hs about >&- 2>&- <&-", 0),
+        ("hs read 'point and' 2>&-", 2),
+        ("hs read 'point and' 2>/dev/full", 2),
+        ("hs fly 2>/dev/full", 2),
+    ],
+)
+def test_streams_that_are_closed_or_full_change_no_exit_code(
+    login: RunningServer, monkeypatch: pytest.MonkeyPatch, command: str, code: int
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "")
+    done = shell(command)
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == ("set-user" in command)
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.one_python
