@@ -33,7 +33,7 @@ from hsframe.kinds import ID, Number, Ref
 from hsframe.protocol.answers import named
 from hsframe.spans import epoch_us
 
-_IDS_A_READ: Final = 500
+IDS_A_READ: Final = 500
 READ_TAGS: Final = ("archiveSince", "archiveUntil")
 """The tags by which a server over an archive says from when until when that has read the history of a point."""
 HIS_ENDS: Final = ("hisStart", "hisEnd")
@@ -222,7 +222,7 @@ async def read_records(
     """The records of some ids, in order; errors of unknown ids are put in `failures`, or raised if it is None."""
     found: list[Mapping[str, Any]] = []
     unknown: list[str] = []
-    waiting = [list(ids[place : place + _IDS_A_READ]) for place in range(0, len(ids), _IDS_A_READ)]
+    waiting = [list(ids[place : place + IDS_A_READ]) for place in range(0, len(ids), IDS_A_READ)]
     while waiting:
         some = waiting.pop(0)
         try:

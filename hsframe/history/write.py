@@ -48,7 +48,7 @@ _log = logging.getLogger("hsframe.history")
 
 # All known servers take bodies of 2 MiB (rusty-haystack closes the connection above). The bytes of a row and of a cell
 # are those of the longest format, JSON of version 4.
-_BODY_BYTES: Final = 2 * 2**20
+BODY_BYTES: Final = 2 * 2**20
 _ROW_BYTES: Final = 110
 _CELL_BYTES: Final = 80
 # For fewer points than this, a batch and its reading back cost as much as one request per point.
@@ -275,7 +275,7 @@ def _rows(grid: Grid, start: int, stop: int) -> Grid:
 
 def _pieces(grid: Grid, body_limit: int | None) -> list[Grid]:
     """The rows of a grid, divided so that each body is short enough in any format, and for a server with a limit."""
-    body_bytes = min(_BODY_BYTES, body_limit or _BODY_BYTES)
+    body_bytes = min(BODY_BYTES, body_limit or BODY_BYTES)
     width = _ROW_BYTES + sum(_CELL_BYTES + _longest(column) for column in grid.columns[1:])
     rows = max(body_bytes // width, 1)
     return [_rows(grid, start, start + rows) for start in range(0, len(grid), rows)]

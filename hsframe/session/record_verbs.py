@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
 from hsframe.client.in_thread import in_thread
+from hsframe.codecs import encode
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.record_changes import RecordChange, changes_table, record_changes
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
+from hsframe.history.point_records import IDS_A_READ
+from hsframe.history.write import BODY_BYTES
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import op_names
 from hsframe.protocol.request_grids import Ids, as_refs
@@ -31,7 +36,7 @@ class RecordVerbs(SessionBase):
         The records are read, and each cell is compared with the tag: a missing one takes it away, as False does with a
         Marker. Columns and rows that the frame does not have stay as they are. A record that another has changed since
         the frame was read (its ``mod``) is refused, before anything is sent or by the server. Additions are sent first,
-        then changes, then removals, each as one request of which the server does all or nothing.
+        then changes, then removals; of each request, of 2 MiB at most, the server does all or nothing.
 
         Parameters
         ----------
@@ -57,7 +62,8 @@ class RecordVerbs(SessionBase):
         MetadataError
             The server has no commit for this user; a row is of no record, or of one that was changed meanwhile.
         CallError
-            The server refused; ``error.report`` has what was sent before, and ``"not sent"`` for the rest.
+            The server refused; ``error.report`` has what was done before, and ``"not sent"`` for the rest, which goes
+            where the records are read once more and edited in the same way.
 
         Examples
         --------
@@ -82,8 +88,10 @@ class RecordVerbs(SessionBase):
             )
         gone = [] if remove is None else as_refs(remove, "commit")
         ids = list(dict.fromkeys([*(id for id in df["id"] if not is_missing(id)), *gone]))
-        records = await self.client.read_by_ids(ids, checked=False, raw=True) if ids else Grid()
-        there = {id.val: row for row in records if isinstance(id := row.get("id"), Ref)}
+        there: dict[str, Mapping[str, Any]] = {}
+        for place in range(0, len(ids), IDS_A_READ):
+            grid = await self.client.read_by_ids(ids[place : place + IDS_A_READ], checked=False, raw=True)
+            there |= {id.val: row for row in grid if isinstance(id := row.get("id"), Ref)}
         if unknown := [str(id) for id in gone if id.val not in there]:
             raise MetadataError(f"remove= names {', '.join(unknown)}, which the server does not have; nothing was sent")
         edited = [one for one in await in_thread(record_changes, df, there, add) if one.id not in gone]
@@ -93,15 +101,29 @@ class RecordVerbs(SessionBase):
             "update": [one for one in edited if one.id is not None and one.id.val in there],
             "remove": removed,
         }
-        status = dict.fromkeys(steps, "dry run" if dry_run else "not sent")
-        for mode, changes in steps.items() if not dry_run else ():
-            try:
-                if rows := [one.row() for one in changes]:
-                    names = dict.fromkeys(name for row in rows for name in row)
-                    await self.client.call("commit", Grid.from_rows({"commit": mode}, list(names), rows))
-                status[mode] = _DONE[mode]
-            except HsFrameError as error:
-                status[mode] = "unknown" if may_still_run(error) else status[mode]
-                error.report = changes_table((one, status[own]) for own, of in steps.items() for one in of)
-                raise
-        return changes_table((one, status[own]) for own, of in steps.items() for one in of)
+        changes = [one for of in steps.values() for one in of]
+        status = ["dry run" if dry_run else "not sent"] * len(changes)
+        done, body_bytes = 0, min(BODY_BYTES, self.client.dialect.body_limit or BODY_BYTES)
+        for mode, own in steps.items() if not dry_run else ():
+            for batch in await in_thread(_batches, mode, [one.row() for one in own], body_bytes):
+                sent = slice(done, done := done + len(batch))
+                try:
+                    await self.client.call("commit", batch)
+                except HsFrameError as error:
+                    if may_still_run(error):
+                        status[sent] = ["unknown"] * len(batch)
+                    error.report = changes_table(zip(changes, status, strict=True))
+                    raise
+                status[sent] = [_DONE[mode]] * len(batch)
+        return changes_table(zip(changes, status, strict=True))
+
+
+def _batches(mode: str, rows: Sequence[Mapping[str, Any]], body_bytes: int) -> list[Grid]:
+    """The rows of a mode as grids, each of whose bodies is short enough in any format; of JSON it is the longest."""
+    grid = Grid.from_rows({"commit": mode}, list(dict.fromkeys(name for row in rows for name in row)), rows)
+    count = math.ceil(len(encode(grid, "json")) / body_bytes)
+    if count == 1 or len(rows) < 2:
+        return [grid] if rows else []
+    size = math.ceil(len(rows) / count)
+    starts = range(0, len(rows), size)
+    return [batch for start in starts for batch in _batches(mode, rows[start : start + size], body_bytes)]

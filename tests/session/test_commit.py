@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.codecs import decode
+from hsframe.codecs import decode, encode
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.parquet import write_parquet
 from hsframe.frame.record_changes import record_changes
@@ -23,8 +23,10 @@ from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
 from hsframe.server.database import Database
 from hsframe.server.folder import parquet_folder
 from hsframe.server.run import listening
+from hsframe.server.state import Call
 from hsframe.server.written import FILE
 from hsframe.testing import strategies
+from hsframe.testing.quirk_wrappers import Run, wrap_op
 from hsframe.testing.server import RunningServer, on_thread, running_server
 
 RECORDS: list[dict[str, Any]] = [
@@ -150,6 +152,35 @@ def test_what_was_sent_before_a_refusal_is_in_the_report(server: RunningServer) 
             "q": "not sent",
         }
         assert server.database.get("p") == RECORDS[1]
+
+
+@pytest.mark.parametrize("limit", [None, 30_000])
+def test_many_records_are_sent_in_requests_of_bounded_size(limit: int | None) -> None:
+    """What was sent before a refusal is done, and the rest of the same edit goes when its cause is mended."""
+    sizes = list[int]()
+
+    def count(call: Call, run: Run) -> Grid:
+        sizes.append(len(encode(call.grid, "json")))
+        return run(call)
+
+    database = Database([{"id": Ref(f"r{n:04}"), "dis": f"R{n}", "point": MARKER, "tz": "UTC"} for n in range(1200)])
+    with running_server(database, {}) as server, hsframe.connect(server.uri) as session:
+        wrap_op(server.app, "commit", count)
+        session.client.dialect.body_limit = limit
+        df = session.read("point").assign(note="looked at")
+        if limit is None:
+            assert set(session.commit(df)["status"]) == {"changed"}
+            assert len(sizes) == 1
+            return
+        bad = df.assign(tz=df["tz"].mask(df["id"] == "r0700", "Nowhere"))
+        with pytest.raises(hsframe.CallError, match="Nowhere") as refused:
+            session.commit(bad)
+        report = refused.value.report.drop_duplicates("id").set_index("id")["status"]
+        assert report.value_counts().to_dict().keys() == {"changed", "not sent"}
+        assert [rec["id"].val for rec in database if "note" in rec] == report[report == "changed"].index.tolist()
+        assert set(session.commit(session.read("point").assign(note="looked at"))["status"]) == {"changed"}
+        assert all("note" in rec for rec in database)
+        assert max(sizes) <= limit
 
 
 @pytest.mark.parametrize("role", ["operator", "viewer"])
