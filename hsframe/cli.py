@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     from hsframe.server.users import ROLES
 
     server, table = _server(), _Command(add_help=False)
-    table.add_argument("--csv", action="store_true", help="write CSV")
+    table.add_argument("--csv", action="store_true", help="write CSV, to stdout too: --csv > FILE")
 
     demo = subparsers.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
@@ -169,8 +169,8 @@ def _parser() -> argparse.ArgumentParser:
         run=commands.about
     )
 
-    read = subparsers.add_parser("read", parents=[connection, table], help="records by filter")
-    read.add_argument("filter", help="as 'point and temp'")
+    read = subparsers.add_parser("read", parents=[connection, table], help="records by filter or id")
+    read.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
     read.add_argument("--limit", type=int, help="the most records to give")
     read.set_defaults(run=commands.read)
 

@@ -77,11 +77,14 @@ _IN_COMMANDS: Final = {
 
 
 def _connect(args: argparse.Namespace) -> Session:
+    from hsframe.frame.trend import index_zone_of
     from hsframe.session import connect
-    from hsframe.zones import zone
 
-    if getattr(args, "tz", "point") != "point":
-        zone(args.tz)  # a wrong name is told before anything is asked
+    # What is wrong is told before anything is asked.
+    index_zone_of([], getattr(args, "tz", "point"))
+    words = [*getattr(args, "points", ()), getattr(args, "span", "")]
+    if getattr(args, "csv", False) and (file := next((word for word in words if word.endswith(".csv")), "")):
+        raise MetadataError(f"--csv writes to stdout and takes no file; write --csv > {file}")
     user, password, args.password = args.user, args.password, None
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
@@ -104,8 +107,9 @@ def _new_password(user: str) -> str:
 
 
 def _points(args: argparse.Namespace) -> str | list[str]:
+    """A filter, also one whose words came one by one; or ids and names."""
     points: list[str] = args.points
-    return points[0] if len(points) == 1 else points
+    return " ".join(points) if len(points) == 1 or {"and", "or", "not"} & {*points} else points
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -237,8 +241,12 @@ def about(args: argparse.Namespace) -> int:
 
 def read(args: argparse.Namespace) -> int:
     """Print records."""
+    are_ids = all(word.startswith("@") for word in args.points)
+    if are_ids and args.limit is not None:
+        raise MetadataError("--limit is for a filter; of ids each has its record")
     with _connect(args) as session:
-        _print(session.read(args.filter, args.limit), csv=args.csv, index=False)
+        df = session.read_by_ids(args.points) if are_ids else session.read(" ".join(args.points), args.limit)
+    _print(df, csv=args.csv, index=False)
     return 0
 
 
@@ -276,8 +284,10 @@ def export(args: argparse.Namespace) -> int:
     with _connect(args) as session:
         done = session.run(run)
     if not isinstance(done, exporting.Exported):
-        sums = {name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}
-        return _say(args, {"points": len(done), **sums}, started_s)
+        found: dict[str, Any] = {name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}
+        if os.path.isfile(request.target):
+            found["replaces"] = str(request.target)
+        return _say(args, {"points": len(done), **found}, started_s)
     failed = len(done.failures)
     found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
     return _say(args, found, started_s, int(failed > 0))
