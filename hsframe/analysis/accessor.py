@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import numpy as np
 import pandas as pd
 
-from hsframe.errors import MetadataError, UnitError
+from hsframe.errors import MetadataError
 from hsframe.frame.again import Reading, read_again
-from hsframe.frame.in_units import in_one_unit, in_units, units_among
-from hsframe.frame.points import is_tidy, listed_columns
+from hsframe.frame.in_units import converted, frame_in_units, in_one_unit, magnitudes, mapped
+from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import points_table
 from hsframe.frame.reads import outcomes_table, source_of
 from hsframe.frame.to_xarray import frame_to_xarray
 from hsframe.unit_array.array import UnitArray
-from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
-from hsframe.units import convertible
+from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units.pint_units import pint_array
 from hsframe.units.systems import System
 
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
     from hsframe.kinds import Number
     from hsframe.spans import SpanLike
 
-_UNIT = "unit"
-# What pandas reads of a CSV file in place of a blank cell of the header.
-_BLANK = re.compile(r"Unnamed: \d+_level_\d+")
 Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
 
 
@@ -168,45 +162,7 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         MetadataError
             A named column is not there.
         """
-        df = self._wide
-        if isinstance(target, Mapping):
-            result, columns = df.copy(deep=False), df.columns
-            in_each = [units_among(column.array) for _, column in df.items()]
-            if missing := [label for label in target if label not in columns and [label] not in in_each]:
-                raise MetadataError(
-                    f"there is no column {', '.join(map(repr, missing))}, and none in such a unit; the columns are "
-                    f"{listed_columns(df)}"
-                )
-            # The columns that are named themselves come last, and win.
-            for label, wanted in sorted(target.items(), key=lambda item: item[0] in columns):
-                # Columns may share a label, and one of the first level has all below it.
-                found = columns.get_loc(label) if label in columns else [own == [label] for own in in_each]
-                for place in np.atleast_1d(np.arange(len(columns))[found]):
-                    array = df.iloc[:, place].array
-                    _refuse_without_unit(array, columns[place])
-                    result.isetitem(int(place), in_units(array, wanted, columns[place]))
-            return result
-        if target in ("si", "ip"):
-            return self._mapped(lambda label, array: in_units(array, target, label))
-        units = {unit for _, column in df.items() for unit in units_among(column.array)}
-        if not any(convertible(unit, target) for unit in units):
-            raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
-        return self._mapped(
-            lambda label, array: (
-                in_units(array, target, label)
-                if all(convertible(unit, target) for unit in units_among(array))
-                else array
-            )
-        )
-
-    def _mapped(self, change: Callable[[Hashable, UnitArray], Any]) -> pd.DataFrame:
-        """The frame with `change` applied to each column with units; one that it returns unchanged shares its data."""
-        result = self._obj.copy(deep=False)
-        for place, label in enumerate(self._obj.columns):
-            array = self._obj.iloc[:, place].array
-            if units_among(array) and (changed := change(label, array)) is not array:
-                result.isetitem(place, changed)
-        return result
+        return frame_in_units(self._wide, target)
 
     def magnitude(self) -> pd.DataFrame:
         """The frame with plain float64 columns: what to give to libraries that want NumPy.
@@ -215,14 +171,7 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         Numbers, because pandas makes objects of every extension dtype; ``df.to_numpy(dtype=float)`` is float64 too.
         A column of objects in units that convert is in the first one; in others, it is refused.
         """
-        df = in_one_unit(self._obj)
-        arrays = [df.iloc[:, place].array for place in range(df.shape[1])]
-        if not arrays or not all(isinstance(array, UnitArray) for array in arrays):
-            return FrameAccessor(df)._mapped(lambda _, array: array.magnitudes)
-        block = np.stack([array.magnitudes for array in arrays])
-        result = pd.DataFrame(block.T, index=self._obj.index, columns=self._obj.columns, copy=False)
-        result.attrs = self._obj.attrs
-        return result
+        return magnitudes(self._obj)
 
     def to_pint(self) -> pd.DataFrame:
         """The frame with ``pint-pandas`` columns instead of unit columns (``pip install 'hsframe[pint]'``).
@@ -234,62 +183,23 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         MetadataError
             pint-pandas is not installed.
         """
-        return FrameAccessor(in_one_unit(self._obj))._mapped(lambda label, array: pint_array(array, label))
+        return mapped(in_one_unit(self._obj), lambda label, array: pint_array(array, label))
 
     def to_xarray(self) -> Any:
         """The frame as an ``xarray.Dataset`` with units as attributes, see :mod:`hsframe.frame.to_xarray`."""
         return frame_to_xarray(self._obj)
 
     def with_unit_header(self) -> pd.DataFrame:
-        """Plain float64 columns whose units are one more level of the header, ``unit``: for spreadsheets and CSV.
+        """Plain float64 columns with their units in the header: :func:`hsframe.frame.unit_header.with_unit_header`."""
+        from hsframe.frame.unit_header import with_unit_header
 
-        The level above is ``point``, or the levels are those that the columns have. :meth:`from_unit_header` is the way
-        back, also from a file: of ``to_csv`` by ``pd.read_csv(file, header=[0, 1], index_col=0)``, of as many rows as
-        there are levels.
-        """
-        df = in_one_unit(self._obj)
-        names = list(df.columns.names) if df.columns.nlevels > 1 else ["point"]
-        if _UNIT in names:
-            raise MetadataError("the columns have a level 'unit' already, as df.hs.with_unit_header() makes it")
-        result = self.magnitude()
-        levels = [df.columns.get_level_values(level) for level in range(df.columns.nlevels)]
-        units = [unit_of_dtype(dtype) or "" for dtype in df.dtypes]
-        result.columns = pd.MultiIndex.from_arrays([*levels, units], names=[*names, _UNIT])
-        return result
+        return with_unit_header(self._obj)
 
     def from_unit_header(self) -> pd.DataFrame:
-        """The frame of :meth:`with_unit_header` with its units in the dtypes again, also after a way through CSV.
+        """The way back, also from a CSV file: :func:`hsframe.frame.unit_header.from_unit_header`."""
+        from hsframe.frame.unit_header import from_unit_header
 
-        The index stays as it is. The times of a CSV file are texts, and ``pd.to_datetime(df.index, utc=True)`` makes
-        times of them, also where summer and winter differ, in which case ``parse_dates=True`` leaves them.
-
-        Raises
-        ------
-        MetadataError
-            The columns have no level ``unit``, the last.
-        """
-        df, columns = self._obj, self._obj.columns
-        if columns.nlevels < 2 or columns.names[-1] not in (_UNIT, None):
-            raise MetadataError(
-                "the columns have no level 'unit', which df.hs.with_unit_header() adds as the last; of a CSV file all "
-                "levels are read with header=[0, 1], or as many rows as it has"
-            )
-        *levels, units = [
-            [
-                "" if isinstance(text, str) and _BLANK.fullmatch(text) else text
-                for text in columns.get_level_values(level)
-            ]
-            for level in range(columns.nlevels)
-        ]
-        result = df.copy(deep=False)
-        for place, unit in enumerate(units):
-            if unit:
-                result.isetitem(place, df.iloc[:, place].astype(UnitDtype(unit)).array)
-        if len(levels) == 1:
-            result.columns = pd.Index(levels[0])
-        else:
-            result.columns = pd.MultiIndex.from_arrays(levels, names=columns.names[:-1])
-        return result
+        return from_unit_header(self._obj)
 
     def agg(
         self,
@@ -459,9 +369,8 @@ class SeriesAccessor(_OfRows["pd.Series[Any]"]):
         UnitError
             The column has no unit, or it does not convert.
         """
-        array = self._obj.array
-        _refuse_without_unit(array, self._obj.name)
-        result: pd.Series[Any] = pd.Series(in_units(array, target, self._obj.name), index=self._obj.index)
+        array = converted(self._obj.array, target, self._obj.name)
+        result: pd.Series[Any] = pd.Series(array, index=self._obj.index)
         result.name, result.attrs = self._obj.name, self._obj.attrs
         return result
 
@@ -477,11 +386,3 @@ class SeriesAccessor(_OfRows["pd.Series[Any]"]):
         """The column as plain float64."""
         column = self._like_given(in_one_unit(self._wide))
         return column.astype("float64") if isinstance(column.array, UnitArray) else column
-
-
-def _refuse_without_unit(array: Any, label: Hashable) -> None:
-    if not units_among(array):
-        raise UnitError(
-            f"column {label!r} is {array.dtype} and has no unit to convert from; give it one with "
-            "astype(hsframe.UnitDtype(...))"
-        )

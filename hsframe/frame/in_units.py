@@ -1,9 +1,9 @@
-"""Values of points in the units that someone wants: ``units="si"``, ``"ip"``, or a mapping."""
+"""Values of points in the units that someone wants: ``units="si"``, ``"ip"`` or a mapping; and frames in such units."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.per_point import per_point
-from hsframe.frame.points import ColumnLabel, Point
+from hsframe.frame.points import ColumnLabel, Point, listed_columns
 from hsframe.frame.values import is_nan
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
@@ -61,6 +61,16 @@ def in_units(array: Any, target: str, label: Hashable) -> Any:
     if target in ("si", "ip"):
         return array
     raise UnitError(f"column {label!r} has no unit ({array.dtype}), so it cannot be read in {target}")
+
+
+def converted(array: Any, target: str, label: Hashable) -> Any:
+    """As :func:`in_units`; a UnitError for what has no unit, also where a system is wanted."""
+    if not units_among(array):
+        raise UnitError(
+            f"column {label!r} is {array.dtype} and has no unit to convert from; give it one with "
+            "astype(hsframe.UnitDtype(...))"
+        )
+    return in_units(array, target, label)
 
 
 def _objects(array: Any, target: str, label: Hashable) -> Any:
@@ -125,4 +135,60 @@ def in_one_unit(df: pd.DataFrame, *, refuse: bool = True) -> pd.DataFrame:
                 f"column {label!r} has values in {' and '.join(units)}{also}, which are not of one unit; leave it out, "
                 "or make a column of each"
             )
+    return result
+
+
+def mapped(df: pd.DataFrame, change: Callable[[Hashable, Any], Any]) -> pd.DataFrame:
+    """The frame with `change` applied to each column with units; one that it returns unchanged shares its data."""
+    result = df.copy(deep=False)
+    for place, label in enumerate(df.columns):
+        array = df.iloc[:, place].array
+        if units_among(array) and (changed := change(label, array)) is not array:
+            result.isetitem(place, changed)
+    return result
+
+
+def frame_in_units(df: pd.DataFrame, target: str | Mapping[Any, str]) -> pd.DataFrame:
+    """The frame in other units, as ``df.hs.to`` describes it."""
+    if isinstance(target, Mapping):
+        return _columns_in_units(df, target)
+    if target in ("si", "ip"):
+        return mapped(df, lambda label, array: in_units(array, target, label))
+    units = {unit for _, column in df.items() for unit in units_among(column.array)}
+    if not any(convertible(unit, target) for unit in units):
+        raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
+    return mapped(
+        df,
+        lambda label, array: (
+            in_units(array, target, label) if all(convertible(unit, target) for unit in units_among(array)) else array
+        ),
+    )
+
+
+def _columns_in_units(df: pd.DataFrame, targets: Mapping[Any, str]) -> pd.DataFrame:
+    result, columns = df.copy(deep=False), df.columns
+    in_each = [units_among(column.array) for _, column in df.items()]
+    if missing := [label for label in targets if label not in columns and [label] not in in_each]:
+        raise MetadataError(
+            f"there is no column {', '.join(map(repr, missing))}, and none in such a unit; the columns are "
+            f"{listed_columns(df)}"
+        )
+    # The columns that are named themselves come last, and win.
+    for label, wanted in sorted(targets.items(), key=lambda item: item[0] in columns):
+        # Columns may share a label, and one of the first level has all below it.
+        found = columns.get_loc(label) if label in columns else [own == [label] for own in in_each]
+        for place in np.atleast_1d(np.arange(len(columns))[found]):
+            result.isetitem(int(place), converted(df.iloc[:, place].array, wanted, columns[place]))
+    return result
+
+
+def magnitudes(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame with plain float64 columns, as ``df.hs.magnitude`` describes it."""
+    df = in_one_unit(df)
+    arrays = [df.iloc[:, place].array for place in range(df.shape[1])]
+    if not arrays or not all(isinstance(array, UnitArray) for array in arrays):
+        return mapped(df, lambda _, array: array.magnitudes)
+    block = np.stack([array.magnitudes for array in arrays])
+    result = pd.DataFrame(block.T, index=df.index, columns=df.columns, copy=False)
+    result.attrs = df.attrs
     return result
