@@ -150,8 +150,7 @@ def integrate(
             f"column {others[0]!r} is {df[others[0]].dtype} and has no integral; expected numbers or Bool: leave out "
             f"what is none, with df.drop(columns={others!r})"
         )
-    how = {"max_gap": max_gap, "min_coverage": min_coverage, "edges": edges}
-    return resample(df, interval, "integral", **how)  # type: ignore[arg-type]  # a dict has one type for all values
+    return resample(df, interval, "integral", max_gap=max_gap, min_coverage=min_coverage, edges=edges)
 
 
 def over_intervals(

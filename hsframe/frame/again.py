@@ -49,7 +49,7 @@ def _plain(value: object) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}s"
+        return f"{value.total_seconds():.6f}s" if value % timedelta(days=1) else f"{value.days}D"  # by the calendar
     if isinstance(value, tzinfo):
         return str(value)
     if isinstance(value, tuple | list):

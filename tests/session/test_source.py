@@ -173,6 +173,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"header": lambda record: f"of {record['id']}", "tz": "UTC"},
     {"interval": timedelta(hours=1), "agg": ["min", "max"], "label": "end", "tz": ZoneInfo("Europe/London")},
     {"interval": "1D", "tz": "UTC", "agg": {"@kw": "mean"}, "units": "si", "min_coverage": 0.5, "max_gap": "1h"},
+    {"interval": timedelta(days=1), "agg": "mean", "tz": "UTC", "max_gap": timedelta(days=40, seconds=0.5)},
     {"shape": "tidy", "tz": "UTC"},
 ]
 
