@@ -233,7 +233,7 @@ def _server() -> _Command:
         "--proxy",
         type=_address,
         metavar="ADDRESS",
-        help="the address from which a reverse proxy calls; whom it names in X-Forwarded-For counts as the client",
+        help="the address from which a reverse proxy calls; the last one in its X-Forwarded-For counts as the client's",
     )
     parser.add_argument("--quiet", action="store_true", help="log nothing but what was refused or went wrong")
     parser.add_argument_group("to test clients").add_argument(

@@ -39,7 +39,10 @@ async def expect_login(source: Source, storage: Storage) -> None:
 
 def expect_noted_login(source: Source, points: PointTable) -> None:
     """As `expect_login`, where the table of points is open."""
-    if not isinstance(source, WholeSource) and points.setting(LOGIN_KEY) == "scram":
+    if isinstance(source, WholeSource):
+        return
+    source.dialect.archived |= (points.server or "").partition("#")[0] == source.origin["uri"]
+    if points.setting(LOGIN_KEY) == "scram":
         source.sender.expect_scram()
 
 
@@ -64,8 +67,9 @@ def known_records(storage: Storage, server: str = "") -> dict[str, ArchivedRecor
         )
     if server and urlsplit(known).port != urlsplit(server).port:
         warn_caller(
-            f"{storage.uri} is from {known}, and this is {server}: on this machine servers of one name count as one, "
-            "whatever the port. If they are two, take a folder for each; archive.at() has what was before",
+            f"{storage.uri} is from {known}, and this is {server}: it is read all the same, because on this "
+            "machine servers of one name count as one, whatever the port. If they are two, take a folder for each; "
+            "archive.at() has what was before",
             ReadWarning,
         )
     return tables.records()

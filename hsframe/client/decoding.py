@@ -20,7 +20,6 @@ from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import HttpAnswer, http_failure
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.request_grids import Op
-from hsframe.protocol.uris import uri_hint
 
 # Above this a body is decoded in a thread, so that the event loop goes on with other requests.
 _THREAD_BYTES: Final = 1 << 20
@@ -112,7 +111,7 @@ class Decoder:
                 what, line=problem.line, column=problem.column, source=problem.source, limit=problem.limit
             )
         # What is only too large is an answer of such a server.
-        hint = uri_hint(is_known=self._dialect.answered or bool(problem.limit))
+        hint = "" if problem.limit else self._dialect.uri_hint
         source = f"{op.name} at {self._base}/{op.name}: {problem.source}"
         return problem.changed(expected=f"{problem.expected or 'a grid'}{hint}", source=source)
 

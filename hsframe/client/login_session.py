@@ -13,9 +13,9 @@ from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import AuthError, HsFrameError, LoginWarning, NetworkError
+from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
-from hsframe.protocol.refused_logins import RefusedLogins
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
 
@@ -26,17 +26,18 @@ class LoginSession:
     """Logs in when needed, once for all calls that wait for it.
 
     The credentials are kept, because a lost session logs in again. `accept` is the MIME type that a server may answer
-    in where it wants no login, `refused` what all clients of the server know not to send again.
+    in where it wants no login, `dialect` what all clients of the server know: also what not to send again.
     """
 
     def __init__(
-        self, transport: Transport, base: str, credentials: Credentials, accept: str, refused: RefusedLogins
+        self, transport: Transport, base: str, credentials: Credentials, accept: str, dialect: Dialect
     ) -> None:
         self._transport = transport
         self._base = base
         self._credentials = credentials
         self._accept = accept
-        self._refused = refused
+        self._dialect = dialect
+        self._refused = dialect.refused
         for secret in (credentials.password, credentials.token):
             transport.secrets.add_own(secret, credentials.username, base)
         self._session: LoginResult | None = None
@@ -133,7 +134,8 @@ class LoginSession:
                 step = next(steps)
                 while True:
                     if isinstance(step, HttpRequest):
-                        about = replace(step, headers={**step.headers, "Accept": self._accept})
+                        headers = {**step.headers, "Accept": self._accept}
+                        about = replace(step, headers=headers, hint=self._dialect.uri_hint)
                         step = steps.send(await self._transport.fetch(about))
                     else:
                         step, is_last = steps.send(await in_thread(step.run)), True

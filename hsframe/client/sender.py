@@ -36,7 +36,6 @@ from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
-from hsframe.protocol.uris import uri_hint
 
 _ZINC: Final = mime_of("zinc")
 PLAIN_JSON: Final = "application/json"
@@ -61,7 +60,7 @@ class RequestSender:
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect, transport.limits, transport.secrets)
         self._transport = transport
-        self._session = LoginSession(transport, base, credentials, _ZINC, self.dialect.refused)
+        self._session = LoginSession(transport, base, credentials, _ZINC, self.dialect)
 
     def url(self, op: str) -> str:
         return f"{self.base}/{op}"
@@ -275,7 +274,7 @@ class RequestSender:
     ) -> HttpRequest:
         plain = self.dialect.plain_json and self.mime != _ZINC
         headers = {**login.headers, "Accept": accept or (PLAIN_JSON if plain else self.mime)}
-        body, params, hint = None, None, uri_hint(is_known=self.dialect.answered)
+        body, params, hint = None, None, self.dialect.uri_hint
         if method == "GET":
             cells = query_of(request) or {}
             params = {name: write_value(value) for name, value in cells.items()}

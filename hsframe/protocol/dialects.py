@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.refused_logins import RefusedLogins
 from hsframe.protocol.request_grids import Op
+from hsframe.protocol.uris import URI_HINT
 
 Method: TypeAlias = Literal["GET", "POST"]
 
@@ -35,6 +36,8 @@ class Dialect:
     only if it ends so too."""
     answered: bool = False
     """Whether any op was answered with a grid: then the uri is right."""
+    archived: bool = False
+    """Whether an archive was read from this uri before: then it was right."""
     ignores_range: bool | None = None
     """Whether a hisRead was answered with far more than its range (haystack-py): then all is read at once."""
     dates_only: bool | None = None
@@ -61,6 +64,11 @@ class Dialect:
     """The topics of warnings about the server that were given: each is given once."""
     refused: RefusedLogins = field(default_factory=RefusedLogins)
     """The credentials that it has refused."""
+
+    @property
+    def uri_hint(self) -> str:
+        """What a message says of the uri, which may be wrong until something was answered there."""
+        return "" if self.answered or self.archived else f"; {URI_HINT}"
 
     def method(self, op: Op, *, has_arguments: bool) -> Method:
         """The HTTP method to try first.

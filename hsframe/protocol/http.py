@@ -20,7 +20,7 @@ from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, s
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, in_short
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.proxies import Proxy
-from hsframe.protocol.uris import uri_hint
+from hsframe.protocol.uris import URI_HINT
 
 _GIVE_LOGIN: Final = "give a user name and a password, or a token"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -66,7 +66,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: Mapping[str, str] | None = None
     body: bytes | None = field(default=None, repr=False)
-    hint: str = field(default=uri_hint(), repr=False)
+    hint: str = field(default=f"; {URI_HINT}", repr=False)
 
 
 @dataclass(frozen=True)

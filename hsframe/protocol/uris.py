@@ -13,11 +13,6 @@ URI_HINT: Final = (
 )
 
 
-def uri_hint(*, is_known: bool = False) -> str:
-    """What a message says of a uri that may be wrong; nothing where an op has been answered there."""
-    return "" if is_known else f"; {URI_HINT}"
-
-
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine."""
     try:

@@ -25,6 +25,7 @@ from hsframe.archive.tables import Tables
 from hsframe.errors import AuthError, MetadataError, ReadWarning, UnknownRecError
 from hsframe.frame.reads import note_source
 from hsframe.kinds import MARKER, Ref
+from hsframe.protocol.dialects import forget
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -210,7 +211,8 @@ def test_a_server_of_this_machine_may_have_another_port(tmp_path: Path, session:
         assert server.uri != session.uri
         for dry_run in (True, False):  # once each run, until the new one is noted
             with pytest.warns(
-                ReadWarning, match=rf"is from {session.uri}#works.*, and this is {server.uri}#works"
+                ReadWarning,
+                match=rf"is from {session.uri}#works.*, and this is {server.uri}#works.*: it is read all the same",
             ) as told:
                 table = Archive(tmp_path).sync("temp", session=other, dry_run=dry_run)
             assert [one.filename for one in told] == [__file__]
@@ -244,6 +246,23 @@ def test_servers_behind_tunnels_are_told_apart_by_what_they_call_themselves(
         archive.sync(session=there, other_server=True)
     with pytest.raises(MetadataError, match="and this is"):
         archive.sync(session=session)
+
+
+def test_the_uri_of_an_archive_is_not_doubted_where_its_server_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_server(building()) as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        Archive(tmp_path / "trends").sync("temp", session=session, since=SINCE)
+    for name, value in (("URI", server.uri), ("USER", "demo"), ("PASSWORD", "demo")):
+        monkeypatch.setenv(f"HSFRAME_{name}", value)
+    hint = "a Haystack uri ends in the path of the API"
+    for command, is_known in ((["about"], True), (["about"], False), (["sync", str(tmp_path / "trends")], True)):
+        if not is_known:  # what was learned before in this process
+            forget(server.uri)
+        assert cli.main([*command, "--retries", "0"]) == 3
+        told = capsys.readouterr().err
+        assert "nothing answers there" in told
+        assert (hint in told) != is_known
 
 
 @pytest.mark.parametrize("less", ["none", "plaintext", "basic"])
