@@ -15,14 +15,18 @@ from hsframe.errors import MetadataError
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import listed_columns
 from hsframe.frame.trend import time_index
-from hsframe.intervals.conditions import windows_of
+from hsframe.intervals.conditions import Condition, windows_of
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregations, IntervalSettings
 from hsframe.intervals.truth import Windows
 
 
 def episodes(
-    df: pd.DataFrame, condition: Any, *, min: Duration | None = None, merge: Duration | None = None
+    df: pd.DataFrame,
+    condition: Condition | pd.Series[Any],
+    *,
+    min: Duration | None = None,
+    merge: Duration | None = None,
 ) -> pd.DataFrame:
     """When a condition holds, as half-open windows of time [start, end) in their order.
 

@@ -64,7 +64,8 @@ class FrameSamples:
         self.ts_us: Instants = index.as_unit("us").asi8
         self._reads, own_tz = reads_of(df), haystack_name(index.tz)
         catalog = points_of(df)
-        # Its point, or one of its own; two columns may be of one point, and so in `points` the labels are the ids.
+        # The point of each column by the catalog, or one of its own. Two columns may be of one point, so `points`, by
+        # which they are computed, has the labels as ids.
         self.known = [
             replace(point, unit=unit_of_dtype(dtype), kind=_kind_of(dtype), tz=point.tz or own_tz)
             for label, dtype in zip(self.df.columns, self.df.dtypes, strict=True)

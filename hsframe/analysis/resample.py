@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from hsframe.frame.points import ColumnLabel, attach, points_of
 from hsframe.frame.reads import note_reads, reads_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
+from hsframe.intervals.conditions import Where
 from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import interval_histories
@@ -31,7 +32,7 @@ def resample(
     interval: Duration = "1D",
     agg: Aggregations | Mapping[str, Aggregations] | None = None,
     *,
-    where: Any = None,
+    where: Where | None = None,
     max_gap: Duration | Mapping[str, Duration] | None = None,
     min_coverage: float | None = None,
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,

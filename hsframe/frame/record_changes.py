@@ -49,7 +49,9 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
     """
     if not df.columns.is_unique:
         raise MetadataError(f"the frame has several columns {df.columns[df.columns.duplicated()][0]!r}; keep one")
-    tags = [tag for tag in df.columns if isinstance(tag, str) and tag not in ("id", "mod") and not _names(tag, df)]
+    tags = [
+        tag for tag in df.columns if isinstance(tag, str) and tag not in ("id", "mod") and not _is_of_names(tag, df)
+    ]
     kinds = {tag: {type(rec[tag]) for rec in records.values() if rec.get(tag) is not None} for tag in tags}
     columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags) if tag in df}
     markers = {tag for tag in tags if df[tag].dtype == np.bool_}
@@ -79,7 +81,7 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
     return found
 
 
-def _names(tag: str, df: pd.DataFrame) -> bool:
+def _is_of_names(tag: str, df: pd.DataFrame) -> bool:
     """Whether a column has the display names of the Refs beside it, which are their own records'."""
     return tag.endswith(DIS_SUFFIX) and tag.removesuffix(DIS_SUFFIX) in df
 

@@ -38,7 +38,7 @@ _DEPTHS_US: Final = tuple(days * DAY_US for days in (1, 8, 40, 200, 400, 800, 16
 
 
 @dataclass(slots=True)
-class Stock:
+class PointInventory:
     """What there is of a point; None where that is not known, or nothing is there."""
 
     source: str
@@ -55,67 +55,67 @@ class Stock:
         return self.rows
 
 
-async def stocks_of(
+async def inventories_of(
     source: Source, records: Sequence[PointRecord], spans: Mapping[str, Span] | None, options: ReadOptions
-) -> dict[str, Stock]:
+) -> dict[str, PointInventory]:
     """By id what there is of some points, in a span of each zone, or up to now."""
     now_us = options.now_us + 1
     windows = {record.tz: (now_us - _REACH_US, now_us) for record in records}
     for tz, span in (spans or {}).items():
         windows[tz] = span.start_us, now_us if span.end_us is None else span.end_us
     if isinstance(source, WholeSource):
-        return await _counted(source, records, windows, options)
-    found = {record.id: _told(record, None if spans is None else windows[record.tz]) for record in records}
-    told = {ident: stock for ident, stock in found.items() if stock is not None}
-    return told | await _probed(source, [record for record in records if record.id not in told], windows, options)
+        return await _by_reading_all(source, records, windows, options)
+    found = {record.id: _by_record(record, None if spans is None else windows[record.tz]) for record in records}
+    told = {ident: one for ident, one in found.items() if one is not None}
+    return told | await _by_probes(source, [record for record in records if record.id not in told], windows, options)
 
 
-def _told(record: PointRecord, window_us: tuple[int, int] | None) -> Stock | None:
+def _by_record(record: PointRecord, window_us: tuple[int, int] | None) -> PointInventory | None:
     """What a record tells, where all of it is in the window."""
     size, ends_us = record.tags.get("hisSize"), instants_in(record.tags, HIS_ENDS)
     rows = int(size.val) if isinstance(size, Number) and size.val >= 0 else None
     if rows == 0:
-        return Stock("record", 0)
+        return PointInventory("record", 0)
     if ends_us is None or (window_us is not None and not window_us[0] <= ends_us[0] <= ends_us[1] < window_us[1]):
         return None
     (first_us, last_us), period_us = ends_us, _period_of(record)
     if period_us is None and rows is not None and rows > 1:
         period_us = (last_us - first_us) // (rows - 1)
-    return Stock("record", rows, first_us, last_us, period_us)
+    return PointInventory("record", rows, first_us, last_us, period_us)
 
 
 def _period_of(record: PointRecord) -> int | None:
     return None if record.irregular else PointSampling.from_record(record.tags).interval_us
 
 
-async def _counted(
+async def _by_reading_all(
     source: Source, records: Sequence[PointRecord], windows: Mapping[str, tuple[int, int]], options: ReadOptions
-) -> dict[str, Stock]:
+) -> dict[str, PointInventory]:
     """All samples are read, some points together: of an archive, and of a server that gives no less."""
     name = "archive" if isinstance(source, WholeSource) else "probe"
     spans = {tz: span_of(*window) for tz, window in windows.items()}
-    found = {record.id: Stock(name, 0) for record in records}
+    found = {record.id: PointInventory(name, 0) for record in records}
     for place in range(0, len(records), POINTS_A_BATCH):
         some = records[place : place + POINTS_A_BATCH]
         for ident, ts_us in (await _samples(source, some, spans, options)).items():
-            found[ident] = Stock(name, len(ts_us), int(ts_us.min()), int(ts_us.max()), _median_gap(ts_us))
+            found[ident] = PointInventory(name, len(ts_us), int(ts_us.min()), int(ts_us.max()), _median_gap(ts_us))
     return found
 
 
-async def _probed(
+async def _by_probes(
     source: Source, records: Sequence[PointRecord], windows: Mapping[str, tuple[int, int]], options: ReadOptions
-) -> dict[str, Stock]:
-    found = {record.id: Stock("probe", 0) for record in records}
+) -> dict[str, PointInventory]:
+    found = {record.id: PointInventory("probe", 0) for record in records}
     ends_us = {tz: end_us for tz, (_, end_us) in windows.items()}
     reach_us = max((end_us - start_us for start_us, end_us in windows.values()), default=0)
     lasts = await nearest_samples(source, records, ends_us, reach_us, options, depths_us=_DEPTHS_US)
     lasts_us = {one.point.id: int(one.ts_us[0]) for one in lasts}
     if source.dialect.ignores_range:
-        return await _counted(source, records, windows, options)
+        return await _by_reading_all(source, records, windows, options)
     by_day: dict[tuple[str, int], list[PointRecord]] = {}
     for record in records:
         if (last_us := lasts_us.get(record.id, NAT_US)) >= windows[record.tz][0]:
-            found[record.id] = Stock("probe", None, None, last_us, _period_of(record))
+            found[record.id] = PointInventory("probe", None, None, last_us, _period_of(record))
             by_day.setdefault((record.tz, last_us // DAY_US * DAY_US), []).append(record)
     todo: list[tuple[list[PointRecord], int, int, int, bool]] = []
     for (tz, day_us), some in by_day.items():
@@ -145,8 +145,8 @@ async def _probed(
     return found
 
 
-def _look_us(stock: Stock) -> int:
-    return _LONG_LOOK_US if (stock.period_us or _SELDOM_US) >= _SELDOM_US else _LOOK_US
+def _look_us(inventory: PointInventory) -> int:
+    return _LONG_LOOK_US if (inventory.period_us or _SELDOM_US) >= _SELDOM_US else _LOOK_US
 
 
 async def _samples(
@@ -165,10 +165,10 @@ def _median_gap(ts_us: Instants) -> int | None:
 
 
 def inventory_table(
-    records: Sequence[PointRecord], stocks: Mapping[str, Stock], now_us: int, tz: str | tzinfo
+    records: Sequence[PointRecord], inventories: Mapping[str, PointInventory], now_us: int, tz: str | tzinfo
 ) -> pd.DataFrame:
     """The table of :meth:`hsframe.Session.inventory`."""
-    rows = [stocks[record.id] for record in records]
+    rows = [inventories[record.id] for record in records]
     last_us = or_nat(one.last_us for one in rows)
     index_zone = index_zone_of([record.point for record in records], tz, of_rows=True)
     return pd.DataFrame(

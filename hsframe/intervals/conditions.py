@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,7 @@ def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
             f"{condition!r} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and "
             "a value, as ('@oat', '>', hsframe.Number(65, '°F')); of a frame also a Series of bool"
         )
-    check_choice("the operator of a condition", condition[1], get_args(Operator))
+    check_choice("the operator of a condition", condition[1], list(_OPERATORS))
     return condition
 
 

@@ -34,9 +34,9 @@ _OF_SAMPLES = frozenset({"sum", "avg", "min", "max"})
 _TO_THE_END = frozenset({"mean", "integral", "coverage", "delta", "sum", "duration", "share", "starts"})
 # The dtypes of what counts something; `starts` may be missing.
 _DTYPES = {"count": "int64", "starts": "Int64"}
-# How many readings were left out, and the instants of those that may be false.
-_Odd: TypeAlias = tuple[int, tuple[int, ...]]
-_SOUND: Final[_Odd] = 0, ()
+# Of a meter: how many readings were left out, and the instants of those that may be false.
+_Doubts: TypeAlias = tuple[int, tuple[int, ...]]
+_NO_DOUBTS: Final[_Doubts] = 0, ()
 
 
 def interval_histories(
@@ -88,9 +88,9 @@ def _resampled(
     found = []
     for rule in rules:
         agg = rule.agg_for(point, kind, values.unit)
-        for state, column, odd in values.as_far_as_known(rule, agg, grid.unfinished).columns(rule, agg):
+        for state, column, doubts in values.as_far_as_known(rule, agg, grid.unfinished).columns(rule, agg):
             levels = [("agg", agg)] * several + [("state", state or "")] * (state is not None)
-            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), *odd, agg=agg)
+            over = OverIntervals(point, grid.ends_us, tuple(levels), _DTYPES.get(agg), *doubts, agg=agg)
             one = plain
             if isinstance(column, NumberColumn):
                 one = replace(point, unit=column.unit, kind="Number", states=None)
@@ -143,29 +143,29 @@ class _Values:
     def _rows(self, values: Floats) -> Floats:
         return values if self.unknown is None else np.delete(values, self.unknown)
 
-    def columns(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str | None, ArrowColumn, _Odd]]:
-        """The columns of an aggregation: the state of each or None, the values, what is odd about the readings."""
+    def columns(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str | None, ArrowColumn, _Doubts]]:
+        """The columns of an aggregation: the state of each or None, the values, the doubts about readings."""
         if agg in ("duration", "share"):
             for state, values in self._states(rule, agg):
-                yield state, NumberColumn(pa.array(self._rows(values)), "hr" if agg == "duration" else None), _SOUND
+                yield state, NumberColumn(pa.array(self._rows(values)), "hr" if agg == "duration" else None), _NO_DOUBTS
         elif agg == "delta":
-            values, odd = self._deltas(rule)
+            values, doubts = self._deltas(rule)
             unit = None if self.unit is None else delta(self.unit)
-            yield None, NumberColumn(pa.array(self._rows(values)), unit), odd
+            yield None, NumberColumn(pa.array(self._rows(values)), unit), doubts
         elif self.kind == "Number" or agg not in ("step", "first", "last"):
             numbers, unit = self._numbers(rule, agg)
             values = self._rows(numbers)
             if self.kind == "Bool" and agg in ("min", "max"):
-                yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), _SOUND
+                yield None, BoolColumn(pa.array(values == 1, mask=np.isnan(values))), _NO_DOUBTS
             else:
-                yield None, NumberColumn(pa.array(values), unit), _SOUND
+                yield None, NumberColumn(pa.array(values), unit), _NO_DOUBTS
         else:
             taken = self.array.take(self._places(rule, agg), allow_fill=True)
             if self.kind == "Bool":
                 missing = np.asarray(pd.isna(taken), dtype=bool)
-                yield None, BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing)), _SOUND
+                yield None, BoolColumn(pa.array(taken.to_numpy(dtype=bool, na_value=False), mask=missing)), _NO_DOUBTS
             else:
-                yield None, StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string()))), _SOUND
+                yield None, StrColumn(pa.array(taken).cast(pa.dictionary(pa.int32(), pa.string()))), _NO_DOUBTS
 
     def _states(self, rule: Rule, agg: Aggregation) -> Iterator[tuple[str, Floats]]:
         """How long each state lasted in each interval, in hours or as a share of the known time."""
@@ -247,15 +247,15 @@ class _Values:
             _EXTREMES[agg].at(found, owner[is_counted], held[is_counted])
         return found, self.unit
 
-    def _deltas(self, rule: Rule) -> tuple[Floats, _Odd]:
+    def _deltas(self, rule: Rule) -> tuple[Floats, _Doubts]:
         """The deltas, and of the readings within the intervals those that were left out and those that may be false."""
         (parts, owner, counts, may), values = self.times.parts, self._floats
-        found, odd = self._part_deltas(rule, parts, values)
+        found, doubts = self._part_deltas(rule, parts, values)
         found = np.where(counts, found, np.where(may, np.nan, 0.0))
         rows = np.bincount(owner, weights=found, minlength=self.times.count)
-        return rows.astype(np.float64, copy=False), odd
+        return rows.astype(np.float64, copy=False), doubts
 
-    def _part_deltas(self, rule: Rule, whole: IntervalSamples, values: Floats) -> tuple[Floats, _Odd]:
+    def _part_deltas(self, rule: Rule, whole: IntervalSamples, values: Floats) -> tuple[Floats, _Doubts]:
         kept = np.flatnonzero(np.isfinite(values))
         register = _register_in(rule.rollover, self.point, self.unit)
         spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
@@ -271,12 +271,12 @@ class _Values:
         deltas = reading_deltas(readings, register)
         doubtful = doubtful_steps(times.ts_us, readings, register) + 1
         within = doubtful[(doubtful >= times.bounds[0]) & (doubtful < times.bounds[-1])]
-        odd = left_out, tuple(times.ts_us[within].tolist())
+        doubts = left_out, tuple(times.ts_us[within].tolist())
         if not rule.is_step:
             unknown = np.cumsum(~np.isfinite(values))[kept]
-            return times.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), odd
+            return times.linear_deltas(deltas, np.diff(unknown) == 0, rule.gap_us), doubts
         places = whole.step_places(rule.gap_us, self.now_us)
-        return times.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), odd
+        return times.step_deltas(deltas, (places >= 0) & np.isfinite(_taken(values, places))), doubts
 
     def _places(self, rule: Rule, agg: Aggregation) -> Places:
         """The place of the sample that is the value of each interval, -1 for none."""

@@ -11,7 +11,7 @@ from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.estimate import estimate_table, shares_of_read
-from hsframe.history.inventory import inventory_table, stocks_of
+from hsframe.history.inventory import inventories_of, inventory_table
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.session.base import ReadingBase
@@ -102,9 +102,9 @@ class InventoryVerbs(ReadingBase):
         with self._one_verb() as source:
             records = await with_zones(source, await find_records(source, points))
             spans = None if span is None else options.spans(span, (record.tz for record in records))
-            stocks = await stocks_of(source, records, spans, options)
+            inventories = await inventories_of(source, records, spans, options)
         self._remember(record.point for record in records)
-        return inventory_table(records, stocks, options.now_us, tz)
+        return inventory_table(records, inventories, options.now_us, tz)
 
     async def estimate(self, points: PointsLike, span: SpanLike, *, week_start: str = "monday") -> pd.DataFrame:
         """What a read of some histories is expected to take, from the records alone.

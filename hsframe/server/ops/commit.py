@@ -69,4 +69,4 @@ def _checked(call: Call, old: Mapping[str, Any], changes: Mapping[str, Any]) -> 
 
 
 def _text(mod: Any) -> str:
-    return f"{mod.isoformat()}" if isinstance(mod, datetime) else "none"
+    return mod.isoformat() if isinstance(mod, datetime) else "none"
