@@ -222,9 +222,7 @@ def test_windows_in_any_order_and_overlap_have_the_values_of_their_minutes(
     starts_us = FIRST_US + np.array([a for a, _ in given_windows]) * MINUTE_US
     ends_us = starts_us + np.array([n for _, n in given_windows]) * MINUTE_US
     times = {"start": starts_us, "end": ends_us}
-    episodes = pd.DataFrame({name: pd.to_datetime(us, unit="us", utc=True) for name, us in times.items()}).add_prefix(
-        ""
-    )
+    episodes = pd.DataFrame({name: pd.to_datetime(us, unit="us", utc=True) for name, us in times.items()})
     episodes.index += 5
     aggs = ["mean", "integral", "coverage", "avg", "min", "max", "first", "last"]
     found = df.hs.over(episodes, {"P": aggs}, max_gap="50min")
