@@ -1,7 +1,7 @@
 """What reads are expected to take, from the records alone: the one way for ``estimate``, dry runs and large reads.
 
 A record tells by its ``hisInterval``, or by ``hisSize`` between ``hisStart`` and ``hisEnd``; of one that does not, a
-sample each quarter of an hour is assumed.
+sample each quarter of an hour is assumed. Nothing is expected before ``hisStart`` and after ``hisEnd``.
 """
 
 from __future__ import annotations
@@ -85,9 +85,11 @@ def warn_of_large_read(shares: Shares) -> None:
     """Say what a read is expected to take, where that is more than ``hsframe.options.large_read``."""
     rows, requests = (sum(some) for some in zip(*shares.values(), strict=True)) if shares else (0, 0)
     if rows > settings.large_read:
+        size = rows * _BYTES_IN_MEMORY
+        memory = f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
         warn_caller(
             f"this read is expected to give {rows:,.0f} samples in {requests:,.0f} requests, which take "
-            f"{rows * _BYTES_IN_MEMORY / 1e9:,.1f} GB of memory; his_iter() gives one frame after the other, export() "
+            f"{memory} of memory; his_iter() gives one frame after the other, export() "
             "writes files, and estimate() has each point. hsframe.options.large_read is from how many on this is said",
             ReadWarning,
         )

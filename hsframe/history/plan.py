@@ -292,7 +292,8 @@ def expected(groups: Sequence[Group], limits: RequestLimits) -> dict[str, tuple[
     for batch in [batch for group in groups for batch in group.batches(limits)]:
         share = len(batch.requests(limits)) / len(batch.records)
         for record in batch.records:
-            rows = (record.rows_a_day or GUESSED_ROWS_A_DAY) * batch.window.days
+            lasts_us = record.lasts_us(batch.window.start_us, batch.window.end_us)
+            rows = (record.rows_a_day or GUESSED_ROWS_A_DAY) * lasts_us / DAY_US
             found[record.id] = rows if record.most_rows is None else min(rows, record.most_rows), share
     return found
 

@@ -84,6 +84,12 @@ class PointRecord:
         start = self.tags.get("hisStart")
         return epoch_us(start) if isinstance(start, datetime) else default_us
 
+    def lasts_us(self, start_us: int, end_us: int) -> int:
+        """For how much of a window there is history, where its record says so: up to when the next sample was due."""
+        end = self.tags.get("hisEnd")
+        last_us = epoch_us(end) + self.due_us if isinstance(end, datetime) else end_us
+        return max(min(end_us, last_us) - max(start_us, self.begin_us(start_us)), 0)
+
     @property
     def due_us(self) -> int:
         """After how long its next sample is due; an hour where that is not known."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.errors import MetadataError, ReadWarning
+from hsframe.history.estimate import warn_of_large_read
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -127,9 +128,32 @@ def test_what_a_read_is_expected_to_take(tmp_path: Path) -> None:
         assert seconds.between(0, 10).all()
         whole = s.estimate("point", "-720h")["seconds"]
         assert whole.sum() == pytest.approx(seconds.sum() * 30, rel=0.01)
-        said = r"expected to give 2,880 samples in 1 requests, which take 0\.0 GB"
+        said = r"expected to give 2,880 samples in 1 requests, which take 0\.0 MB"
         with hsframe.options.using(large_read=1000), pytest.warns(ReadWarning, match=said):
             s.his_read("@p0", "-720h")
     for wrong in (0, "many", None):
         with pytest.raises(MetadataError, match="large_read must be a number of samples above 0"):
             hsframe.options.large_read = wrong  # type: ignore[assignment]
+
+
+def test_nothing_is_expected_where_a_record_says_that_nothing_is() -> None:
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 11, tzinfo=UTC)
+    database = building((100, 15, 0), hisStart=start, hisEnd=end, hisSize=Number(241))
+    database.add({**TAGS, "id": Ref("steps"), "hisStart": start, "hisEnd": end, "hisInterval": Number(1, "day")})
+    database.add({**TAGS, "id": Ref("since"), "hisStart": start, "hisInterval": Number(1, "day")})
+    database.add({**TAGS, "id": Ref("until"), "hisEnd": end, "hisInterval": Number(1, "day")})
+    with connected(database) as s:
+        for span, rows in (
+            ("2025", [5, 0, 0, 365]),
+            (("2025-12-22T00:00Z", "2026-01-03T00:00Z"), [48, 2, 2, 12]),
+            (("2026-01-10T00:00Z", "2026-01-21T00:00Z"), [25, 2, 11, 2]),
+            (("2025-12-22T00:00Z", "2026-01-21T00:00Z"), [241, 11, 20, 21]),
+            ("2026-02-01,2026-02-10", [0, 0, 10, 0]),
+        ):
+            assert s.estimate("point", span)["rows"].tolist() == rows, span
+
+
+@pytest.mark.parametrize(("rows", "memory"), [(62_500, "1.0 MB"), (5_000_000, "80.0 MB"), (10**7, "0.2 GB")])
+def test_a_large_read_is_told_in_sizes_that_say_something(rows: int, memory: str) -> None:
+    with hsframe.options.using(large_read=1), pytest.warns(ReadWarning, match=f" take {memory} of memory"):
+        warn_of_large_read({"p": (rows, 1)})
