@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         help="add a user to a file for serve --users, change one, or remove one",
         description="The password is asked for, or is the first line of the standard input. The file does not have it, "
         "but what SCRAM needs to check it. Who gets another --role keeps the password where it is left empty. A server "
-        "that runs takes a change with its next request; sessions of whose password was set, or who is removed, end.",
+        "that runs takes a change with its next request; sessions of who has another password, or is removed, end.",
     )
     set_user.add_argument("file", type=Path, help="made where there is none; only its owner may read it")
     set_user.add_argument("name", help="of the user")

@@ -206,7 +206,6 @@ class _Lines(logging.Formatter):
 
 def set_user(args: argparse.Namespace) -> int:
     """Add a user to a file for ``serve --users``, change one, or take one out."""
-    from hsframe.protocol.scram import ScramCredentials
     from hsframe.server.users import remove_user, set_user
 
     if args.remove:
@@ -219,8 +218,7 @@ def set_user(args: argparse.Namespace) -> int:
             raise MetadataError("the two passwords differ; nothing was changed")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
-    credentials = ScramCredentials.from_password(password) if password else None
-    before, now = set_user(args.file, args.name, args.role, credentials)
+    before, now = set_user(args.file, args.name, args.role, password)
     which = "with the password that was given" if password else "with the password of before"
     what = f"{args.name} is now {now}, {which}" if before else f"{args.name} is a new {now}"
     print(f"{args.file}: {what}; a server that runs takes it with its next request")

@@ -235,6 +235,11 @@ class ScramCredentials:
         keys = Derivation(secret, salt, iterations, hash.upper()).run()
         return cls(hash.upper(), salt, iterations, _digest(algorithm, keys.client_key), keys.server_key)
 
+    def fit(self, password: str) -> bool:
+        """Whether they are of this password; it takes as long as to hash one."""
+        tried = ScramCredentials.from_password(password, self.hash, self.salt, self.iterations)
+        return constant_time.bytes_eq(tried.stored_key, self.stored_key)
+
     @classmethod
     def of_nobody(cls, username: str, hash: str = "SHA-256", iterations: int = _DEFAULT_ITERATIONS) -> ScramCredentials:
         """Credentials that no password fits, for a name that does not exist; hash and count as the real ones have.

@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict
 
-from cryptography.hazmat.primitives import constant_time
-
 from hsframe.errors import AuthError, MetadataError
 from hsframe.protocol.scram import ScramCredentials, ScramServer, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr
@@ -211,9 +209,7 @@ class Logins:
     def _check(self, user: str, password: str, address: str) -> None:
         """Compare a password by its hash; an unknown user takes as long."""
         with self._counted_try(user, address):
-            known = self._users.get(user, self._nobody)
-            tried = ScramCredentials.from_password(password, known.hash, known.salt, known.iterations)
-            if not constant_time.bytes_eq(tried.stored_key, known.stored_key):
+            if not self._users.get(user, self._nobody).fit(password):
                 raise AuthError("the password is wrong")
 
     @contextmanager

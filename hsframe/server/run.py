@@ -27,6 +27,7 @@ from hsframe.server.expiring import network_of
 from hsframe.server.users import Role, UsersFile
 
 _DEMO_USERS: Final = {"demo": "demo"}
+_OWN_USER: Final = "give a user of your own: users={'NAME': 'PASSWORD'}"
 # How long open requests may take to end when the server stops.
 _GRACE_S: Final = 1.0
 # How long a connection may be idle, the time for the head of the next request included.
@@ -156,6 +157,8 @@ def serve(
     """
     if users is None:
         users = _DEMO_USERS
+        if database is not None and is_loopback(host):
+            warnings.warn(f"the password of the user demo is demo; {_OWN_USER}", UserWarning, stacklevel=2)
     file = None
     if isinstance(users, str | os.PathLike):
         file = UsersFile(users, lambda read: _refuse_demo(host, read.credentials))
@@ -185,14 +188,12 @@ def _refuse_demo(host: str, users: Mapping[str, str | ScramCredentials]) -> None
     if not is_loopback(host) and any(_is_known(users.get(name), password) for name, password in _DEMO_USERS.items()):
         raise MetadataError(
             f"other machines reach {host!r}, and everybody knows the password of the user demo; listen on 127.0.0.1, "
-            "or give a user of your own: users={'NAME': 'PASSWORD'}"
+            f"or {_OWN_USER}"
         )
 
 
 def _is_known(kept: str | ScramCredentials | None, password: str) -> bool:
-    if isinstance(kept, ScramCredentials):
-        return kept == ScramCredentials.from_password(password, kept.hash, kept.salt, kept.iterations)
-    return kept == password
+    return kept.fit(password) if isinstance(kept, ScramCredentials) else kept == password
 
 
 def _take_files() -> None:

@@ -119,11 +119,12 @@ def _changes(before: Users, now: Users) -> Iterator[str]:
 
 
 def set_user(
-    path: str | os.PathLike[str], name: str, role: Role | None, credentials: ScramCredentials | None
+    path: str | os.PathLike[str], name: str, role: Role | None, password: str | ScramCredentials | None
 ) -> tuple[Role | None, Role]:
     """Add a user to a file, or change one, who keeps the role or the password where none is given.
 
-    Gives the role before, and now. Only the owner of the file may read it then.
+    The password of before, given once more, is no other one: sessions go on. Gives the role before, and now. Only the
+    owner of the file may read it then.
     """
     if not _is_name(name):
         raise MetadataError(f"{name!r} is no name of a user; expected a text of one line, not '#' in its beginning")
@@ -133,10 +134,13 @@ def set_user(
         before = users.roles.get(name)
         if (now := role or before) is None:
             raise MetadataError(f"{name!r} is new in {path}; give the role: --role viewer, operator or admin")
-        if (known := credentials or users.credentials.get(name)) is None or (role is None and credentials is None):
+        known, given = users.credentials.get(name), password or None
+        if isinstance(given, str):
+            given = known if known and known.fit(given) else ScramCredentials.from_password(given)
+        if (kept := given or known) is None or (role is None and given is None):
             raise MetadataError("the password is empty; nothing was changed")
-        salt, *keys = (b64encode(part).decode() for part in (known.salt, known.stored_key, known.server_key))
-        line = f"{name} {now} SCRAM-{_HASH}${known.iterations}:{salt}${':'.join(keys)}"
+        salt, *keys = (b64encode(part).decode() for part in (kept.salt, kept.stored_key, kept.server_key))
+        line = f"{name} {now} SCRAM-{_HASH}${kept.iterations}:{salt}${':'.join(keys)}"
         place = places.get(name, len(lines))
         lines[place : place + 1] = [line]
         _write(path, lines)

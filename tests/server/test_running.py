@@ -201,6 +201,20 @@ def test_users_of_ones_own_and_none_may_leave_this_machine() -> None:
         serve(host="192.0.2.1", port=0, database=Database(), users={})
 
 
+def test_who_can_log_in_to_data_of_ones_own_is_said_where_no_user_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.warns(UserWarning, match="the user demo is demo; give a user of your own: users=") as told,
+            pytest.raises(NetworkError),
+        ):
+            serve(port=port, database=Database())
+        assert [one.filename for one in told] == [__file__]
+        for users in ({}, {"ann": "s3cret"}, {"demo": "demo"}):  # somebody meant it
+            with pytest.raises(NetworkError):
+                serve(port=port, database=Database(), users=users)
+
+
 @contextmanager
 def serving(code: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A process that serves, and its first three lines."""

@@ -369,6 +369,10 @@ def test_a_user_who_is_changed_while_the_server_runs(followed: tuple[Path, Any])
     assert "'ann' has the role viewer" in raw.refused("hisWrite", REQUESTS["hisWrite"])
     set_user(path, "ann", "operator", None)
     assert not raw.call("hisWrite", REQUESTS["hisWrite"]).is_error, "another role alone ends no session"
+    set_user(path, "ann", None, "n3w")
+    assert raw.get("about").status == 200, "nor does the password of before"
+    set_user(path, "ann", None, "0ther")
+    assert raw.get("about").status == 401
 
 
 def test_a_user_who_is_taken_out_of_the_file_while_the_server_runs(followed: tuple[Path, Any]) -> None:

@@ -512,6 +512,23 @@ def test_a_sync_that_is_stopped_says_so(tmp_path: Path, number: signal.Signals) 
     assert (process.returncode, out, err) == (130, "", "hsframe: interrupted; the same command goes on\n")
 
 
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_folder_that_is_served_without_users_says_how_to_set_one(
+    login: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "trends"
+    for path in (tmp_path / "kw.parquet", archive):
+        assert cli.main(["export", "kw", "2026-11-01", str(path)]) == 0
+    capsys.readouterr()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for folder in (tmp_path, archive):
+            assert cli.main(["serve", str(folder), "--port", str(taken.getsockname()[1])]) == 3
+            warning, error = capsys.readouterr().err.splitlines()
+            advice = "give a user of your own: hsframe serve --user NAME, or --users FILE"
+            assert warning == f"hsframe: the password of the user demo is demo; {advice}"
+            assert "another program listens there" in error
+
+
 def test_the_demo_is_for_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["demo", "--host", "0.0.0.0"]) == 2
     err = capsys.readouterr().err
