@@ -18,6 +18,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import pyarrow as pa
+
 from hsframe import commands
 from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, ZoneError
 from hsframe.options import Limits
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     if argv is None:  # as systemd and timeout(1) end a program
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Arrow's usual allocator keeps some 40 MB more, and needs time to fetch them from the system again and again.
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         args = _parser().parse_args(argv)
         run: Callable[[argparse.Namespace], int] = args.run

@@ -157,10 +157,11 @@ class Export:
                     is_value |= bools_of(text.is_valid())
                 first_us, last_us, values, missing = found.get(record.id, (None, None, 0, 0))
                 ts_us = instants(rows)
-                if len(places := np.flatnonzero(is_value)):
-                    first_us, last_us = int(ts_us[places[0]]) if first_us is None else first_us, int(ts_us[places[-1]])
+                if count := int(is_value.sum()):
+                    first_us = int(ts_us[is_value.argmax()]) if first_us is None else first_us
+                    last_us = int(ts_us[len(ts_us) - 1 - is_value[::-1].argmax()])
                 missing = checksum(ts_us[~is_value], missing)
-                found[record.id] = first_us, last_us, values + len(places), missing
+                found[record.id] = first_us, last_us, values + count, missing
                 held = pa.concat_tables([held, rows])
                 if count := held.num_rows // ROW_GROUP * ROW_GROUP:
                     yield held.slice(0, count).unify_dictionaries()

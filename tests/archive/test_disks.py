@@ -49,7 +49,7 @@ class Disk:
 
     def fill(self) -> None:
         left = os.statvfs(self.path)
-        (self.path / "others").write_bytes(bytes(max(left.f_bavail * left.f_bsize - 8_192, 0)))
+        (self.path / "others").write_bytes(bytes(max(left.f_bavail * left.f_bsize - 4_096, 0)))
 
     def make_room(self) -> None:
         (self.path / "others").unlink()

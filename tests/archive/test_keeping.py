@@ -277,7 +277,7 @@ def damage(place: Path, how: str) -> None:
         path.write_bytes(path.read_bytes()[:500])
     elif how == "flipped":
         data = bytearray(path.read_bytes())
-        data[60] ^= 0xFF
+        data[60:68] = bytes(byte ^ 0xFF for byte in data[60:68])  # some bytes of a page's head mean nothing
         path.write_bytes(data)
     else:
         table = pq.read_table(path, partitioning=None)
