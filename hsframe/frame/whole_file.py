@@ -27,7 +27,7 @@ if sys.platform != "win32":
     import fcntl
 
 
-_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
+NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 _URI: Final = re.compile(r"(?:file:|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
 
 
@@ -102,7 +102,7 @@ def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
             with suppress(FileNotFoundError):
                 os.remove(file.name)
     except OSError as error:
-        advice = "; make room and repeat it: what was there before is unchanged" if error.errno in _NO_ROOM else ""
+        advice = "; make room and repeat it: what was there before is unchanged" if error.errno in NO_ROOM else ""
         raise MetadataError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
 
 

@@ -49,7 +49,7 @@ class Disk:
 
     def fill(self) -> None:
         left = os.statvfs(self.path)
-        (self.path / "others").write_bytes(bytes(max(left.f_bavail * left.f_bsize - 4_096, 0)))
+        (self.path / "others").write_bytes(bytes(max(left.f_bavail * left.f_bsize - 8_192, 0)))
 
     def make_room(self) -> None:
         (self.path / "others").unlink()
@@ -90,7 +90,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def grown(source: Session) -> pd.DataFrame:
     """Values at times that no archive has."""
-    df = source.his_read("temp", SPAN)
+    df = source.his_read("temp or power", SPAN, tz="UTC")
     return df.set_axis(df.index + pd.Timedelta("3650D"))
 
 
