@@ -45,7 +45,8 @@ class RecordChange:
 def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], add: bool) -> list[RecordChange]:
     """The records of a frame that differ from those of the server, by id; with `add` those too that it does not have.
 
-    MetadataError where a row is of no such record, or of one that another has changed since the frame was read.
+    MetadataError where a row is of no such record, of one that another has changed since the frame was read, or of one
+    that another row changes too.
     """
     if not df.columns.is_unique:
         raise MetadataError(f"the frame has several columns {df.columns[df.columns.duplicated()][0]!r}; keep one")
@@ -55,7 +56,7 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
     kinds = {tag: {type(rec[tag]) for rec in records.values() if rec.get(tag) is not None} for tag in tags}
     columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags) if tag in df}
     markers = {tag for tag in tags if df[tag].dtype == np.bool_}
-    found = []
+    found = dict[Ref | int, RecordChange]()
     for place in range(len(df)):
         row = {tag: cells[place] for tag, cells in columns.items()}
         id = None if is_missing(row["id"]) else as_ref(row["id"])
@@ -76,9 +77,11 @@ def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], a
             if not (_is_same(new, was) or (new is None and is_nothing)):
                 changed[tag] = (was, new)
         if changed:
+            if id in found:
+                raise MetadataError(f"the frame has two rows of {id} with changes; expected one; nothing was sent")
             dis = display_name(old or {"id": id, **{tag: new for tag, (_, new) in changed.items()}})
-            found.append(RecordChange(id, dis, (old or {}).get("mod"), changed))
-    return found
+            found[id or place] = RecordChange(id, dis, (old or {}).get("mod"), changed)
+    return list(found.values())
 
 
 def _is_of_names(tag: str, df: pd.DataFrame) -> bool:

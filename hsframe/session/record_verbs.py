@@ -60,7 +60,8 @@ class RecordVerbs(SessionBase):
         Raises
         ------
         MetadataError
-            The server has no commit for this user; a row is of no record, or of one that was changed meanwhile.
+            The server has no commit for this user; a row is of no record, or of one that was changed meanwhile, or of
+            one that another row changes too.
         CallError
             The server refused; ``error.report`` has what was done before, and ``"not sent"`` for the rest, which goes
             where the records are read once more and edited in the same way.
@@ -86,7 +87,7 @@ class RecordVerbs(SessionBase):
                 f"the server at {self.uri} lists no op 'commit' for this user; SkySpark, Haxall and hsframe serve have "
                 "it, for admins; elsewhere tags are changed with the tools of the server; nothing was sent"
             )
-        gone = [] if remove is None else as_refs(remove, "commit")
+        gone = [] if remove is None else list(dict.fromkeys(as_refs(remove, "commit")))
         ids = list(dict.fromkeys([*(id for id in df["id"] if not is_missing(id)), *gone]))
         there: dict[str, Mapping[str, Any]] = {}
         for place in range(0, len(ids), IDS_A_READ):

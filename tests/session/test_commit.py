@@ -132,7 +132,9 @@ def test_records_are_added_and_removed_only_where_it_is_said(server: RunningServ
             session.commit(more)
         with pytest.raises(hsframe.MetadataError, match="remove= names @nope, which the server does not have"):
             session.commit(df, remove="nope")
-        report = session.commit(more, add=True, remove=["@q"])
+        with pytest.raises(hsframe.MetadataError, match="two rows of @p with changes"):
+            session.commit(pd.concat([df, df.assign(dis="x"), df.assign(dis="y")]))
+        report = session.commit(more, add=True, remove=["@q", "q"])
         assert set(report["status"]) == {"added", "removed"}
         assert report[report.status == "removed"][["id", "tag"]].values.tolist() == [["q", ""]]
         points = session.read("point").set_index("dis")
