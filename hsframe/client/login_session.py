@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -100,14 +101,21 @@ class LoginSession:
             finally:
                 self._tried += 1
 
-    def note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
-        """Keep what was refused, in a login or in a request of `session`, from being sent again at once.
+    async def is_refused(self, session: LoginResult, about: Callable[[], Awaitable[HttpAnswer]]) -> bool:
+        """Whether an op that was answered with 401 says so of what each request of `session` carries.
 
-        A request says nothing of what was accepted before: a right may be missing for its op, or the server restarts.
+        Where it was accepted before, a right may be missing for the op: then `about` is asked, which anyone may.
         """
-        if not (isinstance(error, AuthError) and error.refused and session is self._session):
-            return
-        if session is None or not self.was_accepted():
+        async with self._lock:  # of many calls one asks
+            if session is not self._session or not self.was_accepted():
+                return True
+            with suppress(HsFrameError):
+                return (await about()).status == 401
+        return False
+
+    def note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
+        """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
+        if isinstance(error, AuthError) and error.refused and session is self._session:
             self._session = None
             self._refused.add(self._credentials, self._transport.secrets.redacted_message(str(error)))
 

@@ -212,7 +212,11 @@ class RequestSender:
             if login.scheme == "bearer" or isinstance(failure, AuthError):
                 before = ", which was accepted before" if self._session.was_accepted() else ""
                 what = f"the token is not accepted{before}: " if login.scheme == "bearer" else ""
-                failure = AuthError(f"{what}{failure}", refused=answer.status == 401)
+                about = partial(self._send, OPS["about"], Grid(), login, plain_fetch)
+                is_refused = answer.status == 401 and (
+                    op.name == "about" or await self._session.is_refused(login, about)
+                )
+                failure = AuthError(f"{what}{failure}", refused=is_refused)
                 self._session.note_refusal(failure, login)
             assert failure is not None
             raise failure

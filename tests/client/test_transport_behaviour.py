@@ -157,7 +157,7 @@ def test_what_each_request_carries_is_not_sent_again_once_it_is_refused(
 def test_an_op_that_is_refused_does_not_shut_out_a_login_that_was_accepted(
     serve: Any, fake: Any, who: dict[str, str]
 ) -> None:
-    """A right that is missing, and a server that restarts, are answered with 401 by some servers."""
+    """A right that is missing is answered with 401 by some servers: then about shows that the login still counts."""
 
     async def main() -> None:
         async with serve(fake(anonymous=True, answers={"read": SITES})) as server:
@@ -169,7 +169,7 @@ def test_an_op_that_is_refused_does_not_shut_out_a_login_that_was_accepted(
                         before = len(server.seen)
                         with pytest.raises(AuthError, match="not you"):
                             await (client.read("site") if "read" in refused else client.eval("now()"))
-                        assert len(server.seen) == before + 1, f"attempt {attempt} is sent once"
+                        assert len(server.seen) == before + 2, f"attempt {attempt} is sent once, then about"
                     server.answers["read"] = SITES
                     assert len(await client.read("site")) == 2
             async with Client(server.uri, **who) as client:  # in which it is the first op
@@ -195,6 +195,33 @@ def test_a_login_that_is_refused_counts_also_where_it_was_accepted_before(
                     with pytest.raises(AuthError, match=words):
                         await client.read("site")
                     assert len(server.seen) == before + (words == "password is wrong")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES)
+def test_what_was_accepted_is_not_sent_again_once_the_server_knows_another(
+    serve: Any, fake: Any, who: dict[str, str]
+) -> None:
+    """The password was changed while a program runs: each call would be one more attempt."""
+
+    async def main() -> None:
+        async with serve(fake(anonymous=True, answers={"read": SITES})) as server, Client(server.uri, **who) as client:
+            await client.read("site")
+            server.answers.update(about=unauthorized, read=unauthorized)
+            before = len(server.seen)
+            answers = await asyncio.gather(*(client.read("site") for _ in range(5)), return_exceptions=True)
+            assert {type(answer) for answer in answers} == {AuthError}
+            assert len(server.seen) <= before + 6, "what was under way, and about once"
+            before = len(server.seen)
+            for _ in range(3):
+                with pytest.raises(AuthError, match="not send the same again for") as caught:
+                    await client.read("site")
+                assert caught.value.refused
+            async with Client(server.uri, **who) as another:
+                with pytest.raises(AuthError, match="not send the same again for"):
+                    await another.read("site")
+            assert len(server.seen) == before
 
     asyncio.run(main())
 
