@@ -9,11 +9,8 @@ import numpy as np
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples
-from hsframe.analysis.resample import label_as_before, over_intervals
+from hsframe.analysis.resample import label_as_before, named_columns, over_intervals
 from hsframe.durations import Duration, duration_us
-from hsframe.errors import MetadataError
-from hsframe.frame.per_point import per_point
-from hsframe.frame.points import listed_columns
 from hsframe.frame.trend import time_index
 from hsframe.intervals.conditions import Condition, windows_of
 from hsframe.intervals.regular import Intervals
@@ -32,10 +29,17 @@ def episodes(
 
     It is about time and not about rows. A Bool or a text holds until the next sample; a number does so if its record
     says it (``hisMode`` ``"cov"``), else it is on the line between two samples and crosses a limit in between. A row of
-    a mask holds until the next one, but no longer than the samples of any point of the frame do (``max_gap`` of
-    ``docs/intervals.md``); a row of intervals (``df.hs.interval``) for its interval. What is not known ends an episode:
-    NA, a missing value, or a gap that is too long. What holds does so to the end of the span that was read; in other
-    frames to the last row, so what begins there has no length and is none.
+    a mask holds until the next one, but no longer than the samples of the point do whose name it has, or else those of
+    any point of the frame (``max_gap`` of ``docs/intervals.md``); without points, however far the next row is. A row of
+    intervals (``df.hs.interval``) holds for its interval. What is not known ends an episode: NA, and a gap that is too
+    long. What holds does so to the end of the span that was read; in other frames to the last row, so what begins there
+    has no length and is none.
+
+    In a wide frame of samples a value is missing, too, where only other points have a sample. There a mask that is a
+    column, or made of one (``df["fan"]``, ``df["heat"] > 5``), has no row, and one made of several is never right:
+    compare rows in which all have a value, read with ``interval=`` and ``agg="step"``, or filled
+    (``filled = df.ffill()``). Which of the missing values are NA a frame does not always know; it warns then, and
+    ``na="flag"`` says it. In a frame that was not read all are.
 
     Parameters
     ----------
@@ -43,8 +47,7 @@ def episodes(
         With a zone-aware index in order of time.
     condition : Series of bool, str, Ref or tuple
         A mask, as ``df["heat"] > 5``; a column of Bool, by label, id or display name; or one with an operator and a
-        value, ``("@oat", ">", Number(65, "°F"))``, whose unit is converted. A column in which values are missing only
-        because others have samples then is best read with ``na="flag"``, if it has NA too.
+        value, ``("@oat", ">", Number(65, "°F"))``, whose unit is converted.
     min : str or timedelta, optional
         Shorter ones are left out. One that is open is kept: nobody knows how long it is.
     merge : str or timedelta, optional
@@ -101,8 +104,7 @@ def over(
     episodes : DataFrame
         What :func:`episodes` gave, or any frame with zone-aware times in ``start`` and ``end``.
     agg : str, list or mapping
-        As for :meth:`hsframe.Session.his_read`, by time: ``{"kW": ["integral", "max"], "oat": "mean"}``. Of columns
-        that a mapping does not name there is nothing.
+        As for :func:`hsframe.analysis.resample.resample`, by time: ``{"kW": ["integral", "max"], "oat": "mean"}``.
     max_gap, min_coverage
         As for :meth:`hsframe.Session.his_read`: the integral over an episode of which a part is not known is missing.
 
@@ -125,12 +127,7 @@ def over(
     [UnitFloat(5.0, 'kWh')]
     """
     samples, windows = FrameSamples(df), windows_of(episodes)
-    labels = [str(label) for label in samples.df.columns]
-    given = per_point(agg, samples.known, labels, "agg")
-    places = [place for place in samples.places if given[place] is not None]
-    if not places:
-        raise MetadataError(f"agg={agg!r} names no column; the columns are {listed_columns(samples.df)}")
-    aggs = {labels[place]: given[place] for place in places}
+    places, aggs = named_columns(samples, agg)
     settings = IntervalSettings("1D", aggs, max_gap, min_coverage)
     layers, grids, rows = _layers(windows) or [[]], [], []  # without any the columns are there all the same
     for layer in layers:

@@ -1,27 +1,31 @@
 """The columns of a frame as the samples that they are, and from when to when they are known by the read of the frame.
 
-A missing value is no sample, since a frame does not tell it from NA. A value that holds does so to the end of the span
-that was read, or else to the last sample of its column. Between spans that :func:`hsframe.concat` put together nothing
-is known. Rows of intervals (``df.hs.interval``) hold for theirs.
+A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left; elsewhere it is no
+sample. A value that holds does so to the end of the span that was read, or else to the last sample of its column.
+Between spans that :func:`hsframe.concat` put together nothing is known. Rows of intervals (``df.hs.interval``) hold for
+theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.durations import HOUR_US
-from hsframe.errors import MetadataError, ZoneError
+from hsframe.errors import MetadataError, ReadWarning, ZoneError
 from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point, points_of
-from hsframe.frame.reads import Read, reads_of
+from hsframe.frame.reads import Read, checksum, reads_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
@@ -110,7 +114,7 @@ class FrameSamples:
     def truth(self, condition: Any) -> Truth:
         """When a condition holds: a mask, one on a column, or the windows of a frame of episodes.
 
-        What is missing is not known, unless the read of the frame says that its point has no NA.
+        What is missing in a frame that was not read is not known.
         """
         if isinstance(condition, pd.DataFrame):
             return Truth.of_windows(windows_of(condition))
@@ -135,36 +139,112 @@ class FrameSamples:
     def _truth_of_mask(self, mask: pd.Series[Any]) -> Truth:
         if mask.dtype.kind != "b":
             raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
+        is_own, is_true = mask.index.equals(self._given.index), mask.fillna(False).to_numpy(dtype=bool)
         rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
-        rows.attrs = self._given.attrs if mask.index.equals(self._given.index) else mask.attrs
+        rows.attrs = self._given.attrs if is_own else mask.attrs
+        rules = [rule_of_time(self.sampling(place)) for place in self.places if self._is_known(place)]
+        if (made_of := self._made_of(mask, is_own)) is not None:
+            # In rows without a sample of the column it is missing, and a comparison False: these are no rows of it.
+            of, place = made_of
+            if (kept := is_true | ~of._holes(place)).sum() < len(rows):
+                rows = rows[kept]
+            rules = [rule_of_time(of.sampling(place))] if of._is_known(place) else rules
+        elif is_own and self.interval is None:
+            self._warn_of_holes(is_true)
         own = FrameSamples(rows)
+        if not len(own.ts_us):
+            return Truth(own.ts_us, np.empty(0, np.int8))
         if len(self.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
             own.points = [replace(own.points[0], tz=self.zones[0])]
         # A row holds to the end of the span that was read, which any of the columns may tell.
         reads = [one for one in self._reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
-        read = replace(reads[0], missing=None) if reads else _NOTHING
-        histories, until_us = own.column(0, na=True, read=read)
-        known = points_of(self.df)
-        rules = [rule_of_time(self.sampling(n)) for n, label in enumerate(self.df.columns) if label in known]
+        histories, until_us = own.column(0, na=True, read=reads[0] if reads else _NOTHING)
         gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
         until_us = max(until_us, self.end_us)
         truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
         return truth.clip(int(own.ts_us[0]), until_us)
 
+    def _made_of(self, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:
+        """The column that a mask was made of, by its name: of this frame, or the mask itself where that is a point."""
+        labels: list[Hashable] = list(self.df.columns)
+        if is_own and labels.count(mask.name) == 1:
+            return self, labels.index(mask.name)
+        alone = None if mask.name is None else mask.to_frame()
+        return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
+
+    def _is_known(self, place: int) -> bool:
+        return self.df.columns[place] in points_of(self.df)
+
+    def _warn_of_holes(self, is_true: Mask) -> None:
+        """Warn of a mask that seems to compare columns in rows in which not each of them has a sample."""
+        holes = np.zeros(len(is_true), dtype=bool)
+        for place in self.places:
+            own = self._holes(place)
+            first = int(np.argmin(own))  # what is before the first sample is missing in a frame that was filled, too
+            holes[first:] |= own[first:] & ~own.all()
+        if holes.any() and 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
+            warn_caller(
+                f"the mask is true in none of the {np.count_nonzero(holes)} rows in which some columns have no sample "
+                "since others have; a comparison of one without is false. Make it of rows in which all have a value: "
+                "read with interval= and agg='step', or take filled = df.ffill() for the mask and for filled.hs",
+                ReadWarning,
+            )
+
+    def _holes(self, place: int) -> Mask:
+        """The rows in which a column has no sample."""
+        is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
+        is_na = self._na_rows(place)
+        return is_missing if is_na is None else is_missing & ~is_na
+
+    def _na_rows(self, place: int, *, unread: bool = True) -> Mask | None:
+        """The rows in which a column has NA or NaN; None where nothing tells.
+
+        In a wide frame a value is missing too where other points have samples. Which ones are NA is said by a column of
+        flags, or by the checksum that the read has noted. Of what was not read all are, or with `unread` False none.
+        """
+        label, read = self.df.columns[place], self._reads.get(self.known[place].id)
+        is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
+        if self.interval is not None:
+            return is_missing & self._rows_of(self.points[place].tz or "UTC")[0]
+        if isinstance(label, str | tuple) and (flag := flag_label(label)) in self.df.columns:
+            flagged: Mask = self.df[flag].isin(["NA", "NaN"]).to_numpy()
+            return flagged
+        if read is None or read.missing is None:
+            return is_missing & unread
+        if len(self._reads) == 1:  # so each row is a sample of it
+            return is_missing & (read.missing != 0)
+        for rows in (np.zeros_like(is_missing), is_missing, is_missing & self._is_empty):
+            if checksum(self.ts_us[rows]) == read.missing:
+                return rows
+        return None if is_missing.any() else is_missing
+
+    @cached_property
+    def _is_empty(self) -> Mask:
+        """The rows in which no column has a value."""
+        empty: Mask = self.df.iloc[:, self.places].isna().all(axis=1).to_numpy()
+        return empty
+
     def column(self, place: int, *, na: bool = False, read: Read | None = None) -> tuple[list[History], int]:
-        """The samples of a column, and up to when the last one holds; with `na` a missing value may be that of one."""
+        """The samples of a column, and up to when the last one holds.
+
+        With `na` a missing value is NA also where the frame is not a read.
+        """
         column, point = self.df.iloc[:, place], self.points[place]
-        read = read or self._reads.get(self.known[place].id, _NOTHING)
-        is_there = column.notna().to_numpy(dtype=bool)
-        ts_us, is_na = self.ts_us[is_there], np.zeros(len(is_there), dtype=bool)
+        is_there, is_na = column.notna().to_numpy(dtype=bool), self._na_rows(place, unread=na)
+        if is_na is None:
+            warn_caller(
+                "a wide frame does not tell which of the missing values of a point are NA, where other points have "
+                f"samples then: those of {point.dis!r}, which has some, count as no samples here; read with na='flag'",
+                ReadWarning,
+                "na",
+            )
+            is_na = np.zeros(len(is_there), dtype=bool)
+        ts_us = self.ts_us[is_there]
         if self.interval is not None:
             is_row, row_ends_us = self._rows_of(point.tz or "UTC")
-            is_na, ends_us, until_us = ~is_there & is_row, row_ends_us[is_row | is_there], int(row_ends_us[-1])
+            ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
         else:
-            ends_us, until_us = self._ends_us(ts_us, read)
-            if na and read.missing != 0:
-                flag = flag_label(self.df.columns[place])
-                is_na = self.df[flag].isin(["NA", "NaN"]).to_numpy() if flag in self.df.columns else ~is_there
+            ends_us, until_us = self._ends_us(ts_us, read or self._reads.get(self.known[place].id, _NOTHING))
         unknown_us = np.append(self.ts_us[is_na], ends_us)
         until_us = max([until_us, *self.ts_us[is_na][-1:].tolist()])
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
@@ -173,7 +253,7 @@ class FrameSamples:
     def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
         """After which instants nothing is known until the next sample; and the last of them."""
         if not len(ts_us):
-            return ts_us, int(self.ts_us[-1])
+            return ts_us, int(self.ts_us.max(initial=0))
         parts = [(part.known_from(own_us)[1] or 0, own_us) for part, own_us in read.parts(ts_us) if len(own_us)]
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
         ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)

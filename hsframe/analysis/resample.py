@@ -10,10 +10,12 @@ from typing import Literal
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples
+from hsframe.caller_warnings import DeferredWarnings
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.points import ColumnLabel, attach, points_of
+from hsframe.frame.per_point import per_point
+from hsframe.frame.points import ColumnLabel, attach, listed_columns, points_of
 from hsframe.frame.reads import note_reads, reads_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
@@ -52,7 +54,9 @@ def resample(
     interval : str or timedelta
         As for :meth:`hsframe.Session.his_read`, counted from local midnight of the point, or of the index where the
         column has no point.
-    agg, max_gap, min_coverage, rollover
+    agg : str, list or mapping, optional
+        As for :meth:`hsframe.Session.his_read`; but of columns that a mapping does not name there is nothing.
+    max_gap, min_coverage, rollover
         As for :meth:`hsframe.Session.his_read`.
     where : Series of bool, condition, or frame of episodes, optional
         Only the time counts in which it is true, as for :func:`hsframe.analysis.episodes.episodes`, or that of some
@@ -85,16 +89,17 @@ def resample(
     samples = FrameSamples(df)
     if not len(samples.ts_us):
         raise MetadataError("there are no rows to resample")
-    settings = IntervalSettings(interval, agg, max_gap, min_coverage, rollover, edges, where)
+    places, aggs = named_columns(samples, agg)
+    settings = IntervalSettings(interval, aggs, max_gap, min_coverage, rollover, edges, where)
     step = parse_step(interval)
     grids = {
         tz: intervals(int(samples.ts_us[0]), samples.end_us, step, zone(tz), partial=edges == "partial")
         for tz in samples.zones
     }
     truth = None if where is None else samples.truth(where)
-    (result,) = over_intervals(samples, samples.places, settings, [grids], truth)
+    (result,) = over_intervals(samples, places, settings, [grids], truth)
     reads = reads_of(result)
-    label_as_before(result, samples, samples.places)
+    label_as_before(result, samples, places)
     result.index.name = samples.df.index.name
     catalog = points_of(samples.df)
     note_reads(result, {point.id: reads[str(label)] for label, point in catalog.items() if str(label) in reads})
@@ -154,6 +159,20 @@ def integrate(
     return resample(df, interval, "integral", max_gap=max_gap, min_coverage=min_coverage, edges=edges)
 
 
+def named_columns(
+    samples: FrameSamples, agg: Aggregations | Mapping[str, Aggregations] | None
+) -> tuple[list[int], Aggregations | Mapping[str, Aggregations] | None]:
+    """The places of the columns of which values are wanted, of a mapping those that it names, and the aggregations."""
+    labels = [str(label) for label in samples.df.columns]
+    if not isinstance(agg, Mapping):
+        return samples.places, agg
+    given = per_point(agg, samples.known, labels, "agg")
+    places = [place for place in samples.places if given[place] is not None]
+    if not places:
+        raise MetadataError(f"agg={agg!r} names no column; the columns are {listed_columns(samples.df)}")
+    return places, {labels[place]: given[place] for place in places}
+
+
 def over_intervals(
     samples: FrameSamples,
     places: Sequence[int],
@@ -168,7 +187,8 @@ def over_intervals(
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
     known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
-    columns = [samples.column(place) for place in places]
+    with DeferredWarnings():
+        columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]
     until_us = {label: us for label, (_, us) in zip(labels, columns, strict=True)}
     names: dict[str, ColumnLabel] = {label: label for label in labels}

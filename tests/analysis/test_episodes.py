@@ -74,6 +74,7 @@ def server() -> Iterator[RunningServer]:
         "kw": {"kind": "Number", "unit": "kW", "hisInterval": Number(1, "hr")},
         "sp": {"kind": "Number", "unit": "°F", "hisMode": "cov"},
         "fan": {"kind": "Bool"},
+        "late": {"kind": "Bool"},
         "mode": {"kind": "Str", "enum": "off,on"},
     }.items():
         tags = {"point": MARKER, "his": MARKER, "tz": "New_York"}
@@ -84,6 +85,7 @@ def server() -> Iterator[RunningServer]:
     database.set_history("kw", FIRST_US + hours[kept] * HOUR_US, values[kept], (hours == 8)[kept])
     database.set_history("sp", FIRST_US + np.array([-10, 3, 20]) * HOUR_US, [60.0, 70.0, 60.0])
     database.set_history("fan", FIRST_US + np.array([-5, 2, 9, 30]) * HOUR_US, [True, False, True, False])
+    database.set_history("late", FIRST_US + np.array([-5, 20, 21]) * HOUR_US, [True, True, True], [False, True, False])
     database.set_history("mode", FIRST_US + np.array([-5, 4]) * HOUR_US, ["off", "on"])
     with running_server(database) as running:
         yield running
@@ -141,6 +143,53 @@ def test_a_missing_value_is_na_unless_the_read_had_none(session: hsframe.Session
     assert windows(both.hs.episodes(("@sp", ">", 65))) == [(3, 20)]  # it has no NA
     alone.attrs.clear()
     assert windows(alone.hs.episodes(("Kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
+
+
+def test_na_is_not_known_where_the_frame_tells_it(session: hsframe.Session) -> None:
+    """By flags, or by the note of the read: as the read of the same intervals has it."""
+    rule: Any = {"interval": "1h", "agg": ["integral", "coverage"]}
+    expected = session.his_read("@kw", DAY, **rule)["Kw"].iloc[:23]
+    assert expected["coverage"].tolist()[6:10] == [1, 0, 0, 1]
+    for points, na in (("@kw", "flag"), ("@kw", "nan"), (["@kw", "@fan"], "flag"), (["@kw", "@fan"], "nan")):
+        df = session.his_read(points, DAY, na=na, boundary="both")
+        found = df.loc[DAY].hs.resample("1h", {"@kw": ["integral", "coverage"]})["Kw"].iloc[:23]
+        pd.testing.assert_frame_equal(found, expected, check_freq=False, check_names=False)
+        hour = pd.DataFrame({"start": expected.index[7:8], "end": expected.index[8:9]})
+        assert df.hs.over(hour, {"@kw": ["coverage"]}).iloc[0, 0] == 0
+
+
+def test_na_among_the_samples_of_other_points_is_told_only_by_flags(session: hsframe.Session) -> None:
+    points = ["@kw", "@fan", "@late"]  # the fan that runs late has NA where there are samples of kW
+    plain, flagged = (session.his_read(points, DAY, na=na, boundary="before") for na in ("nan", "flag"))
+    assert windows(flagged.hs.episodes("@late")) == [(-5, 20), (21, 24)]
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Late', which has some, .*na='flag'"):
+        assert windows(plain.hs.episodes("@late")) == [(-5, 24)]
+    with pytest.warns(hsframe.errors.ReadWarning, match="'Late'") as told:
+        assert plain.hs.over(plain.hs.episodes("@fan"), {"@late": "coverage", "@kw": "max"})["Late"].tolist() == [1, 1]
+    assert len(told) == 1
+    assert windows(plain.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+
+
+def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
+    """What is missing where others have samples is no row, in the frame and beside it; so is what is compared there."""
+    df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
+    fan, cold = [(-5, 2), (9, 24)], [(-10, 3), (20, 24)]
+    for where in (df, df[["Sp"]]):
+        assert windows(where.hs.episodes(df["Fan"])) == fan
+        assert windows(where.hs.episodes(~df["Fan"])) == [(2, 9)]
+        by_mask = where.hs.resample("1D", {"Sp": "mean"}, where=df["Fan"])
+        assert by_mask.columns.tolist() == ["Sp"]
+        pd.testing.assert_frame_equal(by_mask, df.hs.resample("1D", {"Sp": "mean"}, where="@fan"))
+    assert windows(df.hs.episodes(df["Sp"] < Number(65, "°F"))) == cold
+    assert windows(df.hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
+
+
+def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Session) -> None:
+    df = session.his_read(["@sp", "@fan"], DAY, boundary="before")
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"in none of the 5 rows .* filled = df\.ffill\(\)"):
+        assert df.hs.episodes((df["Sp"] < Number(65, "°F")) & df["Fan"]).empty
+    filled = df.ffill()
+    assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
 
 
 def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None:
