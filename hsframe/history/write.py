@@ -230,7 +230,7 @@ class _Writer:
             if not (isinstance(error, HTTPStatusError) and error.status == 413) or len(grid) < 2:
                 raise
             middle = len(grid) // 2
-            for half in (_rows(grid, 0, middle), _rows(grid, middle, len(grid))):
+            for half in (rows_of(grid, 0, middle), rows_of(grid, middle, len(grid))):
                 await self.send(half, entries, proves=proves)
         else:
             if proves:
@@ -269,7 +269,8 @@ def _concerns_all(error: HsFrameError) -> bool:
     return isinstance(error, NetworkError | AuthError)
 
 
-def _rows(grid: Grid, start: int, stop: int) -> Grid:
+def rows_of(grid: Grid, start: int, stop: int) -> Grid:
+    """Some rows of a grid, as a grid."""
     return Grid(grid.meta, grid.cols, [column[start:stop] for column in grid.columns])
 
 
@@ -278,7 +279,7 @@ def _pieces(grid: Grid, body_limit: int | None) -> list[Grid]:
     body_bytes = min(BODY_BYTES, body_limit or BODY_BYTES)
     width = _ROW_BYTES + sum(_CELL_BYTES + _longest(column) for column in grid.columns[1:])
     rows = max(body_bytes // width, 1)
-    return [_rows(grid, start, start + rows) for start in range(0, len(grid), rows)]
+    return [rows_of(grid, start, start + rows) for start in range(0, len(grid), rows)]
 
 
 def _longest(column: Sequence[object]) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
 
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import encode
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError
 from hsframe.frame.record_changes import RecordChange, changes_table, record_changes
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
 from hsframe.history.point_records import IDS_A_READ
-from hsframe.history.write import BODY_BYTES
+from hsframe.history.write import BODY_BYTES, rows_of
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import op_names
 from hsframe.protocol.request_grids import Ids, as_refs
@@ -104,27 +104,34 @@ class RecordVerbs(SessionBase):
         }
         changes = [one for of in steps.values() for one in of]
         status = ["dry run" if dry_run else "not sent"] * len(changes)
-        done, body_bytes = 0, min(BODY_BYTES, self.client.dialect.body_limit or BODY_BYTES)
+        done, format = 0, self.client.sender.mime
         for mode, own in steps.items() if not dry_run else ():
-            for batch in await in_thread(_batches, mode, [one.row() for one in own], body_bytes):
-                sent = slice(done, done := done + len(batch))
+            rows = [one.row() for one in own]
+            whole = Grid.from_rows({"commit": mode}, list(dict.fromkeys(name for row in rows for name in row)), rows)
+            waiting = await in_thread(_batches, whole, format, self.client.dialect.body_limit or BODY_BYTES)
+            while waiting:
+                batch = waiting.pop(0)
+                sent = slice(done, done + len(batch))
                 try:
                     await self.client.call("commit", batch)
                 except HsFrameError as error:
+                    if isinstance(error, HTTPStatusError) and error.status == 413 and len(batch) > 1:
+                        middle = len(batch) // 2
+                        waiting[:0] = [rows_of(batch, 0, middle), rows_of(batch, middle, len(batch))]
+                        continue
                     if may_still_run(error):
                         status[sent] = ["unknown"] * len(batch)
                     error.report = changes_table(zip(changes, status, strict=True))
                     raise
-                status[sent] = [_DONE[mode]] * len(batch)
+                status[sent], done = [_DONE[mode]] * len(batch), sent.stop
         return changes_table(zip(changes, status, strict=True))
 
 
-def _batches(mode: str, rows: Sequence[Mapping[str, Any]], body_bytes: int) -> list[Grid]:
-    """The rows of a mode as grids, each of whose bodies is short enough in any format; of JSON it is the longest."""
-    grid = Grid.from_rows({"commit": mode}, list(dict.fromkeys(name for row in rows for name in row)), rows)
-    count = math.ceil(len(encode(grid, "json")) / body_bytes)
-    if count == 1 or len(rows) < 2:
-        return [grid] if rows else []
-    size = math.ceil(len(rows) / count)
-    starts = range(0, len(rows), size)
-    return [batch for start in starts for batch in _batches(mode, rows[start : start + size], body_bytes)]
+def _batches(grid: Grid, format: str, most_bytes: int) -> list[Grid]:
+    """The rows of a grid, divided so that each body is short enough; of unequal rows some parts are divided again."""
+    count = math.ceil(len(encode(grid, format)) / min(most_bytes, BODY_BYTES))
+    if count == 1 or len(grid) < 2:
+        return [grid] if len(grid) else []
+    size = math.ceil(len(grid) / count)
+    parts = [rows_of(grid, start, start + size) for start in range(0, len(grid), size)]
+    return [batch for part in parts for batch in _batches(part, format, most_bytes)]
