@@ -1,8 +1,9 @@
 """Points by the names that people have for them: which point a text names, and what comes near it.
 
-Lists of names come from spreadsheets and drawings, so :func:`find_frame` compares names without case, and any run of
-blanks and punctuation is as one blank: ``"AHU-1 DAT"`` is ``"ahu 1  dat"``. What is alike to the letter goes before. It
-alone is taken by verbs, which do not show what they have found: ``"Room -1"`` may be another than ``"Room 1"``.
+Lists of names come from spreadsheets and drawings, so :func:`find_frame` compares names without case, blanks and
+punctuation: ``"AHU-1 DAT"`` is ``"ahu1dat"``; only numbers stay apart, as in ``"VAV 2-10"`` and ``"VAV 21-0"``. What is
+alike to the letter goes before. It alone is taken by verbs, which do not show what they have found: ``"Room -1"`` may
+be another than ``"Room 1"``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, listed_columns
@@ -28,7 +28,8 @@ _Row: TypeAlias = tuple[str | None, str | None, str | None, Literal["found", "am
 
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _BETWEEN_WORDS_OF_GLOBS: Final = re.compile(r"(?:[^\w*?]|_)+")
-_LEAST_ALIKE: Final = 0.5
+_NOT_BETWEEN_NUMBERS: Final = re.compile(r"(?<!\d) | (?!\d)")
+_LEAST_ALIKE: Final = 0.4
 
 
 class Names:
@@ -37,7 +38,7 @@ class Names:
     >>> names = Names([Point("a", "AHU-1 DAT"), Point("b", "AHU-2 DAT"), Point("c", "Meter"), Point("d", "Meter")])
     >>> [point.id for point in names.of("AHU-1 DAT")], [point.id for point in names.of("@b")]
     (['a'], ['b'])
-    >>> names.of("ahu 1 dat"), [point.id for point in names.alike("ahu 1 dat")]
+    >>> names.of("ahu1 dat"), [point.id for point in names.alike("ahu1 dat")]
     ([], ['a'])
     >>> names.alike("AHU-1 DTA"), names.near("AHU-1 DTA"), names.near("Metre")
     ([], ['AHU-1 DAT', 'AHU-2 DAT'], ['@c', '@d'])
@@ -47,20 +48,23 @@ class Names:
         self._by_id: dict[str, Point] = {}
         self._by_name: dict[str, list[Point]] = {}
         self._by_words: dict[str, list[Point]] = {}
+        self._joined: dict[str, list[Point]] = {}
         for point in points:
             self._by_id[point.id] = point
             self._by_name.setdefault(_composed(point.dis or point.id), []).append(point)
-            self._by_words.setdefault(_words(point.dis or point.id), []).append(point)
+            self._by_words.setdefault(words := _words(point.dis or point.id), []).append(point)
+            self._joined.setdefault(_NOT_BETWEEN_NUMBERS.sub("", words), []).append(point)
 
     def of(self, text: str) -> list[Point]:
         """The point of this id, or those of exactly this name."""
         text = _composed(text)
         point = self._by_id.get(text.removeprefix("@"))
-        return self._by_name.get(text, []) if point is None else [point]
+        return [point] if point is not None else self._by_name.get(text, []) if text else []
 
     def alike(self, text: str) -> list[Point]:
         """The points of a text, or else those whose name differs in case, blanks and punctuation alone."""
-        return self.of(text) or (self._by_words.get(words, []) if (words := _words(text)) else [])
+        joined = _NOT_BETWEEN_NUMBERS.sub("", _words(text))
+        return self.of(text) or (self._joined.get(joined, []) if joined else [])
 
     def like(self, glob: str) -> list[Point]:
         """The points whose name fits, ``*`` being any text and ``?`` any character, in the order given."""
@@ -70,31 +74,46 @@ class Names:
         return [point for ident, point in self._by_id.items() if ident in found]
 
     def near(self, text: str, most: int = 3) -> list[str]:
-        """What to write in place of a text that names no point: the names that have most pairs of letters of it.
-
-        It is the coefficient of Dice, of all names at once: of thousands `difflib` would compare one after the other.
-        """
-        others, sizes, places = self._pairs
-        own = _pairs_of(_words(text))
-        hits = [places[pair] for pair in own if pair in places]
-        shared = np.bincount(np.concatenate([np.empty(0, np.int64), *hits]), minlength=len(others))
-        alike = 2 * shared / (sizes + len(own))
-        best = [others[place] for place in np.argsort(-alike, kind="stable")[:most] if alike[place] >= _LEAST_ALIKE]
-        return self.texts([point for words in best for point in self._by_words[words]])[:most]
+        """What to write in place of a text that names no point: names that come near, or of an id (``@``) ids."""
+        words = _words(text)
+        names = self.texts([point for some in self._near_names(words, most) for point in self._by_words[some]])[:most]
+        if names and not text.startswith("@"):
+            return names
+        return [f"@{ident}" for ident in self._near_ids(words, most)] or names
 
     def texts(self, points: Sequence[Point]) -> list[str]:
         """Of each point the text that names no other: its name, or its id."""
         return [name if self.of(name := point.dis or point.id) == [point] else f"@{point.id}" for point in points]
 
     @cached_property
-    def _pairs(self) -> tuple[list[str], NDArray[np.int64], dict[str, NDArray[np.int64]]]:
-        """The names, how many pairs of letters each has, and in which names each pair is."""
-        others, places = list(self._by_words), dict[str, list[int]]()
-        for place, words in enumerate(others):
-            for pair in _pairs_of(words):
-                places.setdefault(pair, []).append(place)
-        sizes = np.array([len(_pairs_of(words)) for words in others], np.int64)
-        return others, sizes, {pair: np.array(some, np.int64) for pair, some in places.items()}
+    def _near_names(self) -> Callable[[str, int], list[str]]:
+        return _nearest({words: words for words in self._by_words})
+
+    @cached_property
+    def _near_ids(self) -> Callable[[str, int], list[str]]:
+        return _nearest({ident: _words(ident) for ident in self._by_id})
+
+
+def _nearest(texts: Mapping[str, str]) -> Callable[[str, int], list[str]]:
+    """Which of some texts, whose words are given, have the most pairs of some words, the best first.
+
+    It is the coefficient of Dice, of all texts at once: of thousands `difflib` would compare one after the other.
+    """
+    others, pairs, places = list(texts), [_pairs_of(words) for words in texts.values()], dict[str, list[int]]()
+    for place, some in enumerate(pairs):
+        for pair in some:
+            places.setdefault(pair, []).append(place)
+    sizes = np.array([len(some) for some in pairs], np.int64)
+    at = {pair: np.array(some, np.int64) for pair, some in places.items()}
+
+    def nearest(words: str, most: int) -> list[str]:
+        own = _pairs_of(words)
+        hits = [at[pair] for pair in own if pair in at]
+        shared = np.bincount(np.concatenate([np.empty(0, np.int64), *hits]), minlength=len(others))
+        alike = 2 * shared / (sizes + len(own))
+        return [others[place] for place in np.argsort(-alike, kind="stable")[:most] if alike[place] >= _LEAST_ALIKE]
+
+    return nearest
 
 
 def _composed(text: str) -> str:
@@ -106,7 +125,11 @@ def _words(name: str) -> str:
 
 
 def _pairs_of(words: str) -> set[str]:
-    return {first + second for first, second in zip(f" {words}", f"{words} ", strict=True)}
+    """The pairs of letters that follow each other, and those of numbers: 'VAV 2-10' is not near to 'VAV 10-2'."""
+    numbers = re.findall(r"\d+", words)
+    pairs = {first + second for first, second in zip(f" {words}", f"{words} ", strict=True)}
+    steps = zip(["", *numbers], [*numbers, ""], strict=True) if numbers else ()
+    return pairs | {f"{first}, {second}" for first, second in steps}
 
 
 def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> pd.DataFrame:

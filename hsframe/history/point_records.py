@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 import pandas as pd
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import (
@@ -19,6 +21,7 @@ from hsframe.errors import (
     HTTPStatusError,
     IncompleteError,
     MetadataError,
+    ReadWarning,
     UnknownRecError,
 )
 from hsframe.filters import is_word, means_filter
@@ -37,6 +40,7 @@ IDS_A_READ: Final = 500
 READ_TAGS: Final = ("archiveSince", "archiveUntil")
 """The tags by which a server over an archive says from when until when that has read the history of a point."""
 HIS_ENDS: Final = ("hisStart", "hisEnd")
+_LOOK_UP: Final = "look points up with read('point and his')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +119,21 @@ async def find_records(
     refused, is tried as an id. A text that is no id either, alone or in a list, is looked for among the names of all
     points. Of the records that a filter finds, or that have one name, those with the first of `tags` are used, or if
     there are none, those with the next. Errors of unknown ids and names are put in `failures`; if that is None, they
-    are raised.
+    are raised, with what came near. Of rows without an id a ReadWarning tells.
     """
     if isinstance(points, str) and means_filter(points):
         return await _by_filter(source, points.strip(), tags)
     points = points.strip() if isinstance(points, str) else list(points) if isinstance(points, Iterator) else points
     ids = [point.id for point in as_points(points)]
+    if isinstance(points, pd.DataFrame) and ids and "id" in points and (lost := int(points["id"].isna().sum())):
+        warn_caller(
+            f"{lost} of {len(points)} rows of the frame have no id, as those that find() has not found, so nothing is "
+            "read for them; dropna(subset='id') leaves them out without this warning",
+            ReadWarning,
+        )
     if not ids:
         raise MetadataError("there are no points to read: what was given is empty; find some with read('point')")
-    if not (texts := _texts(points)):
-        return await read_records(source, ids, failures)
-    return await _by_id_or_name(source, ids, texts, tags, failures)
+    return await _by_id_or_name(source, ids, _texts(points), tags, failures)
 
 
 def _texts(points: PointsLike) -> set[str]:
@@ -150,9 +158,10 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
         try:
             return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
+            if "did you mean" in str(error):
+                error.args = (f"{error} As a filter it {f'is refused: {refusal}' if refusal else 'finds no record'}",)
+                raise error from refusal and (refusal.__cause__ or refusal)
             if refusal is not None:  # the server has said what is wrong with the filter
-                if "did you mean" in str(error):
-                    refusal.args = (f"{refusal}; {error}", *refusal.args[1:])
                 raise refusal from refusal.__cause__
             if is_word(text):
                 raise UnknownRecError(f"no record has the tag {text!r}, and {error}", ids=[text]) from error
@@ -176,14 +185,18 @@ async def _by_id_or_name(
     tags: Sequence[str],
     failures: dict[str, HsFrameError] | None = None,
 ) -> list[PointRecord]:
-    """The records of some ids, of which those that are `texts` may be names; the points are read for these alone."""
+    """The records of some ids, of which `texts` may be names; the points are read for what is unknown."""
     unknown: dict[str, HsFrameError] = {}
     may_be_ids = [ident for ident in ids if ID.pattern.fullmatch(ident) or ident not in texts]
     found = {record.id: record for record in await read_records(source, may_be_ids, unknown)}
-    if names := [ident for ident in ids if ident in texts and ident not in found]:
-        named_points, errors = await in_thread(_by_name, await source.read("point", raw=True), names, tags)
-        found |= named_points
-        unknown = {ident: error for ident, error in unknown.items() if ident not in named_points} | errors
+    names = [ident for ident in ids if ident in texts and ident not in found]
+    if names or (unknown and failures is None):
+        # Of ids it is for the message alone.
+        with nullcontext() if names else suppress(HsFrameError):
+            lost = [ident for ident in unknown if ident not in texts]
+            named_points, errors = await in_thread(_by_name, await source.read("point", raw=True), names, lost, tags)
+            found |= named_points
+            unknown = {ident: error for ident, error in unknown.items() if ident not in named_points} | errors
     if failures is not None:
         failures.update(unknown)
     elif unknown:
@@ -200,13 +213,16 @@ async def _by_id_or_name(
 
 
 def _by_name(
-    grid: Grid, names: Sequence[str], tags: Sequence[str]
+    grid: Grid, names: Sequence[str], lost: Sequence[str], tags: Sequence[str]
 ) -> tuple[dict[str, PointRecord], dict[str, HsFrameError]]:
-    """By each name the point that has it, of the records of a grid; or what is wrong with the name."""
+    """By each name the point that has it, of the records of a grid; what is wrong with the name, and with lost ids."""
     records = {record.id: record for record in map(PointRecord.of, grid)}
     known = Names(record.point for record in records.values())
     found: dict[str, PointRecord] = {}
-    errors: dict[str, HsFrameError] = {}
+    errors: dict[str, HsFrameError] = {
+        ident: UnknownRecError(f"there is no record of @{ident}; {_hint(known, f'@{ident}')}", ids=[ident])
+        for ident in lost
+    }
     for name in names:
         same = known.of(name)
         own = next(filter(None, ([one for one in same if tag in records[one.id].tags] for tag in tags)), same)
@@ -216,10 +232,14 @@ def _by_name(
             several = named([Ref(point.id) for point in own])
             errors[name] = MetadataError(f"{name!r} is the name of {len(own)} points: {several}; give the id")
         else:
-            near = " or ".join(map(repr, known.near(name)))
-            hint = f"did you mean {near}?" if near else "look points up with read('point')"
-            errors[name] = UnknownRecError(f"there is no point {name!r}, by id or by name; {hint}", ids=[name])
+            text = f"there is no point {name!r}, by id or by name; {_hint(known, name)}"
+            errors[name] = UnknownRecError(text, ids=[name])
     return found, errors
+
+
+def _hint(known: Names, text: str) -> str:
+    near = " or ".join(map(repr, known.near(text)))
+    return f"did you mean {near}?" if near else _LOOK_UP
 
 
 async def read_records(
@@ -251,7 +271,7 @@ async def read_records(
                 unknown.append(ident)
     if unknown and failures is None:
         names = named([Ref(ident) for ident in unknown])
-        raise UnknownRecError(f"there is no record of {names}; look points up with read('point and his')", ids=unknown)
+        raise UnknownRecError(f"there is no record of {names}; {_LOOK_UP}", ids=unknown)
     if failures is not None:
         failures.update((ident, UnknownRecError(f"there is no record of @{ident}")) for ident in unknown)
     return _each_once(found)

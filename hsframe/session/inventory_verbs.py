@@ -24,8 +24,8 @@ class InventoryVerbs(ReadingBase):
     async def find(self, names: Asked, *, on: str | None = None, filter: str = "point") -> pd.DataFrame:
         """Points by the names that a list from a spreadsheet or a drawing has, and what comes near where there is none.
 
-        Names are compared without case, and a run of blanks and punctuation is as one blank; what is equal to the
-        letter goes before. An id is a name too. All records of the filter are read for it.
+        Names are compared without case, blanks and punctuation, except between numbers (``"2-10"`` is not ``"21-0"``);
+        what is equal to the letter goes before. An id is a name too. All records of the filter are read for it.
 
         Parameters
         ----------
@@ -44,7 +44,7 @@ class InventoryVerbs(ReadingBase):
             ``*``. ``asked``; ``id`` and ``dis`` of the record, missing where `status` is not ``"found"``; ``status``:
             ``"found"``, ``"ambiguous"`` or ``"missing"``; ``nearest``: a tuple of what to ask in place of it, the best
             first: display names, or ids where several have one name. :meth:`his_read` takes the frame as its points,
-            and leaves out rows without an id; it raises for them if it is given the names.
+            and warns of rows without an id, which it leaves out; it raises for them if it is given the names.
 
         Raises
         ------

@@ -213,7 +213,7 @@ async def _cells(source: Source, request: MatrixRequest) -> list[_Cell]:
         try:
             is_empty = isinstance(filters, pd.DataFrame) and filters.empty  # which one has looked at, unlike a filter
             found[role] = [] if (by_name and filters is None) or is_empty else await find_records(source, filters)
-        except (CodecError, MetadataError) as error:
+        except (CodecError, MetadataError, UnknownRecError) as error:
             optional = "; read(filter) in its place may be empty" if isinstance(filters, str) else ""
             raise MetadataError(f"roles= for {role!r}: {error}{optional}") from error
         for name, some in by_name.items():

@@ -59,7 +59,9 @@ def test_a_list_with_typing_errors_is_near_what_was_meant(asked: list[tuple[str,
         assert pd.isna(row.id) == (row.status != "found")
 
 
-@given(st.sampled_from(CAMPUS), st.lists(st.sampled_from([" ", "-", "_", " - ", "\t", ": "]), min_size=9, max_size=9))
+@given(
+    st.sampled_from(CAMPUS), st.lists(st.sampled_from(["", " ", "-", "_", " - ", "\t", ": "]), min_size=9, max_size=9)
+)
 def test_case_blanks_and_punctuation_do_not_tell_names_apart(point: Point, between: list[str]) -> None:
     words = (point.dis or "").replace("-", " ").split()
     text = "".join(word + blank for word, blank in zip(words, between, strict=False))
@@ -67,10 +69,35 @@ def test_case_blanks_and_punctuation_do_not_tell_names_apart(point: Point, betwe
         assert NAMES.alike(spelling) == [point]
 
 
+def test_numbers_stay_apart_and_in_order() -> None:
+    boxes = [Point(f"{floor}.{box}", f"VAV {floor}-{box} Flow") for floor in range(1, 13) for box in range(1, 13)]
+    names = Names(boxes)
+    for text, ids in (
+        ("vav2-10flow", ["2.10"]),
+        ("VAV 210 Flow", []),
+        ("VAV 2-1 0 Flow", []),
+        ("VAV 12 1 Flow", ["12.1"]),
+    ):
+        assert [one.id for one in names.alike(text)] == ids
+    for box in boxes:
+        for text in ((box.dis or "").replace("Flow", "Flwo"), (box.dis or "").replace("VAV ", "VA")):
+            assert names.near(text)[0] == box.dis
+    sensors = [Point(f"{ahu}.{place}", f"AHU-{ahu} Sensor {place} Temp") for ahu in range(200) for place in range(20)]
+    assert Names(sensors).near("AHc-66 Sensor 16 Temp")[0] == "AHU-66 Sensor 16 Temp"
+
+
 def test_what_is_equal_to_the_letter_goes_before() -> None:
     points = [Point("a", "KW"), Point("b", "kW"), Point("c", "k-W"), Point("kW2", "x"), Point("e", "--")]
-    for text, ids in (("kW", "b"), ("Kw", "a b"), ("@kW2", "kW2"), ("kW2", "kW2"), ("...", ""), ("--", "e"), ("", "")):
-        assert [one.id for one in Names(points).alike(text)] == ids.split()
+    for text, ids in (
+        ("kW", "b"),
+        ("Kw", "a b c"),
+        ("@kW2", "kW2"),
+        ("kW2", "kW2"),
+        ("...", ""),
+        ("--", "e"),
+        ("", ""),
+    ):
+        assert [one.id for one in Names([*points, Point("f", " ")]).alike(text)] == ids.split()
     assert Names([]).near("kW") == []
 
 
@@ -92,6 +119,8 @@ def test_the_rows_are_those_of_the_frame() -> None:
     assert df["status"].tolist() == ["found", "missing", "missing", "found"]
     assert sheet.join(df).loc["z", "dis"] == "Site South AHU-2 DAT"
     assert find_frame(CAMPUS, sheet["Tag"]).equals(df)
+    blank = [Point("a", " "), Point("b", "")]
+    assert find_frame(blank, pd.Series([float("nan"), None, "", " ", "@"]))["status"].tolist() == ["missing"] * 5
     assert find_frame(CAMPUS, []).columns.tolist() == df.columns.tolist()
     for names, on in ((sheet, None), (sheet, "tag"), (["a"], "Tag")):
         with pytest.raises(MetadataError, match=r"must be the column of a frame that has the names, as on='Tag'"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import hsframe
-from hsframe.errors import CallError, MetadataError, UnknownRecError
+from hsframe.errors import CallError, MetadataError, ReadWarning, UnknownRecError
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.session.conftest import small_building
@@ -41,21 +41,36 @@ def test_a_unique_name_is_as_its_id(building: Database) -> None:
 
 def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Database) -> None:
     with connected(building) as s:
-        with pytest.raises(
-            CallError, match=r"FilterErr.*there is no point 'AHU-1 DTA', by id or by name; did you mean 'AHU-1 DAT'"
+        for text, near, as_filter in (
+            ("AHU-1 DTA", "'AHU-1 DAT' or 'AHU-1 Power'", "is refused: .*FilterErr.*"),
+            ("ahu 1 dat", "'AHU-1 DAT' or .*", "is refused: .*"),  # find() takes it, and shows what it has found
+            ("outsid", "'Outside'", "finds no record"),
+            ("suply and return", "'Supply and Return'", "finds no record"),
+            ("@oats", "'@oat'", ""),
+            ("@Outside", "'Outside'", ""),
+            ("@p:bne:12", "'@p:bne:1'", ""),
         ):
-            s.his_read("AHU-1 DTA", DAY)
-        with pytest.raises(hsframe.HsFrameError, match=r"did you mean 'AHU-1 DAT' or"):
-            s.his_read("ahu 1 dat", DAY)  # find() takes it, and shows what it has found
-        with pytest.raises(
-            UnknownRecError, match=r"no record has the tag 'outsid', and there is no.* mean 'Outside'\?"
-        ) as caught:
-            s.his_read("outsid", DAY)
-        assert caught.value.ids == ("outsid",)
-        with pytest.raises(
-            MetadataError, match=r"filter 'suply and return' finds no record.* mean 'Supply and Return'"
-        ):
-            s.his_read("suply and return", DAY)
+            nothing = (
+                f"there is no record of {text}" if text[0] == "@" else f"there is no point '{text}', by id or by name"
+            )
+            with pytest.raises(
+                UnknownRecError,
+                match=f"^{nothing}; did you mean {near}\\?{as_filter and ' As a filter it '}{as_filter}$",
+            ) as caught:
+                s.his_read(text, DAY)
+            assert caught.value.ids == (text.removeprefix("@"),)
+            with pytest.raises(UnknownRecError, match=f"^{nothing}; did you mean {near}\\?$") as caught:
+                s.his_read(["@fan", text], DAY)
+            assert caught.value.ids == (text.removeprefix("@"),)
+        # What nothing is near to was meant as what it looks like.
+        with pytest.raises(CallError, match=r"^(?!there is no point).*FilterErr"):
+            s.his_read("zzz q == (", DAY)
+        with pytest.raises(UnknownRecError, match="no record has the tag 'zzqq', and there is no point 'zzqq'"):
+            s.his_read("zzqq", DAY)
+        with pytest.raises(MetadataError, match="the filter 'zzqq and jjxx' finds no record, and there is no point"):
+            s.his_read("zzqq and jjxx", DAY)
+        with pytest.raises(UnknownRecError, match=r"^there is no record of @zz; look points up with read"):
+            s.his_read([hsframe.Ref("zz")], DAY)
         with pytest.raises(
             UnknownRecError, match=r"2 of 3 points are not found: 'outsid', 'no'; of the first: .*'Outside'"
         ) as caught:
@@ -63,8 +78,6 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
         assert caught.value.ids == ("outsid", "no")
         with pytest.raises(MetadataError, match=r"'Power' is the name of 2 points: @kw, @lon; give the id"):
             s.his_read("Power", DAY)
-        with pytest.raises(UnknownRecError, match="there is no record of @Outside"):
-            s.his_read("@Outside", DAY)
         catalog = s.his_read(["outsid", "Power", "fan"], DAY, on_error="catalog").hs.catalog.set_index("id")
         assert catalog["status"].to_dict() == {"outsid": "failed", "Power": "failed", "fan": "ok"}
         building.remove("p:bne:1")
@@ -80,7 +93,10 @@ def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) 
         assert df["status"].tolist() == ["found", "ambiguous", "missing", "found"]
         assert df["nearest"].tolist() == [(), ("@kw", "@lon"), ("AHU-1 DAT", "AHU-1 Power"), ()]
         assert {point.id for point in s.known_points} == {"fan", "oat"}
-        assert list(s.his_read(df, DAY).hs.points["id"]) == ["fan", "oat"]
+        with pytest.warns(ReadWarning, match=r"^2 of 4 rows of the frame have no id, .*so nothing is read") as warned:
+            assert list(s.his_read(df, DAY).hs.points["id"]) == ["fan", "oat"]
+        assert len(warned) == 1
+        assert list(s.his_read(df.dropna(subset="id"), DAY).hs.points["id"]) == ["fan", "oat"]
         assert list(s.his_read(df.loc[2, "nearest"][0], DAY).hs.points["id"]) == ["n0"]
         assert s.find("*ahu*", filter="power")["status"].tolist() == ["missing"]
         assert s.find("*ahu*")["id"].tolist() == ["n0", "n1"]
@@ -91,7 +107,7 @@ def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) 
         assert list(archive.his_read("AHU-1 DAT", DAY).hs.points["id"]) == ["n0"]
         with archive.use():
             assert hsframe.find("fan")["id"].tolist() == ["fan"]
-        with pytest.raises(hsframe.CodecError, match=r"did you mean 'AHU-1 DAT'"):
+        with pytest.raises(UnknownRecError, match=r"did you mean 'AHU-1 DAT' .*As a filter it is refused"):
             archive.his_read("AHU-1 DTA", DAY)
     with (
         running_server(building, quirks=["widesky"]) as server,
