@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from hsframe import commands
 from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, ZoneError
+from hsframe.frame.whole_file import advised
 from hsframe.options import Limits
 from hsframe.version import __version__
 
@@ -78,12 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         commands.tell(args, "; ".join(filter(None, ["interrupted", getattr(args, "goes_on", "")])))
         return 130
-    except OSError as error:  # of a file it has the name; what has none is stdout
-        if error.filename is None:
+    except OSError as error:
+        where = f"{error.filename} cannot be used: " if error.filename else ""
+        if not where and error.strerror == os.strerror(error.errno or 0):  # Arrow names a file in its text
+            where = "stdout cannot be written: "
             commands.discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
-            where = "stdout cannot be written" if error.filename is None else f"{error.filename} cannot be used"
-            commands.tell(args, f"{where}: {error.strerror or error}; make room or take another place, and repeat it")
+            commands.tell(args, f"{where}{advised(error)}")
         return 1
 
 

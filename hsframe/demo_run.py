@@ -26,14 +26,14 @@ def demo_once(out: Path) -> int:
 
     from hsframe.analysis.plot import plot  # df.hs.plot, with types
     from hsframe.frame.parquet import write_parquet
-    from hsframe.frame.whole_file import whole_file
+    from hsframe.frame.whole_file import advised, whole_file
     from hsframe.session import connect
     from hsframe.testing.server import running_server
 
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MetadataError(f"the folder {out} cannot be made: {error.strerror or error}") from error
+        raise MetadataError(f"the folder {out} cannot be made: {advised(error)}") from error
     with running_server() as server, connect(server.uri, server.user, server.password) as session:
         print(f"a demo building is served at {server.uri}")
         points = session.read(_FILTER)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from hsframe.errors import MetadataError
-from hsframe.frame.whole_file import NO_ROOM, local_path, remove_left_parts, whole_file
+from hsframe.frame.whole_file import advised, local_path, remove_left_parts, whole_file
 
 # Arrow's allocator for files. The default, mimalloc, keeps some 30 MB after it is freed.
 MEMORY: Final = pa.system_memory_pool()
@@ -44,9 +44,7 @@ def reaching(uri: str) -> Generator[None]:
     except FileNotFoundError:
         raise
     except (OSError, DeltaError) as error:
-        words = words_of(error)
-        advice = "; make room and repeat it" if any(os.strerror(code) in words for code in NO_ROOM) else ""
-        raise MetadataError(f"{uri} cannot be reached: {words}{advice}") from error
+        raise MetadataError(f"{uri} cannot be reached: {advised(words_of(error))}") from error
 
 
 def words_of(error: Exception) -> str:

@@ -27,8 +27,18 @@ if sys.platform != "win32":
     import fcntl
 
 
-NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
+_ADVICE: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room and repeat it"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "give this user the right to it, or take another place"),
+    errno.EROFS: "take a place that can be written",
+}
 _URI: Final = re.compile(r"(?:file:|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
+
+
+def advised(words: str | OSError) -> str:
+    """What the system says of a place, also where a library passes it on, and what to do."""
+    told = words if isinstance(words, str) else words.strerror or str(words)
+    return next((f"{told}; {advice}" for number, advice in _ADVICE.items() if os.strerror(number) in told), told)
 
 
 def local_path(path: str | os.PathLike[str]) -> Path | None:
@@ -64,7 +74,8 @@ def checked_path(path: str | os.PathLike[str]) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError) as error:
-        raise MetadataError(f"{str(target)!r} cannot be written: {getattr(error, 'strerror', error)}") from error
+        what = advised(error) if isinstance(error, OSError) else error
+        raise MetadataError(f"{str(target)!r} cannot be written: {what}") from error
     if target.is_dir():
         raise MetadataError(f"{target} is a folder; expected the name of a file, as in {target / 'trends.parquet'}")
     if file := next((parent for parent in target.parents if parent.is_file()), None):
@@ -102,8 +113,9 @@ def whole_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
             with suppress(FileNotFoundError):
                 os.remove(file.name)
     except OSError as error:
-        advice = "; make room and repeat it: what was there before is unchanged" if error.errno in NO_ROOM else ""
-        raise MetadataError(f"{path} cannot be written: {error.strerror or error}{advice}") from error
+        raise MetadataError(
+            f"{path} cannot be written: {advised(error)}; what was there before is unchanged"
+        ) from error
 
 
 def _new_part(target: Path) -> BinaryIO:
@@ -150,7 +162,7 @@ def alone_on(path: str | os.PathLike[str]) -> Generator[None]:
         try:
             handle = os.open(target, os.O_RDONLY | os.O_CREAT, 0o600)
         except OSError as error:
-            raise MetadataError(f"{path} cannot be written: {error.strerror or error}") from error
+            raise MetadataError(f"{path} cannot be written: {advised(error)}") from error
         with suppress(OSError):  # a network drive without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:

@@ -34,6 +34,7 @@ from hsframe.client.transport import LISTENERS
 from hsframe.codecs import encode
 from hsframe.codecs.formats import decode_exact, formats_by_start
 from hsframe.errors import CodecError, MetadataError
+from hsframe.frame.whole_file import advised
 from hsframe.protocol.dialects import forget
 from hsframe.protocol.http import HttpAnswer
 from hsframe.server.app import PREFIX
@@ -126,16 +127,17 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
     """
     names, written, is_listening = _Renaming(), list[Future[None]](), threading.Lock()
     forget()  # what is known of a server would spare requests, which a replay needs
-    try:
+    with _named(file):
         lines = open(file, "w", encoding="ascii")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise MetadataError(f"{file} cannot be written: {error.strerror or error}") from error
+
+    def put(line: Mapping[str, Any]) -> None:
+        lines.write(json.dumps(line) + "\n")
+        lines.flush()  # a program that is killed leaves what led there
 
     def write(answer: HttpAnswer, is_whole: bool | None) -> None:
         if rename:
             names.learn(answer)
-        lines.write(json.dumps(_line(answer, is_whole, names.renamed if rename else str)) + "\n")
-        lines.flush()  # a program that is killed leaves what led there
+        put(_line(answer, is_whole, names.renamed if rename else str))
 
     def listen(answer: HttpAnswer, is_whole: bool | None) -> None:
         with is_listening:
@@ -143,16 +145,29 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
                 written.append(writer.submit(write, answer, is_whole))
 
     # To look for secrets takes a second for a megabyte: in a thread, since the loop has to go on.
-    with lines, ThreadPoolExecutor(1, "hsframe-recording") as writer:
-        lines.write(json.dumps({"hsframe": __version__, "recording": _FORMAT}) + "\n")
-        LISTENERS.append(listen)
-        try:
-            yield names.ids
-        finally:
-            with is_listening:  # a request may run still, on the loop of another thread
-                LISTENERS.remove(listen)
-    for one in written:
-        one.result()  # a disk may have been full
+    try:
+        with ThreadPoolExecutor(1, "hsframe-recording") as writer:
+            written.append(writer.submit(put, {"hsframe": __version__, "recording": _FORMAT}))
+            LISTENERS.append(listen)
+            try:
+                yield names.ids
+            finally:
+                with is_listening:  # a request may run still, on the loop of another thread
+                    LISTENERS.remove(listen)
+    finally:
+        with suppress(OSError):  # what a full disk did not take fails once more
+            lines.close()
+    with _named(file):
+        for one in written:
+            one.result()
+
+
+@contextmanager
+def _named(file: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MetadataError(f"{file} cannot be written: {advised(error)}") from error
 
 
 def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str], str]) -> dict[str, Any]:

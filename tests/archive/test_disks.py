@@ -72,7 +72,7 @@ class Disk:
 
 FAULTS: dict[str, tuple[Callable[[Disk], None], Callable[[Disk], None], str]] = {
     "full": (Disk.fill, Disk.make_room, "No space left on device.*; (make room and )?repeat it"),
-    "read-only": (Disk.forbid, Disk.allow, "Read-only file system"),
+    "read-only": (Disk.forbid, Disk.allow, "Read-only file system.*; (take a place that can be written|repeat it)"),
     "away": (Disk.take, Disk.bring, "there is no archive in|cannot be (written|read): "),
 }
 

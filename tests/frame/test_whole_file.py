@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -155,6 +156,31 @@ def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, place: Callable[[
     with pytest.raises(MetadataError, match=message) as raised:
         write_parquet(frame(1), place(tmp_path))
     assert ".part" not in str(raised.value)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "make room and repeat it; "),
+        (errno.EDQUOT, "make room and repeat it; "),
+        (errno.EROFS, "take a place that can be written; "),
+        (errno.EACCES, "give this user the right to it, or take another place; "),
+        (errno.EIO, ""),
+    ],
+)
+def test_why_a_file_cannot_be_written_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "x.parquet"
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(MetadataError) as caught:
+        write_parquet(frame(1), path)
+    why = f"{os.strerror(number)}; {advice}what was there before is unchanged"
+    assert str(caught.value) == f"{path} cannot be written: {why}"
     assert os.listdir(tmp_path) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -424,8 +425,33 @@ def test_a_full_disk_behind_stdout_is_one_line(
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     done = shell(f"hs {command} > /dev/full")
     assert done.returncode == 1
-    why = "No space left on device; make room or take another place, and repeat it"
+    why = "No space left on device; make room and repeat it"
     assert done.stderr == f"hsframe: stdout cannot be written: {why}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a/b"),
+            "/a/b cannot be used: Permission denied; give this",
+        ),
+        (
+            PermissionError(errno.EACCES, "Failed to open '/a/b': Permission denied"),
+            "Failed to open '/a/b': Permission",
+        ),
+        (OSError("what has no number"), "what has no number\n"),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_not_called_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, told: str
+) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(commands, "about", fail)
+    assert cli.main(["about"]) == 1
+    assert capsys.readouterr().err.startswith(f"hsframe: {told}")
 
 
 @pytest.mark.one_python

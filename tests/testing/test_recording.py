@@ -296,6 +296,20 @@ def test_files_that_are_no_recordings(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_a_full_disk_is_named_when_the_block_ends(building: Any) -> None:
+    words = "^/dev/full cannot be written: No space left on device; make room and repeat it$"
+    with (
+        pytest.raises(hsframe.MetadataError, match=words),
+        running_server(building) as server,
+        record("/dev/full"),
+        hsframe.connect(server.uri, server.user, server.password) as session,
+    ):
+        assert len(session.read("site")) == 3
+    with pytest.raises(FileNotFoundError), record("/dev/full"):
+        os.stat("/nowhere")  # an error of the block is its own
+
+
 def test_the_doctor_records_what_it_asks(
     building: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
