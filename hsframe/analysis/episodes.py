@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples
-from hsframe.analysis.resample import label_as_before, named_columns, over_intervals
+from hsframe.analysis.resample import NO_ROWS_US, label_as_before, named_columns, over_intervals
 from hsframe.durations import Duration, duration_us
+from hsframe.frame.points import attach, column_points
 from hsframe.frame.trend import time_index
 from hsframe.intervals.conditions import Condition, windows_of
 from hsframe.intervals.regular import Intervals
@@ -111,7 +112,8 @@ def over(
     Returns
     -------
     DataFrame
-        A row for each of `episodes`, with its index: ``episodes.join(df.hs.over(episodes, ...))``.
+        A row for each of `episodes`, with its index: ``episodes.join(df.hs.over(episodes, ...))``. Where `agg` has a
+        list, all columns say which they are: ``"kW integral"``, ``"kW max"``, of states ``"fan duration True"``.
 
     Raises
     ------
@@ -123,7 +125,10 @@ def over(
     >>> index = pd.date_range("2026-11-01", periods=5, freq="1h", tz="America/New_York")
     >>> kw = pd.array([1.0, 3.0, 3.0, 1.0, 1.0], dtype="unit[kW]")
     >>> df = pd.DataFrame({"kW": kw, "fan": [False, True, True, False, False]}, index=index)
-    >>> df.hs.over(df.hs.episodes("fan"), {"kW": "integral"})["kW"].tolist()
+    >>> fan = df.hs.episodes("fan")
+    >>> fan.join(df.hs.over(fan, {"kW": ["integral", "max"]})).columns[5:].tolist()
+    ['kW integral', 'kW max']
+    >>> df.hs.over(fan, {"kW": "integral"})["kW"].tolist()
     [UnitFloat(5.0, 'kWh')]
     """
     samples, windows = FrameSamples(df), windows_of(episodes)
@@ -131,13 +136,17 @@ def over(
     settings = IntervalSettings("1D", aggs, max_gap, min_coverage)
     layers, grids, rows = _layers(windows) or [[]], [], []  # without any the columns are there all the same
     for layer in layers:
-        edges_us = np.unique(np.append(windows[0][layer], windows[1][layer])) if layer else np.array([0, 1])
+        edges_us = np.unique(np.append(windows[0][layer], windows[1][layer])) if layer else NO_ROWS_US
         grids.append(dict.fromkeys(samples.zones, Intervals.of(edges_us, cut_us=tuple(edges_us.tolist()))))
         rows.append(np.searchsorted(edges_us, windows[0][layer]))
     found = over_intervals(samples, places, settings, grids)
     parts = [df.iloc[own].set_axis(layer) for df, own, layer in zip(found, rows, layers, strict=True)]
     result = pd.concat(parts).sort_index().set_axis(episodes.index)
     label_as_before(result, samples, places)
+    if result.columns.nlevels > 1:  # pandas joins columns of one level alone to those of episodes
+        points = column_points(result)
+        result.columns = pd.Index([" ".join(filter(None, map(str, label))) for label in result.columns])
+        attach(result, {label: one for label, one in zip(result.columns, points, strict=True) if one})
     return result
 
 

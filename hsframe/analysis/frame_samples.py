@@ -56,7 +56,9 @@ class FrameSamples:
             raise MetadataError("the rows are named by the ends of their intervals; read them with label='start'")
         index = df.index
         if not isinstance(index, pd.DatetimeIndex):
-            advice = TIMES_OF_TEXT if is_of_text(index) else "df.set_index('ts'), or df.loc['Site']"
+            if index.nlevels > 1:
+                raise MetadataError(f"the index has the levels {', '.join(map(str, index.names))}: {one_of(index)}")
+            advice = TIMES_OF_TEXT if is_of_text(index) else "df.set_index('ts')"
             raise MetadataError(f"the index must be of times, and is of {index.dtype}: {advice}")
         if index.tz is None:
             raise ZoneError("the times are naive, so no day of them is known; say their zone with df.tz_localize(...)")
@@ -64,7 +66,7 @@ class FrameSamples:
             raise MetadataError(
                 "the index must be of times in order, each once: df.sort_index(), df.groupby(level=0).first()"
             )
-        self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval
+        self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval if len(index) else None
         self.ts_us: Instants = index.as_unit("us").asi8
         self._reads, own_tz = reads_of(df), haystack_name(index.tz)
         catalog = points_of(df)
@@ -258,6 +260,12 @@ class FrameSamples:
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
         ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
+
+
+def one_of(index: pd.Index) -> str:
+    """How to take the rows of one of those that are the first level of an index, for a message."""
+    name, first = index.names[0] or "of them", index.get_level_values(0)[0] if len(index) else ""
+    return f"take one {name}, as in df.loc[{getattr(first, 'item', lambda: first)()!r}]"
 
 
 def _kind_of(dtype: Any) -> str:

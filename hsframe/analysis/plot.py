@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.frame_samples import one_of
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.reads import source_text
@@ -64,10 +65,9 @@ def plot(
         raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
     index = df.index.get_level_values(0)  # of intervals with label="both" the start
     if df.index.nlevels > 1 and not isinstance(index, pd.DatetimeIndex):
-        first, levels = index[0] if len(index) else "", ", ".join(map(str, df.index.names))
         raise MetadataError(
-            f"the index has the levels {levels}: draw one site, as in df.loc[{first!r}].hs.plot(), or one role, as in "
-            f"df['role'].unstack({df.index.names[0]!r}).hs.plot()"
+            f"the index has the levels {', '.join(map(str, df.index.names))}: {one_of(df.index)}.hs.plot(), or one "
+            f"column, as in df[{df.columns[groups[next(iter(groups))][0]]!r}].unstack({df.index.names[0]!r}).hs.plot()"
         )
     size = figsize or (10.0, 1.0 + 2.4 * len(groups))
     _, grid = pyplot.subplots(len(groups), 1, sharex=True, figsize=size, squeeze=False, layout="constrained")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal
 
+import numpy as np
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples
@@ -27,6 +28,9 @@ from hsframe.intervals.rules import Aggregations, IntervalSettings, rules_of
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import Number
 from hsframe.zones import zone
+
+NO_ROWS_US: Final = np.array([0, 1])
+"""The edges of an interval of which no row is wanted, but the columns are."""
 
 
 def resample(
@@ -87,17 +91,19 @@ def resample(
     [UnitFloat(21.0, 'kWh')]
     """
     samples = FrameSamples(df)
-    if not len(samples.ts_us):
-        raise MetadataError("there are no rows to resample")
     places, aggs = named_columns(samples, agg)
     settings = IntervalSettings(interval, aggs, max_gap, min_coverage, rollover, edges, where)
     step = parse_step(interval)
     grids = {
         tz: intervals(int(samples.ts_us[0]), samples.end_us, step, zone(tz), partial=edges == "partial")
+        if len(samples.ts_us)
+        else Intervals.of(NO_ROWS_US)
         for tz in samples.zones
     }
     truth = None if where is None else samples.truth(where)
     (result,) = over_intervals(samples, places, settings, [grids], truth)
+    if not len(samples.ts_us):
+        result = result.iloc[:0]
     reads = reads_of(result)
     label_as_before(result, samples, places)
     result.index.name = samples.df.index.name

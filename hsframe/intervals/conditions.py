@@ -24,7 +24,7 @@ from hsframe.intervals.truth import Truth, Windows
 from hsframe.kinds import Number, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import unit_of
-from hsframe.units import convert, convertible
+from hsframe.units import convert, convertible, delta
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 Condition: TypeAlias = "str | Ref | tuple[str | Ref, Operator, Number | float | str | bool]"
@@ -43,9 +43,11 @@ def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
     if isinstance(condition, str | Ref):
         return condition, "==", True
     if not isinstance(condition, tuple) or len(condition) != 3 or not isinstance(condition[0], str | Ref):
+        given = repr(condition) if isinstance(condition, tuple) else f"a value of type {type(condition).__name__}"
         raise MetadataError(
-            f"{condition!r} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and "
-            "a value, as ('@oat', '>', hsframe.Number(65, '°F')); of a frame also a Series of bool"
+            f"{given} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and a "
+            "value, as ('@oat', '>', hsframe.Number(65, '°F')); of a frame also a Series of bool, as "
+            "pd.Series(mask, df.index)"
         )
     check_choice("the operator of a condition", condition[1], list(_OPERATORS))
     return condition
@@ -72,7 +74,8 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
         limit, unit = float(wanted), unit_of_dtype(array.dtype)
         if (own := unit_of(wanted)) is not None and own != unit:
             if unit is None or not convertible(own, unit):
-                raise UnitError(f"{condition!r} compares with {own}, and {point} is in {unit or 'no unit'}")
+                hint = f"; a difference is in {delta(own)}" if unit and convertible(delta(own), unit) else ""
+                raise UnitError(f"{condition!r} compares with {own}, and {point} is in {unit or 'no unit'}{hint}")
             limit = convert(limit, own, unit)
         known &= np.isfinite(values)
         values = np.where(known, values, np.nan)

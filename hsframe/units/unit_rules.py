@@ -217,7 +217,9 @@ def conversion(source: str, target: str, what: str) -> Conversion | None:
     if source == target:
         return None
     if not convertible(source, target):
-        raise UnitError(f"cannot {what}: {source} does not convert to {target}")
+        of_differences = delta(source)  # of K, ΔK
+        hint = f"; a difference is in {of_differences}" if convertible(of_differences, target) else ""
+        raise UnitError(f"cannot {what}: {source} does not convert to {target}{hint}")
     change = converter(source, target)
     if change.is_identity:
         return None

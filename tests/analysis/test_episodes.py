@@ -208,8 +208,8 @@ def test_rows_of_intervals_hold_for_their_interval(session: hsframe.Session, lab
     assert windows(less.hs.episodes(less["Kw"] > 4)) == [(6, 7), (9, 10.5), (11, 11.5)]
     assert windows(df.hs.episodes("@fan")) == [(0, 2), (9, 24)]
     found = df.hs.over(df.hs.episodes("@fan"), {"kW": ["mean", "coverage"], "Fan": "integral"})
-    assert found["Fan", "integral"].tolist() == [2, 15]
-    assert found["Kw", "coverage"].tolist() == [1, 7 / 15]
+    assert found["Fan integral"].tolist() == [2, 15]
+    assert found["Kw coverage"].tolist() == [1, 7 / 15]
     ends = session.his_read("@kw", DAY, interval="30min", agg="mean", label="end")
     with pytest.raises(MetadataError, match="label='start'"):
         ends.hs.episodes(("@kw", ">", 4))
@@ -246,8 +246,8 @@ def test_days_of_two_zones_in_one_frame_are_those_of_each_point() -> None:
     assert windows(alone.hs.episodes(alone["ny"] > 1)) == [(24, 97)]
     assert windows(df.hs.episodes(("@lon", ">", 1))) == [(20, 92)]
     found = df.hs.over(df.hs.episodes(("@ny", ">", 0)), {"@ny": ["mean", "coverage"]}, min_coverage=0.1)
-    assert found["ny", "coverage"].tolist() == [1.0]
-    assert found["ny", "mean"].tolist() == [pytest.approx((24 * 1 + 73 * 2) / 97)]
+    assert found["ny coverage"].tolist() == [1.0]
+    assert found["ny mean"].tolist() == [pytest.approx((24 * 1 + 73 * 2) / 97)]
 
 
 # What was then --------------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_windows_in_any_order_and_overlap_have_the_values_of_their_minutes(
     for row, (a, n) in enumerate(given_windows):
         own = model(*known, range(a, a + n), dict.fromkeys(range(-100, 500), 1), is_step, 50)
         for agg in aggs:
-            value = found["P", agg].iloc[row]
+            value = found[f"P {agg}"].iloc[row]
             assert math.isnan(value) if own[agg] is None else float(value) == pytest.approx(float(own[agg])), agg
 
 
@@ -304,10 +304,48 @@ def test_what_a_mapping_names_is_joined_to_its_episodes(session: hsframe.Session
     assert found[["Kw", "Sp"]].hs.units == {"Kw": "kW", "Sp": "°F"}
     assert df.hs.over(fan, "max").hs.points["id"].tolist() == ["kw", "sp", "fan"]
     assert df.hs.over(fan, {"@fan": ["duration", "starts"]}).columns.tolist() == [
-        ("Fan", "duration", "False"), ("Fan", "duration", "True"), ("Fan", "starts", "")
+        "Fan duration False", "Fan duration True", "Fan starts"
     ]  # fmt: skip
+    several = fan.join(df.hs.over(fan, {"kW": ["integral", "max"], "@fan": "mean"}, min_coverage=0.1))
+    assert several.columns.tolist()[5:] == ["Kw integral", "Kw max", "Fan mean"]
+    assert several[["Kw integral", "Kw max"]].hs.units == {"Kw integral": "kWh", "Kw max": "kW"}
+    assert df.hs.over(fan, {"kW": ["mean", "max"]}, min_coverage=0.1).hs.points["id"].tolist() == ["kw", "kw"]
     none = df.hs.over(fan.iloc[:0], {"kW": ["mean", "max"]})
-    assert (none.columns.tolist(), len(none)) == ([("Kw", "mean"), ("Kw", "max")], 0)
+    assert (none.columns.tolist(), len(none)) == (["Kw mean", "Kw max"], 0)
+
+
+@pytest.mark.parametrize("how", [{}, {"interval": "1h", "agg": "step"}])
+def test_of_no_rows_there_is_nothing_but_the_columns(session: hsframe.Session, how: Any) -> None:
+    df = session.his_read(["@kw", "@fan"], DAY, boundary="before")
+    fan, none = df.hs.episodes("@fan"), session.his_read(["@kw", "@fan"], DAY, **how).iloc[:0]
+    pd.testing.assert_frame_equal(none.hs.episodes("@fan"), fan.iloc[:0], check_index_type=False)
+    found = none.hs.over(fan, {"kW": ["integral", "coverage"], "@fan": "max"})
+    assert found.index.equals(fan.index)
+    assert found[["Kw integral", "Fan max"]].isna().all(axis=None)
+    assert found["Kw coverage"].tolist() == [0, 0]
+    for where in (None, "@fan", none["Fan"]):
+        days = none.hs.resample("1D", {"@kw": "integral", "@fan": "mean"}, where=where)
+        pd.testing.assert_frame_equal(
+            days, df.hs.resample("1D", {"@kw": "integral", "@fan": "mean"}).iloc[:0], check_freq=False
+        )
+
+
+def test_rows_of_several_episodes_are_taken_one_by_one(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@fan"], DAY, boundary="before")
+    around = session.his_read(["@kw", "@fan"], df.hs.episodes("@fan"), pad="1h")
+    for verb in (lambda: around.hs.episodes("@fan"), lambda: around.hs.resample("1D"), around.hs.plot):
+        with pytest.raises(MetadataError, match=r"levels episode, ts: take one episode, as in df\.loc\[0\]"):
+            verb()
+    assert windows(around.loc[1].hs.episodes("@fan")) == [(9, 25)]
+
+
+def test_a_limit_of_a_difference_says_which_unit_it_is_in(session: hsframe.Session) -> None:
+    df = session.his_read(["@sp", "@fan"], DAY, boundary="before").assign(d=lambda df: df["Sp"] - df["Sp"].iloc[0])
+    for compare in (lambda: df.hs.episodes(("d", ">", Number(5, "K"))), lambda: df["d"] > Number(5, "K")):
+        with pytest.raises(UnitError, match="a difference is in ΔK"):
+            compare()
+    with pytest.raises(MetadataError, match=r"^a value of type list is no condition; .*pd\.Series\(mask, df\.index\)"):
+        df.hs.episodes([True] * 600)
 
 
 @pytest.mark.parametrize(

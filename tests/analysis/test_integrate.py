@@ -173,7 +173,6 @@ def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: Runnin
         (hours(30, T=pd.date_range("2026", periods=30)), MetadataError, "column 'T' is datetime64"),
         (hours(30, T=pd.array(np.ones(30), dtype="unit[°F]")), UnitError, "no unit of °F x time"),
         (hours(5).iloc[1:], SpanError, "no interval starts"),
-        (hours(0), MetadataError, "no rows to resample"),
     ],
 )
 def test_what_has_no_integral_is_refused(df: pd.DataFrame, error: type[Exception], words: str) -> None:

@@ -373,7 +373,9 @@ def test_a_picture_is_of_one_site_or_of_one_role() -> None:
     pytest.importorskip("matplotlib").use("Agg")
     with connected(portfolio()) as session:
         df = session.matrix({"kw": "power"}, SPAN)
-    with pytest.raises(MetadataError, match=r"the levels siteRef, ts: draw one site, as in df\.loc\['Harbor Tower'\]"):
+    with pytest.raises(
+        MetadataError, match=r"the levels siteRef, ts: take one siteRef, as in df\.loc\['Harbor Tower'\]"
+    ):
         df.hs.plot()
     assert len(df.loc["Lab"].hs.plot()) == 1
     assert len(df["kw"].unstack("siteRef").hs.plot()) == 1
