@@ -76,8 +76,9 @@ class Limits:
     cells: int = 25_000_000
     columns: int = 50_000
     nesting: int = 64
-    # What is made of an answer may take this much memory beside the bytes that are allowed.
-    _beside_bytes: ClassVar[int] = 200_000_000
+    # What is made of an answer may take this much memory beside the bytes that are allowed: of the 200 MB, 20 are left
+    # for what does not grow with it, as tables of texts that were read before, and buffers that Arrow keeps.
+    _beside_bytes: ClassVar[int] = 180_000_000
 
     def __post_init__(self) -> None:
         for limit in fields(self):

@@ -35,16 +35,21 @@ def too_deep(limits: Limits) -> TooDeep:
 GRID_BYTES: Final = 2_000
 # The first byte of a character that has four.
 _WIDEST: Final = re.compile(rb"[\xf0-\xff]")
-# The memory of what each of these may begin: an object, a list, one more item, one more key or a typed text.
-_WEIGHTS: Final = {"{": 200, "[": 104, ",": 104, ":": 48}
-#: An object that is a scalar value becomes that, and takes so much less.
-SCALAR_BYTES: Final = 192
-# An object of many keys has a place for each in two tables, and a key of its own.
-_MANY_KEYS: Final = re.compile(r"(?<![^{}])[^{}]{20000,}+")
-_KEY_BYTES: Final = 200
-# Some texts of JSON and what is between them: brackets in a text begin nothing, the colon after its type counts.
+# The memory of what each of these may begin at most: an object, a list, one more item, one more key or a typed text.
+_WEIGHTS: Final = {"{": 200, "[": 112, ",": 104, ":": 260}
+# The same by what is there: a text beside its characters, what is read of one with a type, a number with its place, a
+# key's place, a key that no other object has, and an object of version 4 that is a scalar value.
+_TEXT_BYTES, _TYPED_BYTES, _NUMBER_BYTES, _PLACE_BYTES, _KEY_BYTES, _LEAF_BYTES = 72, 184, 96, 44, 240, 80
+#: An object that says that it is a scalar value, and stays one in the end, takes so much more.
+SCALAR_BYTES: Final = _WEIGHTS["{"] - _LEAF_BYTES
+_MOST_KEYS: Final = 100_000  # are looked at, whether they are different ones
+# Some texts of JSON and what is between them; a text and what it may be: a key, a kind, or what has a type.
 _SOME_TEXTS: Final = re.compile(r'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?+[^"]*+){0,2000}+', re.DOTALL)
-_TEXT: Final = re.compile(r'"(?:[a-z\-](:))?[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
+_TEXT: Final = re.compile(
+    r'"(?:(_kind|marker|number|ref|dateTime|uri|date)"|([a-z\-]:)?+[^"\\]*+(?:\\.[^"\\]*+)*+"?+)', re.DOTALL
+)
+_KEY: Final = re.compile(r'"([^"\\]*+)"[ \t\r\n]*+:')
+_BLANKS: Final = re.compile(r"[ \t\r\n]++")
 _BEFORE, _AFTER = 24, 24
 _MANY_CHARS: Final = 4_000
 # Some escapes and the text around them; it does not end between the two surrogates of a character.
@@ -57,23 +62,38 @@ def text_bytes(body: bytes) -> int:
     return len(body) * (1 if body.isascii() else 4 if _WIDEST.search(body) else 2)
 
 
-def check_objects(text: str, source: str, limits: Limits) -> int:
-    """The memory that the values of a text of JSON take at most; CodecError before any is made, if it is too much."""
-    own = 2 * sys.getsizeof(text) - SCALAR_BYTES * text.count('{"_kind"')
-    weight = own + _weight(text) + _KEY_BYTES * sum(part[0].count(":") for part in _MANY_KEYS.finditer(text))
+def check_objects(text: str, source: str, limits: Limits, beside: int = 0) -> int:
+    """The memory of a text of JSON with its values, at most, and `beside` it; CodecError before any is made."""
+    weight = beside + 3 * sys.getsizeof(text) + sum(text.count(mark) * size for mark, size in _WEIGHTS.items())
     try:
         limits.check_memory(weight, source)
     except CodecError:
-        weight = own
-        for part in _SOME_TEXTS.finditer(text):
-            marks = _TEXT.sub(lambda one: one[1] or "", part[0])
-            weight += _weight(marks) + (0 if "{" in marks or "}" in marks else _KEY_BYTES * marks.count(":"))
-        limits.check_memory(weight, source)
+        limits.check_memory(weight := beside + _weight(text), source)
     return weight
 
 
 def _weight(text: str) -> int:
-    return sum(text.count(mark) * size for mark, size in _WEIGHTS.items())
+    """The memory by what is there, which takes longer: what is in a text of JSON begins nothing."""
+    weight, keys = len(text) + sys.getsizeof(text), set[str]()
+    for part in _SOME_TEXTS.findall(text):
+        marks = _BLANKS.sub("", _TEXT.sub(_mark, part))
+        markers, leaves = marks.count("{k:m}"), marks.count("{k:l")
+        typed, places, objects = marks.count("t"), marks.count(":"), marks.count("{")
+        texts = sum(map(marks.count, "klmst")) - places
+        weight += sys.getsizeof(part) * (2 if typed else 1)
+        weight += _TEXT_BYTES * (texts - markers - leaves) + _TYPED_BYTES * typed + _PLACE_BYTES * (places - markers)
+        weight += _WEIGHTS["{"] * (objects - markers - leaves) + _LEAF_BYTES * leaves + _WEIGHTS["["] * marks.count("[")
+        weight += _NUMBER_BYTES * max(marks.count(",") + 1 - texts, 0)
+        if len(keys) < _MOST_KEYS:
+            keys.update(_KEY.findall(part))
+        else:
+            weight += _KEY_BYTES * places
+    return weight + _KEY_BYTES * len(keys)
+
+
+def _mark(text: re.Match[str]) -> str:
+    name = text[1]
+    return ("k" if name == "_kind" else "m" if name == "marker" else "l") if name else "t" if text[2] else "s"
 
 
 def text_of(body: bytes | str, source: str) -> str:

@@ -45,7 +45,7 @@ scan_json = json.JSONDecoder().raw_decode
 _NO_VALUE: Final = object()
 # Where fewer cells than one of so many have a value, the values are put into their columns one by one.
 _SPARSE: Final = 8
-_CELL_BYTES: Final = 8
+_CELL_BYTES: Final = 9
 _T = TypeVar("_T")
 
 
@@ -127,8 +127,8 @@ class JsonCodec(ValueWriter[Any]):
         """
         return self.grid_from(self.load(body))
 
-    def load(self, body: bytes | str) -> Any:
-        """The lists and dicts of a JSON text.
+    def load(self, body: bytes | str, beside: int = 0) -> Any:
+        """The lists and dicts of a JSON text; so many bytes of memory are taken `beside` them.
 
         What :meth:`leaf` makes of an object takes its place as soon as it is read: it saves keeping a million objects
         that are one value each.
@@ -138,7 +138,7 @@ class JsonCodec(ValueWriter[Any]):
         the library makes all its objects before any of them can be looked at.
         """
         text = text_of(body, self.source)
-        self._bytes = check_objects(text, self.source, self.limits)
+        self._bytes = check_objects(text, self.source, self.limits, beside)
         return load_json(text, self.source, self.limits, self._object)
 
     def leaf(self, value: dict[str, Any]) -> Any:
@@ -195,15 +195,16 @@ class JsonCodec(ValueWriter[Any]):
             misfit.parts[-1] = misfit.parts[-1].removeprefix(".rows")
             raise
 
-    def cells_from(self, joined: Sequence[bytes], counts: Sequence[int]) -> list[list[Any]]:
+    def cells_from(self, joined: Sequence[bytes], counts: Sequence[int], beside: int = 0) -> list[list[Any]]:
         """The values of many texts of one cell each, column by column.
 
         `joined` has for each column the texts of its cells, a comma and a line end between two of them, `counts` how
-        many there are. No text may hold two values beside each other. CodecError where a text is not one whole value.
+        many there are; so many bytes of memory are taken `beside` them. No text may hold two values beside each other.
+        CodecError where a text is not one whole value.
         """
         # A string cannot contain a line end, so none spans two texts; and where there are as many values as texts,
         # each text is one value.
-        values = self.load(b"[" + b",\n".join(joined) + b"\n]")
+        values = self.load(b"[" + b",\n".join(joined) + b"\n]", beside)
         if len(values) != sum(counts):
             raise CodecError("a text is not one whole value", expected="a value of JSON", source=self.source)
         ends = itertools.accumulate(counts)

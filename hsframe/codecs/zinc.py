@@ -12,13 +12,14 @@ other rows are parsed by the grammar, and so every error comes from there.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final
 
 from hsframe.codecs.body_text import error_at, text_of, too_deep
 from hsframe.codecs.zinc_ends import bracket_end
-from hsframe.codecs.zinc_scalars import Cells, scan_number_of_cell, scan_scalar, scan_str
+from hsframe.codecs.zinc_scalars import Cells, scalar_bytes, scan_number_of_cell, scan_scalar, scan_str
 from hsframe.errors import CodecError, MetadataError
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NAME, Number
@@ -26,10 +27,11 @@ from hsframe.options import Limits
 
 _SOURCE: Final = "zinc"
 
-# The memory of a cell while the columns are made, and of a value beside its text; counts are checked at times.
-_CELL_BYTES: Final = 16
-_VALUE_BYTES: Final = 120
-_CHECKED_VALUES: Final = 1000
+# The memory of a cell while the columns are made; of a value within another one: its text's head and its place, a list,
+# a dict, a tag with its name, a column, a grid. What was made is checked at times.
+_CELL_BYTES: Final = 18
+_TEXT_BYTES, _LIST_BYTES, _DICT_BYTES, _TAG_BYTES, _COL_BYTES, _GRID_BYTES = 72, 128, 240, 144, 400, 700
+_CHECKED_BYTES: Final = 100_000
 # So many commas may be in the texts of a row for one of its cells.
 _COMMAS_A_CELL: Final = 100
 # After a plain row some lines are read at once, then twice as many; at most so many characters.
@@ -84,19 +86,26 @@ def parse_value(text: str, limits: Limits = Limits()) -> Any:
     return ZincReader(limits).whole_value(text)
 
 
-def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits()) -> list[list[Any]]:
+def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits(), beside: int = 0) -> list[list[Any]]:
     r"""The values of cells of version 3.0, column by column; CodecError where a text is not one whole value.
 
-    `joined` has for each column the texts of its cells, a line end between two of them.
+    `joined` has for each column the texts of its cells, a line end between two of them; so many bytes of memory are
+    taken `beside` them.
 
     >>> cells_from_zinc([b"72\nM", b"[T]"])
     [[Number(72), MARKER], [[True]]]
     """
-    reader = ZincReader(limits)
-    return [
-        [reader.whole_value(text) if text[:1] in _OPENS else reader.cells[text] for text in texts.decode().split("\n")]
-        for texts in joined
-    ]
+    reader = ZincReader(limits, beside=beside)
+    columns: list[list[Any]] = []
+    for texts in joined:
+        columns.append(
+            [
+                reader.whole_value(text) if text[:1] in _OPENS else reader.cells[text]
+                for text in texts.decode().split("\n")
+            ]
+        )
+        reader.check_size(0)
+    return columns
 
 
 def value_length(text: bytes, limits: Limits) -> int:
@@ -122,7 +131,7 @@ class ZincReader:
         self.limits = limits
         self.beside = beside
         self.cells_read = 0
-        self.values_read = 0
+        self.made_bytes = self._checked_bytes = 0
         self.pos = 0
         self.cells = Cells()
         self.version = _VERSIONS[0]
@@ -130,6 +139,7 @@ class ZincReader:
     def whole_grid(self, body: bytes | str) -> Grid:
         """See :func:`decode_zinc`."""
         self.text, self.pos, self.version = text_of(body, _SOURCE), 0, _VERSIONS[0]
+        self.beside += len(body) if isinstance(body, bytes) else 0
         grid = self.grid(0)
         self.end("the end of the grid")
         return grid
@@ -173,18 +183,19 @@ class ZincReader:
         if depth > self.limits.nesting:
             raise error_at(self.text, self.pos, source=_SOURCE, **too_deep(self.limits))
 
-    def count_value(self) -> None:
-        self.values_read += 1
-        if not self.values_read % _CHECKED_VALUES:
+    def count(self, made_bytes: int) -> None:
+        self.made_bytes += made_bytes
+        if self.made_bytes - self._checked_bytes > _CHECKED_BYTES:
             self.check_size(0)
 
     def check_size(self, cells: int) -> None:
         """Count more cells, also those of grids within a grid, and check them and the values that were made."""
         self.cells_read += cells
         self.limits.check("cells", self.cells_read, _SOURCE)
-        made = self.values_read + self.cells.made
-        own = _CELL_BYTES * self.cells_read + _VALUE_BYTES * made
-        self.limits.check_memory(self.beside + len(self.text) + own, _SOURCE)
+        self._checked_bytes = self.made_bytes
+        # The characters of values that are within others count once more; those of cells were counted one by one.
+        own = sys.getsizeof(self.text) + min(sys.getsizeof(self.text), self.made_bytes) + _CELL_BYTES * self.cells_read
+        self.limits.check_memory(self.beside + own + self.made_bytes + self.cells.made_bytes, _SOURCE)
 
     # ---- <grid> := <gridMeta> <cols> [<row>]*
 
@@ -228,8 +239,7 @@ class ZincReader:
         if name[0] in tags:
             raise self.error(f"the tag {name[0]} stands here twice", "each tag once")
         self.pos = name.end()
-        self.count_value()  # its key and its place take as much as two values
-        self.count_value()
+        self.count(_TAG_BYTES)
         self.skip()
         if not self.at(":"):
             self.pos, tags[name[0]] = name.end(), MARKER
@@ -249,8 +259,7 @@ class ZincReader:
                 problem = "the text ends before the columns" if self.at_end() else "no column name begins here"
                 raise self.error(problem, "a name of a column: a letter, then letters, digits or _")
             self.pos = match.end()
-            self.count_value()
-            self.count_value()  # a column takes as much as two
+            self.count(_COL_BYTES)
             cols.append(Col(match[0], self.meta(depth)))
             self.limits.check("columns", len(cols), _SOURCE)
             if not self.at(","):
@@ -321,11 +330,11 @@ class ZincReader:
         # Where there is one column, a line without a value ends the grid.
         if not is_plain or (width == 1 and not all(map(str.strip, rows, repeat(" \t")))):
             return None
-        made = self.cells.made
+        made = self.cells.made_bytes
         try:
             return list(map(self.cells.__getitem__, ",".join(rows).split(",")))
         except CodecError:
-            self.cells.made = made
+            self.cells.made_bytes = made
             return None
 
     # <row>  := <cell> ("," <cell>)* <nl>
@@ -361,13 +370,16 @@ class ZincReader:
     # <val> := <scalar> | <list> | <dict> | "<<" <grid> ">>"
     def value(self, depth: int) -> Any:
         char = self.text[self.pos : self.pos + 1]
-        self.count_value()
         if char == "[":
+            self.count(_LIST_BYTES)
             return self.list(depth + 1)
         if char == "{":
+            self.count(_DICT_BYTES)
             return self.dict(depth + 1)
         if char == "<":
+            self.count(_GRID_BYTES)
             return self.nested_grid(depth + 1)
+        self.count(_TEXT_BYTES + scalar_bytes(char))
         value, self.pos = scan_scalar(self.text, self.pos)
         return value
 
@@ -405,7 +417,6 @@ class ZincReader:
         begin = self.pos
         self.enter(depth, 1)
         tags: dict[str, Any] = {}
-        self.count_value()  # it takes as much as two others
         while not self.at("}"):
             match = _ID.match(self.text, self.pos)
             if match is None:
@@ -428,7 +439,6 @@ class ZincReader:
         if not self.at("<<"):
             raise self.error("no value begins here", "<< of a nested grid")
         self.enter(depth, 2)
-        self.count_value()  # it takes as much as two others
         version = self.version
         grid = self.grid(depth)
         self.version = version

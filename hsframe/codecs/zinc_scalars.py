@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -110,6 +111,8 @@ _CLOSE = re.compile(r"[ ]*\)")
 _BIN = re.compile(r"Bin\(([^\"()\r\n]*)\)")
 _BLANKS = re.compile(r"[ \t]*")
 
+# These make one object, with one text at most beside that of its characters.
+_OF_ONE_TEXT: Final = frozenset('"`^-0123456789')
 _NEGATIVE_INF: Final = Number(float("-inf"))
 _EXPECTED: Final = 'a value: "text", @ref, ^symbol, `uri`, a number, a date, M, N, T, F, NA, ...'
 
@@ -327,6 +330,11 @@ _BY_FIRST: Final[dict[str, Callable[[str, int], tuple[Any, int]]]] = {
 }
 
 
+def scalar_bytes(first: str) -> int:
+    """The memory of a scalar that begins so, beside one text of its characters: a Ref or an XStr has two texts."""
+    return 80 if first in _OF_ONE_TEXT else 144
+
+
 class Cells(dict[str, Any]):
     """Cells that were read before, by their text: columns repeat texts, and the values are immutable.
 
@@ -337,11 +345,11 @@ class Cells(dict[str, Any]):
     # How many different texts are remembered; with more, a column hardly repeats itself.
     limit: Final = 100_000
 
-    #: How many values were made.
-    made = 0
+    #: The memory of the values that were made.
+    made_bytes = 0
 
     def __missing__(self, text: str) -> Any:
-        self.made += 1
+        self.made_bytes += scalar_bytes(text[:1]) + sys.getsizeof(text)
         scan = _BY_FIRST.get(text[:1])
         if scan is not None:
             value, end = scan(text, 0)

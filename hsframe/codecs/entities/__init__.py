@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import pyarrow as pa
+
 from hsframe.codecs.body_text import text_bytes
 from hsframe.codecs.entities.read_cells import CellReader, JsonCellReader
 from hsframe.codecs.entities.split_json import split_json
@@ -45,7 +47,9 @@ def try_records(body: bytes, short: str, limits: Limits = Limits()) -> Grid | No
         head, cells = _READERS[short](body, begin, limits)
         return Grid(head.meta, head.cols, cells.columns())
     except (NeedsExactParserError, CodecError, UnicodeDecodeError):
-        return None
+        pass
+    pa.default_memory_pool().release_unused()  # which it would keep beside what the exact parser takes
+    return None
 
 
 def _json(body: bytes, begin: int, limits: Limits) -> tuple[Grid, CellReader]:
@@ -64,7 +68,7 @@ def _zinc(body: bytes, begin: int, limits: Limits) -> tuple[Grid, CellReader]:
         raise NeedsExactParserError
     # No cell holds a line end, which would end its row.
     cells = split_zinc(body, begin, len(head.cols), limits)
-    return head, CellReader(cells, b"\n", lambda joined, _: cells_from_zinc(joined, limits))
+    return head, CellReader(cells, b"\n", lambda joined, _, beside: cells_from_zinc(joined, limits, beside))
 
 
 def _empty_grid(head: bytes, decode: Callable[[bytes], Grid]) -> Grid:

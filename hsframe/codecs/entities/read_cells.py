@@ -41,8 +41,9 @@ from hsframe.zones import zone
 _SAMPLE: Final = 48
 _LARGE_SAMPLE: Final = 256
 _FEW_ROWS: Final = 64
-# The memory of a value that is an object, with its text; of one in an Arrow array; of a cell while its column is made.
-_OBJECT_BYTES, _ARROW_BYTES, _MAKING_BYTES = 300, 32, 80
+# The memory of a number that is an object; of a value in an Arrow array, or the place of one that the exact codec reads
+# and counts; of a cell while its column is made.
+_OBJECT_BYTES, _ARROW_BYTES, _MAKING_BYTES = 100, 56, 300
 _MOST_CONSTANT: Final = 256
 _REF: Final = re.compile(rb'(\{"_kind": ?"ref", ?"val": ?")[^"\\@][^"\\]*(?:(", ?"dis": ?")[^"\\]*)?"\}')
 # Each has three groups: the text before the value, the text after it, and the zone or the unit in that.
@@ -77,15 +78,15 @@ class CellReader:
     """Reads the cells of one body.
 
     `separator` goes between two texts that are read together; no cell may hold it. `exact` gives the values of texts by
-    the exact codec, column by column, from the joined texts of each column and their counts; it raises CodecError where
-    a text is not one whole value.
+    the exact codec, column by column, from the joined texts of each column and their counts, and the memory that is
+    taken beside them; it raises CodecError where a text is not one whole value, or that would be too much.
     """
 
     def __init__(
         self,
         body: SplitBody,
         separator: bytes,
-        exact: Callable[[Sequence[bytes], Sequence[int]], list[list[Any]]],
+        exact: Callable[[Sequence[bytes], Sequence[int], int], list[list[Any]]],
     ) -> None:
         self.body = body
         self.separator = separator
@@ -97,7 +98,8 @@ class CellReader:
         return None
 
     def read_some(self, part: ColumnCells, which: Ints) -> list[Any]:
-        return self.exact([self.separator.join(self.texts(part, which))], [len(which)])[0] if len(which) else []
+        joined = self.separator.join(self.texts(part, which))
+        return self.exact([joined], [len(which)], self._bytes + len(joined))[0] if len(which) else []
 
     def texts(self, part: ColumnCells, which: Ints) -> list[bytes]:
         return list(map(self.body.block.text, part.starts[which].tolist(), part.ends[which].tolist()))
@@ -119,7 +121,9 @@ class CellReader:
         found = [self._column_or_plan(part) for part in self.body.columns]
         # The texts of all columns are read together: making a parser takes longer than reading a few texts.
         plans = [plan for plan in found if isinstance(plan, _Plan)]
-        values = iter(self.exact([plan.joined for plan in plans], [plan.count for plan in plans]) if plans else ())
+        joined = [plan.joined for plan in plans]
+        beside = self._bytes + 2 * sum(map(len, joined))  # the codec joins them once more
+        values = iter(self.exact(joined, [plan.count for plan in plans], beside) if plans else ())
         columns: list[Sequence[Any]] = []
         for column in found:
             if not isinstance(column, _Plan):
@@ -142,14 +146,13 @@ class CellReader:
         if self._repeats(part, seen, len(sample)):
             texts, codes = coded_texts(self.body.block, part.starts, part.ends)
             if 2 * len(texts) <= count or count < _FEW_ROWS:
-                self._bytes += _OBJECT_BYTES * len(texts)
+                self._bytes += _ARROW_BYTES * count
                 return _Plan(part.rows, self._joined(texts), len(texts), self._codes(part.rows, codes))
         column = self.typed_column(part)
         if column is not None:
             self._bytes += (_OBJECT_BYTES if isinstance(column, list) else _ARROW_BYTES) * count
             return column
-        self._bytes += _OBJECT_BYTES * count
-        self.body.limits.check_memory(self._bytes, "records")
+        self._bytes += _ARROW_BYTES * count
         return _Plan(part.rows, self._joined(self.compact_texts(part.starts, part.ends)), count)
 
     def _is_constant(self, part: ColumnCells, text: bytes) -> bool:

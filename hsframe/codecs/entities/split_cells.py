@@ -24,7 +24,7 @@ _MOST_WORDS: Final = 16
 # No more than one byte of so many is a line end, a backslash or the like, where records have some tags.
 _FEW_AWKWARD: Final = 8
 # The memory of a body with its block and index, for each of its bytes; of the places of a row, and of a cell.
-_BODY_BYTES, _ROW_BYTES, _CELL_BYTES = 3, 56, 34
+_BODY_BYTES, _ROW_BYTES, _CELL_BYTES = 5, 56, 34
 _ONE: Final = np.uint64(1)
 _BACKSLASH: Final = ord("\\")
 # Where more ends than one per this many bytes must be found one by one, the exact parser is as fast.
