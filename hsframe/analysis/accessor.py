@@ -321,7 +321,7 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         """
         return source_of(self._obj)
 
-    def again(self, span: SpanLike, *, session: Reading | None = None) -> pd.DataFrame:
+    def again(self, span: SpanLike | pd.DataFrame, *, session: Reading | None = None) -> pd.DataFrame:
         """The same points in the same way over another span: ``df.hs.again("yesterday")``.
 
         Parameters
@@ -335,13 +335,15 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         -------
         DataFrame
             Of the points that the frame has columns of, under the same labels, as ``his_read`` gives it with the
-            ``tz=``, ``interval=``, ``agg=`` and other settings of the read, which are in ``df.attrs``.
+            ``tz=``, ``interval=``, ``agg=`` and other settings of the read, which are in ``df.attrs``; what a setting
+            has for other points is left out.
 
         Raises
         ------
         MetadataError
-            The frame does not know how it was read, or a setting was a value that a frame does not keep, as a
-            condition with a Number; or the session is with another server.
+            The frame does not know how it was read, as one of another verb; or a setting was a value that a frame does
+            not keep, as a condition with a Number; a column may have been renamed; or the session is with another
+            server.
         """
         return read_again(self._obj, span, session)
 

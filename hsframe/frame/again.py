@@ -13,9 +13,12 @@ from typing import Any, Final, Protocol
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.points import id_text, is_tidy, note, noted, points_of
+from hsframe.frame.flags import flag_label
+from hsframe.frame.per_point import keys_of
+from hsframe.frame.points import ColumnLabel, Point, id_text, is_tidy, label_of, note, noted, point_labels, points_of
 from hsframe.frame.reads import source_of
 from hsframe.spans import SpanLike
+from hsframe.unit_array.dtype import unit_of_dtype
 
 _SETTINGS: Final = "settings"
 _UNKEPT: Final = "unkept"
@@ -59,13 +62,22 @@ def _plain(value: object) -> Any:
     raise TypeError
 
 
-def read_again(df: pd.DataFrame, span: SpanLike, session: Reading | None) -> pd.DataFrame:
-    """The points of a frame over another span, read with the same settings; see ``df.hs.again``."""
+def read_again(df: pd.DataFrame, span: SpanLike | pd.DataFrame, session: Reading | None) -> pd.DataFrame:
+    """The points of a frame over another span, or in episodes, read with the same settings; see ``df.hs.again``."""
     settings = noted(df, _SETTINGS)
     if settings is None or not (points := points_of(df)):
         raise MetadataError(
-            "the frame does not know how it was read: it is not from his_read, or is from a file, or was put together "
-            "with others, or an operation of pandas dropped its attrs; take again() from the frame that his_read gave"
+            "the frame does not know how it was read: it is from another verb than his_read, as matrix() or latest(), "
+            "which is then to be called again with its own arguments; or is from a file, was put together with others, "
+            "or an operation of pandas dropped its attrs: then take again() from the frame that his_read gave"
+        )
+    dropped = [label for label in map(label_of, noted(df, "points") or ()) if label not in points]
+    own = {*points, *map(flag_label, points)}
+    if dropped and (strange := [label for label in point_labels(df.columns) if label not in own]):
+        raise MetadataError(
+            f"{strange[0]!r} is of no point that the frame knows, and {dropped[0]!r} has no column: if it was renamed, "
+            "take again() from the frame before, and rename what it gives; if the column was computed, leave it out: "
+            "df.drop(columns=[...]).hs.again(span)"
         )
     labels = {point.id: label for label, point in points.items() if isinstance(label, str) and not is_tidy(df)}
     if unkept := [name for name in settings.get(_UNKEPT, ()) if name != "header" or not labels]:
@@ -74,8 +86,14 @@ def read_again(df: pd.DataFrame, span: SpanLike, session: Reading | None) -> pd.
             f"a frame does not keep such a value of {names}; call his_read(df, span, {names}...) with it"
         )
     how = {name: value for name, value in settings.items() if name != _UNKEPT}
+    if not isinstance(span, pd.DataFrame):
+        how.pop("pad", None)
     if labels:  # those of a part would be others: where two have one name, the id is added
         how["header"] = lambda record: labels[id_text(record["id"])]
+    if dropped:
+        how = {
+            name: _of_points(value, points, df) if isinstance(value, Mapping) else value for name, value in how.items()
+        }
     if session is None:
         if not SESSIONS:
             raise MetadataError("there is no session: call hsframe.connect(...) first, or give session=")
@@ -89,3 +107,10 @@ def read_again(df: pd.DataFrame, span: SpanLike, session: Reading | None) -> pd.
     again: pd.DataFrame = session.his_read(ids, span, **how)
     note(again, _SETTINGS, settings)
     return again
+
+
+def _of_points(setting: Mapping[str, Any], points: Mapping[ColumnLabel, Point], df: pd.DataFrame) -> dict[str, Any]:
+    """What a setting has for some points of a frame; in units= a key may be the unit of an amount, which they lack."""
+    named = {key for label, point in points.items() for key in keys_of(point, label)}
+    units = {unit_of_dtype(dtype) for dtype in df.dtypes}
+    return {key: value for key, value in setting.items() if key in named or value in units}

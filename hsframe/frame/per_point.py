@@ -24,8 +24,7 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[ColumnLabe
         return [setting] * len(points)
     found, used = [], set()
     for point, label in zip(points, labels, strict=True):
-        keys = ("@" + point.id, point.id, label, point.dis, point.unit)
-        named = [key for key in keys if key is not None and key in setting]
+        named = [key for key in keys_of(point, label) if key in setting]
         used.update(named)
         found.append(setting[named[0]] if named else None)
     if stray := [key for key in setting if key not in used]:
@@ -36,6 +35,11 @@ def per_point(setting: Any, points: Sequence[Point], labels: Sequence[ColumnLabe
             + did_you_mean(stray[0], known)
         )
     return found
+
+
+def keys_of(point: Point, label: ColumnLabel) -> list[ColumnLabel]:
+    """What may stand for a point in a mapping, the first before the others."""
+    return [key for key in ("@" + point.id, point.id, label, point.dis, point.unit) if key is not None]
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -45,7 +45,7 @@ TrendFrames: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 
 # The settings that say what an interval and its value are.
 _OF_INTERVALS: Final = ("agg", "max_gap", "min_coverage", "rollover", "edges", "where", "label")
-_OF_FRAME: Final = ("header", "tz", "week_start", "units", "na", "interval", *_OF_INTERVALS, "boundary")
+_OF_FRAME: Final = ("header", "tz", "week_start", "units", "na", "interval", *_OF_INTERVALS, "boundary", "pad")
 
 
 @dataclass(frozen=True, slots=True)

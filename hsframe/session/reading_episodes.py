@@ -12,6 +12,7 @@ import pandas as pd
 from hsframe.caller_warnings import DeferredWarnings, told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import duration_us
+from hsframe.frame.again import note_settings
 from hsframe.frame.combine import joined
 from hsframe.frame.points import Point
 from hsframe.frame.reads import note_source, source_of
@@ -54,6 +55,7 @@ async def read_episodes(
     # Each frame has noted what the verb had asked for by then, and all of them together would count that many times.
     if (noted := source_of(frame)) is not None:
         note_source(frame, {**noted, **source.origin, "seconds": (datetime.now(UTC) - begun).total_seconds()})
+    note_settings(frame, request.of_frame)
     return frame, [record.point for record in found.records]
 
 

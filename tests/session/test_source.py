@@ -196,6 +196,45 @@ def test_of_a_frame_of_a_dict_and_of_some_columns_those_are_read(session: Sessio
     pd.testing.assert_frame_equal(both[[label]].hs.again(SPAN), both[[label]].dropna(how="all"), check_freq=False)
 
 
+def test_settings_of_columns_that_were_dropped_are_left_out(session: Session) -> None:
+    settings: dict[str, Any] = {
+        "interval": "1h",
+        "tz": "UTC",
+        "agg": {"kW": ["integral", "max"], "@oat": "mean", "Fan": "last"},
+        "max_gap": {"@oat": "2h", "kW": "1h"},
+        "units": {"°F": "°C", "kWh": "MWh"},
+    }
+    df = session.his_read(["@kw", "@oat", "@fan"], SPAN, **settings)
+    for points in ([0], [0, 1], [1, 2], [2]):
+        part = df[list(df.hs.points.index[points])]
+        if 0 not in points:  # the level tells several aggregations of a point apart
+            part = part.droplevel("agg", axis=1).rename_axis(columns=None)
+        pd.testing.assert_frame_equal(part.hs.again(SPAN), part, check_freq=False)
+    flat = session.his_read(["@kw", "@oat"], SPAN, header="id", na="flag", tz="UTC")
+    assert list(flat[["kw", "kw [na]"]].hs.again(SPAN)) == ["kw", "kw [na]"]
+    assert list(flat.assign(total=1.0).hs.again(SPAN)) == list(flat)
+
+
+def test_a_renamed_column_is_refused(session: Session) -> None:
+    df = session.his_read(["@kw", "@oat"], SPAN, header="id", tz="UTC")
+    for other in (df.rename(columns={"kw": "Meter"}), df[["oat"]].assign(Meter=1.0)):
+        with pytest.raises(
+            MetadataError, match=r"'Meter' is of no point .*, and 'kw' has no column: if it was renamed"
+        ):
+            other.hs.again(SPAN)
+        assert list(other.drop(columns="Meter").hs.again(SPAN)) == ["oat"]
+
+
+def test_episodes_are_read_again(session: Session) -> None:
+    episodes = pd.DataFrame({"start": pd.to_datetime(["2026-11-01T08:00Z", "2026-11-02T08:00Z"])})
+    episodes["end"] = episodes["start"] + pd.Timedelta("1h")
+    df = session.his_read("@kw", episodes, pad="1h", header="id", tz="UTC")
+    assert len(df.loc[0]) > 4
+    pd.testing.assert_frame_equal(df.hs.again(episodes), df)
+    pd.testing.assert_frame_equal(df.hs.again(SPAN), session.his_read("@kw", SPAN, header="id", tz="UTC"))
+    pd.testing.assert_frame_equal(df.hs.again(SPAN).hs.again(episodes, session=session).iloc[:1], df.iloc[:1])
+
+
 def test_settings_do_not_keep_pandas_from_putting_frames_together(session: Session) -> None:
     df = session.his_read("@kw", SPAN)
     both = pd.concat([df, df.hs.again("2026-11-05"), session.his_read("@kw", "2026-11-06", tz="New_York")])
@@ -204,8 +243,9 @@ def test_settings_do_not_keep_pandas_from_putting_frames_together(session: Sessi
 
 def test_what_cannot_be_read_again_is_told(session: Session, df: pd.DataFrame, tmp_path: Path) -> None:
     hsframe.write_parquet(df, tmp_path / "a.parquet")
-    for lost in (hsframe.read_parquet(tmp_path / "a.parquet"), pd.DataFrame({"a": [1.0]})):
-        with pytest.raises(MetadataError, match="does not know how it was read"):
+    matrix = session.matrix({"kw": "@kw"}, SPAN, by="tz")
+    for lost in (hsframe.read_parquet(tmp_path / "a.parquet"), pd.DataFrame({"a": [1.0]}), matrix):
+        with pytest.raises(MetadataError, match=r"does not know how it was read: .* another verb .*, as matrix\(\)"):
             lost.hs.again(SPAN)
     where = ("@kw", ">", hsframe.Number(1, "kW"))
     hours = session.his_read("@kw", SPAN, interval="1h", agg="mean", where=where)
