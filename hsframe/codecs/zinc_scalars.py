@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
+from sys import getsizeof
 from typing import Any, Final
 
 from hsframe.caller_warnings import warn_caller
@@ -112,6 +112,7 @@ _BIN = re.compile(r"Bin\(([^\"()\r\n]*)\)")
 _BLANKS = re.compile(r"[ \t]*")
 
 # These make one object, with one text at most beside that of its characters.
+_ONE_TEXT, _TWO_TEXTS = 80, 144
 _OF_ONE_TEXT: Final = frozenset('"`^-0123456789')
 _NEGATIVE_INF: Final = Number(float("-inf"))
 _EXPECTED: Final = 'a value: "text", @ref, ^symbol, `uri`, a number, a date, M, N, T, F, NA, ...'
@@ -332,7 +333,7 @@ _BY_FIRST: Final[dict[str, Callable[[str, int], tuple[Any, int]]]] = {
 
 def scalar_bytes(first: str) -> int:
     """The memory of a scalar that begins so, beside one text of its characters: a Ref or an XStr has two texts."""
-    return 80 if first in _OF_ONE_TEXT else 144
+    return _ONE_TEXT if first in _OF_ONE_TEXT else _TWO_TEXTS
 
 
 class Cells(dict[str, Any]):
@@ -349,8 +350,9 @@ class Cells(dict[str, Any]):
     made_bytes = 0
 
     def __missing__(self, text: str) -> Any:
-        self.made_bytes += scalar_bytes(text[:1]) + sys.getsizeof(text)
-        scan = _BY_FIRST.get(text[:1])
+        first = text[:1]
+        self.made_bytes += getsizeof(text) + (_ONE_TEXT if first in _OF_ONE_TEXT else _TWO_TEXTS)
+        scan = _BY_FIRST.get(first)
         if scan is not None:
             value, end = scan(text, 0)
         elif (pos := skip_blanks(text, 0)) < len(text):
