@@ -16,10 +16,12 @@ from hsframe.frame.again import note_settings
 from hsframe.frame.combine import joined
 from hsframe.frame.points import Point
 from hsframe.frame.reads import note_source, source_of
+from hsframe.frame.stamps import Interval
 from hsframe.history.concurrency import all_of
 from hsframe.history.read import span_of
 from hsframe.history.source import Source
 from hsframe.intervals.conditions import windows_of
+from hsframe.intervals.rules import Edges
 from hsframe.intervals.truth import Windows, union
 from hsframe.session.reading import ReadRequest, find, read_frame
 from hsframe.spans import Span
@@ -37,13 +39,17 @@ async def read_episodes(
     if request.pad is not None:
         pad_us = duration_us(request.pad, "pad")
         starts_us, ends_us = starts_us - pad_us, ends_us + pad_us
-    spans = [span_of(*ends) for ends in np.transpose(union((starts_us, ends_us))).tolist()] or [span_of(0, 0)]
+    # An interval starts in what is as long as one; rows that begin after a shorter episode are none of it.
+    least_us = 0 if request.interval is None else int(Interval.of(request.interval, "start").longest_us)
+    read_us = union((starts_us, np.maximum(ends_us, starts_us + least_us)))
+    spans = [span_of(*ends) for ends in np.transpose(read_us).tolist()] or [span_of(0, least_us)]
+    edges: Edges | None = "whole" if request.interval is not None else None  # without a warning of what is in no row
     at_once: int = request.max_concurrency or getattr(source, "max_concurrency", None) or 1
     limit = asyncio.Semaphore(at_once)
 
     async def read(span: Span, max_concurrency: int) -> pd.DataFrame:
         async with limit:
-            own = replace(request, span=span, pad=None, max_concurrency=max_concurrency)
+            own = replace(request, span=span, pad=None, max_concurrency=max_concurrency, edges=edges)
             frame, _ = await read_frame(source, own, found)
         assert isinstance(frame, pd.DataFrame)
         return frame

@@ -129,6 +129,8 @@ class ReadingVerbs(ReadingBase):
             ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
             sample at 12:00; :mod:`hsframe.spans` has all forms. Or a frame with ``start`` and ``end``, as
             ``df.hs.episodes(...)`` gives it: only these windows are read, and each has its rows, where two overlap too.
+            With `interval` these are the whole intervals that begin in it: an episode shorter than one may have no row,
+            and the sum of the rows is not that of the episode, for which read samples and take ``df.hs.over``.
         header : str, tuple of str, or callable
             Names of the columns: ``"dis"``, the display names, made unique with the id where two are equal; ``"id"``;
             a tag, as ``"navName"``; a path to a tag of another record, as ``"equipRef->dis"``; a tuple of these, for

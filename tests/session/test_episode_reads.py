@@ -87,6 +87,21 @@ def test_only_the_windows_are_read(session: hsframe.Session, caplog: pytest.LogC
     assert grid.groupby(level="episode").size().tolist() == [10, 8, 8]
 
 
+@pytest.mark.parametrize(("interval", "sizes"), [("1h", {0: 2, 2: 1}), ("2h", {0: 1, 2: 1}), ("1D", {2: 1})])
+def test_an_episode_in_which_no_interval_begins_has_no_rows(
+    session: hsframe.Session, interval: str, sizes: dict[int, int]
+) -> None:
+    windows = episodes([(2, 4), (5, 6), (24, 25)])
+    windows["start"] += pd.to_timedelta([0, 10, -10], "min")
+    windows["end"] -= pd.Timedelta("20min")
+    df = session.his_read("@kw", windows, interval=interval, agg="mean")
+    assert df.groupby(level="episode").size().to_dict() == sizes
+    span = session.his_read("@kw", SPAN, interval=interval, agg="mean")["kw"]
+    assert df["kw"].tolist() == span.loc[df.index.get_level_values("ts")].tolist()
+    none = session.his_read("@kw", windows.iloc[:0], interval=interval, agg="mean")
+    assert (none.columns.tolist(), len(none)) == (["kw"], 0)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
