@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneError
 from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, attach, differing_of, points_of
 from hsframe.frame.reads import (
     Read,
@@ -18,6 +19,7 @@ from hsframe.frame.reads import (
     note_reads,
     note_source,
     reads_of,
+    source_of,
     united_outcomes,
     united_reads,
     united_source,
@@ -69,6 +71,11 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     ZoneError
         The times of one frame have a zone, and those of another have none.
 
+    Warns
+    -----
+    ReadWarning
+        A point of the same id was read from two servers.
+
     Examples
     --------
     >>> a = pd.DataFrame({"Zone": pd.array([72.5], dtype=UnitDtype("°F"))})
@@ -89,6 +96,7 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
 
 def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index: bool = False) -> pd.DataFrame:
     """The rows of frames as :func:`concat` has them; its errors call each by its name."""
+    _warn_of_two_servers(frames, names)
     parts = [part.set_axis(_in_zone_of(frames[0].index, part.index)) for part in frames]
     labels = dict.fromkeys(label for part in parts if _has_states(part) for label in part.columns)
     parts = [_with_states(part, labels) if _has_states(part) else part for part in parts]
@@ -180,6 +188,23 @@ def _interval_of_all(parts: Sequence[pd.DataFrame], names: Sequence[str]) -> Int
             "such values by now, as resample makes them, take their note off first, with .attrs.clear()"
         )
     return next(iter([*found.values(), *(one for _, one in intervals)]), None)
+
+
+def _warn_of_two_servers(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> None:
+    """Say once where a point of two frames is of two servers, which count their ids each for itself."""
+    first: dict[str, tuple[str, str]] = {}
+    for name, frame in zip(names, frames, strict=True):
+        source = source_of(frame) or {}
+        for point in points_of(frame).values() if source.get("kind") == "server" else ():
+            before, uri = first.setdefault(point.id, (name, source["uri"]))
+            if uri != source["uri"]:
+                warn_caller(
+                    f"the point @{point.id} is of the server {uri} in {before} and of {source['uri']} in {name}: the "
+                    "ids of two servers may be equal by chance, and its rows are put together as those of one point; "
+                    "if they are two, rename the column of one first",
+                    ReadWarning,
+                )
+                return
 
 
 def _in_zone_of(first: Any, index: Any) -> Any:

@@ -17,6 +17,7 @@ import hsframe
 from hsframe import Archive, Session
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
+from hsframe.frame.reads import note_source
 from hsframe.testing.server import RunningServer
 
 SPAN = ("2026-11-01", "2026-11-03")
@@ -46,6 +47,18 @@ def test_a_frame_says_from_which_server_and_what_it_took(server: RunningServer, 
     assert 0 < source["seconds"] < 60
     with pytest.raises(TypeError, match="frozen"):
         source["uri"] = "other"
+
+
+def test_points_of_one_id_from_two_servers_are_put_together_with_one_warning(df: pd.DataFrame) -> None:
+    other = df.copy(deep=True)
+    note_source(other, {**df.hs.source, "uri": "http://other:8080/api"})
+    with pytest.warns(
+        ReadWarning, match=f"@kw is of the server {df.hs.source['uri']} in frame 0 and of http://oth"
+    ) as told:
+        both = hsframe.concat([df, other, other])
+    assert len(both) == 3 * len(df)
+    assert len(told) == 1
+    hsframe.concat([df, other.rename(columns=lambda label: "other").iloc[:, :0]])  # which has no point of it
 
 
 def test_each_verb_counts_its_own_requests(session: Session) -> None:
