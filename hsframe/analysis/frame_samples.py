@@ -31,7 +31,7 @@ from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.regular import edges_around
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
-from hsframe.intervals.samples import Mask
+from hsframe.intervals.samples import Floats, IntervalSamples, Mask
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import NA, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -231,8 +231,7 @@ class FrameSamples:
 
         With `na` a missing value is NA also where the frame is not a read.
         """
-        column, point = self.df.iloc[:, place], self.points[place]
-        is_there, is_na = column.notna().to_numpy(dtype=bool), self._na_rows(place, unread=na)
+        column, point, is_na = self.df.iloc[:, place], self.points[place], self._na_rows(place, unread=na)
         if is_na is None:
             warn_caller(
                 "a wide frame does not tell which of the missing values of a point are NA, where other points have "
@@ -240,17 +239,36 @@ class FrameSamples:
                 ReadWarning,
                 "na",
             )
-            is_na = np.zeros(len(is_there), dtype=bool)
-        ts_us = self.ts_us[is_there]
+        ts_us, unknown_us, until_us = self._known(place, is_na, read)
+        histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
+        return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
+
+    def drawn(self, place: int) -> tuple[Instants, Floats, bool]:
+        """The line of a column: its instants and values, NaN where it is broken, and whether each value holds."""
+        ts_us, unknown_us, until_us = self._known(place, self._na_rows(place))
+        values = self.df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
+        rule = rule_of_time(self.sampling(place))
+        if rule.is_step:
+            every_us = np.sort(np.append(ts_us, unknown_us))
+            held_us = IntervalSamples(every_us, every_us[:0]).held_until(rule.gap_us, until_us)
+            unknown_us = np.append(unknown_us, np.setdiff1d(held_us, every_us))
+        ts_us, values = (
+            np.append(ts_us, unknown_us),
+            np.append(values[~np.isnan(values)], np.full(len(unknown_us), np.nan)),
+        )
+        order = np.argsort(ts_us, kind="stable")
+        return ts_us[order], values[order], rule.is_step
+
+    def _known(self, place: int, is_na: Mask | None, read: Read | None = None) -> tuple[Instants, Instants, int]:
+        """The instants of the samples of a column, those from which it is not known, and until when the last holds."""
+        is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
+        ts_us, na_us = self.ts_us[is_there], self.ts_us[:0] if is_na is None else self.ts_us[is_na]
         if self.interval is not None:
-            is_row, row_ends_us = self._rows_of(point.tz or "UTC")
+            is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
             ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
         else:
             ends_us, until_us = self._ends_us(ts_us, read or self._reads.get(self.known[place].id, _NOTHING))
-        unknown_us = np.append(self.ts_us[is_na], ends_us)
-        until_us = max([until_us, *self.ts_us[is_na][-1:].tolist()])
-        histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
-        return [*histories, History(point, ts_us, history_of(column[is_there], point.dis))], until_us
+        return ts_us, np.append(na_us, ends_us), max([until_us, *na_us[-1:].tolist()])
 
     def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
         """After which instants nothing is known until the next sample; and the last of them."""

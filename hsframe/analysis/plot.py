@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_samples import one_of
-from hsframe.errors import MetadataError
+from hsframe.analysis.frame_samples import FrameSamples, one_of
+from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.reads import source_text
 from hsframe.intervals.conditions import windows_of
@@ -29,9 +29,10 @@ def plot(
     Parameters
     ----------
     df : DataFrame
-        Numbers are drawn as lines, a gap where a value is missing; Bool as steps on an axis of their own; texts are
-        left out. The times on the axis are those of the index's zone. What the frame was read from and when, where it
-        knows that, stands above.
+        Numbers are drawn as lines from sample to sample, which NA breaks, and those that hold (``hisMode`` ``"cov"``)
+        as steps; Bool as steps on an axis of their own. In a frame that was not read, and in rows of intervals, each
+        missing value breaks a line. Texts are left out. The times on the axis are those of the index's zone. What the
+        frame was read from and when, where it knows that, stands above.
     figsize : (float, float), optional
         Width and height in inches.
     episodes : DataFrame, optional
@@ -75,14 +76,19 @@ def plot(
     # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
     zone = getattr(index, "tz", None)
     instants = index.tz_convert(None).to_numpy() if isinstance(index, pd.DatetimeIndex) and zone else index.to_numpy()
+    samples = _samples_of(df)
     for axis, (label, places) in zip(axes, groups.items(), strict=True):
         for place in places:
-            series = df.iloc[:, place]
-            values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-            style = {"drawstyle": "steps-post", **kwargs} if pd.api.types.is_bool_dtype(series.dtype) else kwargs
+            if samples is not None:
+                ts_us, values, is_step = samples.drawn(place)
+                times = ts_us.astype("M8[us]")
+            else:
+                times, values = instants, df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
+                is_step = pd.api.types.is_bool_dtype(df.dtypes.iloc[place])
+            style = {"drawstyle": "steps-post", **kwargs} if is_step else kwargs
             name: Any = df.columns[place]  # of several levels those that are not empty
             text = ", ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
-            axis.plot(instants, values, label=text, **style)
+            axis.plot(times, values, label=text, **style)
         axis.set_ylabel(label)
         if label == _BOOL:
             axis.set_yticks([0, 1], ["false", "true"])
@@ -105,3 +111,12 @@ def plot(
         axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
         axes[-1].set_xlabel(str(zone))
     return axes
+
+
+def _samples_of(df: pd.DataFrame) -> FrameSamples | None:
+    """The samples of a frame; None where its rows are none, or not in order of time."""
+    try:
+        samples = FrameSamples(df)
+    except HsFrameError:
+        return None
+    return None if samples.interval is not None else samples

@@ -399,3 +399,25 @@ def test_episodes_are_shaded_where_they_are() -> None:
     with pytest.raises(MetadataError, match="no zone"):
         df.tz_localize(None).hs.plot(episodes=far)
     pyplot.close("all")
+
+
+def test_what_holds_is_drawn_where_it_does(session: hsframe.Session) -> None:
+    """Also where other points have samples, up to the end of the span, and not from NA on."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    df = session.his_read(["@kw", "@sp", "@fan", "@late"], DAY, boundary="before", na="flag")
+    lines = {line.get_label(): line for axis in df.hs.plot() for line in axis.lines}
+    nan = math.nan
+    vertices = {
+        "Sp": ([-10, 3, 20, 24], [60, 70, 60, nan]),
+        "Fan": ([-5, 2, 9, 24], [1, 0, 1, nan]),
+        "Late": ([-5, 20, 21, 24], [1, nan, 1, nan]),
+    }
+    for label, (hours, values) in vertices.items():
+        ts_us = lines[label].get_xdata(orig=True).astype("M8[us]").astype(np.int64)
+        assert ((ts_us - FIRST_US) / HOUR_US).tolist() == hours
+        np.testing.assert_array_equal(lines[label].get_ydata(), values)
+        assert lines[label].get_drawstyle() == "steps-post"
+    power = lines["Kw"].get_ydata()
+    assert np.flatnonzero(np.isnan(power)).tolist() == [8]  # NA
+    assert len(power) == 18
+    pyplot.close("all")
