@@ -15,8 +15,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from hsframe.durations import DAY_US, HOUR_US
+from hsframe.durations import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from hsframe.errors import HsFrameError
 from hsframe.frame.histories import NAT_US, Instants, or_nat
+from hsframe.frame.points import Point
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.history.his_answers import sample_instants
 from hsframe.history.plan import POINTS_A_BATCH, ReadOptions
@@ -41,7 +43,7 @@ _DEPTHS_US: Final = tuple(days * DAY_US for days in (1, 8, 40, 200, 400, 800, 16
 class PointInventory:
     """What there is of a point; None where that is not known, or nothing is there."""
 
-    source: str
+    source: str | None
     rows: int | None = None
     first_us: int | None = None
     last_us: int | None = None
@@ -53,6 +55,12 @@ class PointInventory:
         if self.rows is None and self.first_us is not None and self.last_us is not None and self.period_us:
             return round((self.last_us - self.first_us) / self.period_us) + 1
         return self.rows
+
+    @property
+    def told_period_us(self) -> int | None:
+        """The period in whole seconds, from a minute on: a mean or median of changes has digits that say nothing."""
+        us = self.period_us
+        return us if us is None or us < MINUTE_US else round(us / SECOND_US) * SECOND_US
 
 
 async def inventories_of(
@@ -165,21 +173,34 @@ def _median_gap(ts_us: Instants) -> int | None:
 
 
 def inventory_table(
-    records: Sequence[PointRecord], inventories: Mapping[str, PointInventory], now_us: int, tz: str | tzinfo
+    points: Sequence[Point],
+    inventories: Mapping[str, PointInventory],
+    failures: Mapping[str, HsFrameError],
+    now_us: int,
+    tz: str | tzinfo,
 ) -> pd.DataFrame:
     """The table of :meth:`hsframe.Session.inventory`."""
-    rows = [inventories[record.id] for record in records]
+    rows = [PointInventory(None) if point.id in failures else inventories[point.id] for point in points]
     last_us = or_nat(one.last_us for one in rows)
-    index_zone = index_zone_of([record.point for record in records], tz, of_rows=True)
+    index_zone = index_zone_of([point for point in points if point.id not in failures], tz, of_rows=True)
+    reasons = [str(failures.get(point.id, "")) for point in points]
     return pd.DataFrame(
         {
-            "id": pd.array([record.id for record in records], dtype="str"),
-            "dis": pd.array([record.point.dis for record in records], dtype="str"),
+            "id": pd.array([point.id for point in points], dtype="str"),
+            "dis": pd.array([point.dis for point in points], dtype="str"),
             "first": time_index(or_nat(one.first_us for one in rows), index_zone, name=None),
             "last": time_index(last_us, index_zone, name=None),
             "rows": pd.array([one.expected_rows for one in rows], dtype="Int64"),
-            "period": or_nat(one.period_us for one in rows).view("timedelta64[us]"),
+            "period": or_nat(one.told_period_us for one in rows).view("timedelta64[us]"),
             "age": np.where(last_us == NAT_US, NAT_US, now_us - last_us).view("timedelta64[us]"),
             "source": pd.array([one.source for one in rows], dtype="str"),
+            "status": pd.array(
+                [
+                    "failed" if reason else "empty" if one.rows == 0 else "ok"
+                    for one, reason in zip(rows, reasons, strict=True)
+                ],
+                dtype="str",
+            ),
+            "reason": pd.array(reasons, dtype="str"),
         }
     )

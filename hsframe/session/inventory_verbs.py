@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import get_args
 
 import pandas as pd
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
+from hsframe.errors import HsFrameError, ReadWarning, check_choice
 from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
@@ -15,6 +18,7 @@ from hsframe.history.inventory import inventories_of, inventory_table
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.session.base import ReadingBase
+from hsframe.session.reading import OnError, failure_text
 from hsframe.spans import SpanLike
 
 
@@ -66,6 +70,7 @@ class InventoryVerbs(ReadingBase):
         *,
         tz: str | tzinfo = "point",
         week_start: str = "monday",
+        on_error: OnError = "raise",
     ) -> pd.DataFrame:
         """Which samples some points have, before they are read: the first, the last, how many and how far apart.
 
@@ -77,16 +82,20 @@ class InventoryVerbs(ReadingBase):
             As for :meth:`his_read`; by default all up to now.
         tz : str or tzinfo
             The zone of ``first`` and ``last``; ``"point"`` is that of the points.
+        on_error : {"raise", "warn", "catalog"}
+            As for :meth:`his_read`; a point that could not be read has a row all the same, of status ``"failed"``.
 
         Returns
         -------
         DataFrame
             One row per point: ``id``, ``dis``; ``first`` and ``last``, the instants of these samples; ``rows``
-            (``Int64``, missing where nothing tells); ``period``, how far apart samples are (``timedelta64[us]``);
-            ``age`` of the last one; ``source``. ``"record"``: by ``hisStart``, ``hisEnd``, ``hisSize`` as the server
-            gives them; without ``hisInterval`` the period is their mean. ``"archive"``: counted. ``"probe"``: ``last``
-            is exact; ``first`` is the first of the samples that go on without a hole of a day (of seldom ones, 40
-            days), up to ten years back; ``period`` is that of the last days, and ``rows`` what there would be by it.
+            (``Int64``, missing where nothing tells); ``period``, how far apart samples are (``timedelta64[us]``, from a
+            minute on in whole seconds); ``age`` of the last one; ``source``; ``status``, ``"ok"``, ``"empty"`` or
+            ``"failed"``, and of the last the ``reason``. Of the sources ``"record"`` is by ``hisStart``, ``hisEnd``,
+            ``hisSize`` as the server gives them; without ``hisInterval`` the period is their mean. ``"archive"`` is
+            counted. With ``"probe"`` ``last`` is exact; ``first`` is the first of the samples that go on without a hole
+            of a day (of seldom ones, 40 days), up to ten years back; ``period`` is that of the last days, and ``rows``
+            what there would be by it.
 
         Raises
         ------
@@ -97,14 +106,21 @@ class InventoryVerbs(ReadingBase):
         -----
         ZoneWarning
             The points are in several zones, and the times are in UTC.
+        ReadWarning
+            With ``on_error="warn"``: points that could not be read.
         """
-        options = ReadOptions(week_start=week_start)
+        check_choice("on_error", on_error, get_args(OnError))
+        failures: dict[str, HsFrameError] = {}
+        options = ReadOptions(week_start=week_start, failures=None if on_error == "raise" else failures)
         with self._one_verb() as source:
-            records = await with_zones(source, await find_records(source, points))
+            records = await with_zones(source, await find_records(source, points, failures=options.failures))
+            found = [*(record.point for record in records), *(Point(ident, ident) for ident in failures)]
             spans = None if span is None else options.spans(span, (record.tz for record in records))
             inventories = await inventories_of(source, records, spans, options)
         self._remember(record.point for record in records)
-        return inventory_table(records, inventories, options.now_us, tz)
+        if failures and on_error == "warn":
+            warn_caller(failure_text(failures, len(found), "samples", "The frame"), ReadWarning)
+        return inventory_table(found, inventories, failures, options.now_us, tz)
 
     async def estimate(self, points: PointsLike, span: SpanLike, *, week_start: str = "monday") -> pd.DataFrame:
         """What a read of some histories is expected to take, from the records alone.

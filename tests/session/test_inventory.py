@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import MetadataError, ReadWarning
+from hsframe.errors import CallError, MetadataError, ReadWarning
 from hsframe.history.estimate import warn_of_large_read
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -96,6 +96,46 @@ def test_records_tell_it_where_they_have_the_tags(caplog: pytest.LogCaptureFixtu
     assert df["first"].dropna().tolist() == [pd.Timestamp(start)] * 2
     assert df["last"].dropna().tolist() == [pd.Timestamp(end)] * 2
     assert set(df["source"]) == {"record"}
+
+
+@pytest.mark.parametrize("span", [None, "-72h"])
+def test_points_that_cannot_be_read_have_a_row(span: str | None) -> None:
+    database = building((3000, 15, 100), (3000, 15, 0))
+    for lacking in ("his", "tz"):
+        tags = {name: value for name, value in TAGS.items() if name != lacking}
+        database.add({**tags, "id": Ref(f"no-{lacking}")})
+    points = ["@p0", "@no-his", "@no", "@no-tz", "@p1"]
+    with connected(database) as s:
+        for point in ("@no-his", "@no-tz", "@no"):
+            with pytest.raises(CallError, match=f"{point}"):
+                s.inventory(["@p0", point], span)
+        with pytest.warns(
+            ReadWarning, match=r"3 of 5 points could not be read and have no samples: .* The frame has the r"
+        ):
+            df = s.inventory(points, span, on_error="warn").set_index("id")
+        pd.testing.assert_frame_equal(
+            s.inventory(points, span, on_error="catalog").set_index("id").drop(columns="age"), df.drop(columns="age")
+        )
+    expected = {"p0": "ok", "no-his": "failed", "no-tz": "failed", "p1": "empty", "no": "failed"}
+    assert df["status"].to_dict() == expected
+    assert df["rows"].dropna().to_dict() == {"p0": 100, "p1": 0}
+    for ident, reason in {
+        "no-his": "lacks the tag 'his'",
+        "no-tz": "lacks the tag 'tz'",
+        "no": "no record of @no",
+    }.items():
+        assert reason in df.loc[ident, "reason"]
+    assert not df.loc["p0", "reason"]
+
+
+def test_a_period_of_changes_is_told_in_whole_seconds() -> None:
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 11, tzinfo=UTC)
+    database = building((100, 15, 0), hisStart=start, hisEnd=end, hisSize=Number(957), hisMode="cov")
+    database.add({**TAGS, "id": Ref("fast"), "hisStart": start, "hisEnd": end, "hisSize": Number(864_000 * 2 + 1)})
+    with connected(database) as s:
+        df = s.inventory("point")
+    assert df["period"].tolist() == [timedelta(minutes=15, seconds=4), timedelta(seconds=0.5)]
+    assert df["rows"].tolist() == [957, 1_728_001]
 
 
 def test_an_archive_is_counted(tmp_path: Path) -> None:
