@@ -104,6 +104,10 @@ class _Command(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise MetadataError(f"{message}; see {self.prog} --help")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # what is wrong with it is told by `main`, as after a command
+        super().exit(status, message)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_intermixed:
             return super().parse_known_args(args, namespace)

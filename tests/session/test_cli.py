@@ -417,8 +417,17 @@ def shell(text: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.one_python
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", ["read point", "his-read point today --csv --tz UTC", "doctor", "serve --port 0"])
+@pytest.mark.parametrize(
+    ("command", "unbuffered"),
+    [
+        *(("read point", each) for each in ("", "1")),
+        *(("his-read point today --csv --tz UTC", each) for each in ("", "1")),
+        *(("serve --port 0", each) for each in ("", "1")),
+        ("doctor", ""),
+        ("--help", ""),
+        ("export --help", ""),
+    ],
+)
 def test_a_full_disk_behind_stdout_is_one_line(
     login: RunningServer, monkeypatch: pytest.MonkeyPatch, command: str, unbuffered: str
 ) -> None:
