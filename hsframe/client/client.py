@@ -136,12 +136,12 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     >>> from hsframe.kinds import Number, Ref
     >>> from hsframe.server.database import Database
     >>> from hsframe.testing.server import running_server
-    >>> async def sites(uri):
+    >>> async def areas(uri):
     ...     async with Client(uri, "demo", "demo") as c:
-    ...         return await c.read("site")
+    ...         return [site["area"] for site in await c.read("site")]
     >>> with running_server(Database([{"id": Ref("hq"), "site": True, "area": Number(1000, "m²")}])) as server:
-    ...     asyncio.run(sites(server.uri))
-    [{'id': Ref('hq'), 'area': Number(1000, 'm²'), 'site': True}]
+    ...     asyncio.run(areas(server.uri))
+    [Number(1000, 'm²')]
     """
 
     # fmt: off

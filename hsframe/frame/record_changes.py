@@ -1,29 +1,46 @@
 """What was edited in a frame of records, tag by tag, against the records themselves.
 
-A cell of a frame does not say its kind: a text may be a Str, a Ref or a Uri, True a Marker or a Bool. It has the kind
-that the tag has in the record or, where it has none there, in the other records. A tag that none of them has is what
-the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its name ends in ``Ref`` and the text begins with ``@``.
+A cell of a frame does not say its kind: a text may be a Str, a Ref, or a Number that was in a CSV file, True a Marker
+or a Bool. It is of the kind that the tag has in the record or, where it has none there, in others. A tag that nobody
+has is what the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its name ends in ``Ref``. What cannot be of
+that kind is refused; only a value of hsframe's kinds, which says its own, gives a tag another one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import MetadataError
+from hsframe.caller_warnings import warn_caller
+from hsframe.codecs.value_writer import to_bytes
+from hsframe.codecs.zinc import parse_value
+from hsframe.codecs.zinc_write import write_value
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning
 from hsframe.frame.points import DIS_SUFFIX, display_name
 from hsframe.grid import Value
-from hsframe.kinds import MARKER, REMOVE, Marker, Number, Ref, Symbol, Uri
+from hsframe.kinds import MARKER, NAME, REMOVE, Bin, Coord, Marker, Number, Ref, Symbol, Uri, XStr
 from hsframe.protocol.request_grids import as_kind, as_ref
 from hsframe.unit_array.scalars import is_missing
+from hsframe.units.table import convertible, find, unknown
 
-_OF_TEXT: Final = {Ref: as_ref, Uri: Uri, Symbol: Symbol}
+# What Haxall (FolioUtil, 2026) never stores: a server has these from elsewhere, and they move while a frame is edited.
+_NEVER_STORED: Final = frozenset(
+    {"mod", "transient", "connState", "connStatus", "connErr", "curVal", "curStatus", "curErr", "curSource"}
+    | {"writeVal", "writeLevel", "writeStatus", "writeErr", "nextTime", "nextVal", "hisStatus", "hisErr", "hisId"}
+    | {"hisSize", "hisStart", "hisStartVal", "hisEnd", "hisEndVal"}
+)
+_SAYS_ITS_KIND: Final = (Number, Ref, Uri, Symbol, Marker, Coord, XStr, Bin)
+_BOOLS: Final = {"true": True, "false": False}
+_NAMES: Final = {bool: "Bool", str: "Str", datetime: "DateTime", date: "Date", time: "Time", list: "List", dict: "Dict"}
+
+Kinds = Mapping[str, Collection[type]]
+"""The kinds that each tag has in records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,84 +59,195 @@ class RecordChange:
         return {**told, **{tag: REMOVE if new is None else new for tag, (_, new) in self.tags.items()}}
 
 
-def record_changes(df: pd.DataFrame, records: Mapping[str, Mapping[str, Any]], add: bool) -> list[RecordChange]:
-    """The records of a frame that differ from those of the server, by id; with `add` those too that it does not have.
+def kinds_of(records: Iterable[Mapping[str, Any]]) -> dict[str, set[type]]:
+    """The kinds that the tags of records have."""
+    kinds = dict[str, set[type]]()
+    for rec in records:
+        for tag, value in rec.items():
+            if not is_missing(value):
+                kinds.setdefault(tag, set()).add(type(value))
+    return kinds
 
-    MetadataError where a row is of no such record, of one that another has changed since the frame was read, or of one
-    that another row changes too.
-    """
+
+def tags_of(df: pd.DataFrame, known: Collection[str]) -> list[str]:
+    """The columns of a frame that are tags to commit; MetadataError for one that is not `known` and cannot be a tag."""
     if not df.columns.is_unique:
         raise MetadataError(f"the frame has several columns {df.columns[df.columns.duplicated()][0]!r}; keep one")
-    tags = [
-        tag for tag in df.columns if isinstance(tag, str) and tag not in ("id", "mod") and not _is_of_names(tag, df)
-    ]
-    kinds = {tag: {type(rec[tag]) for rec in records.values() if rec.get(tag) is not None} for tag in tags}
+    tags = [tag for tag in df.columns if tag != "id" and tag not in _NEVER_STORED and not _is_of_names(tag, df)]
+    for tag in tags:
+        if not isinstance(tag, str) or (tag not in known and (NAME.problem(tag) or tag[0].isupper())):
+            raise MetadataError(
+                f"the column {tag!r} cannot be a tag: expected {NAME.expected}; rename or drop it; nothing was sent"
+            )
+    return tags
+
+
+def record_changes(
+    df: pd.DataFrame,
+    records: Mapping[str, Mapping[str, Any]],
+    kinds: Kinds,
+    *,
+    add: bool = False,
+    gone: Collection[Ref] = (),
+) -> list[RecordChange]:
+    """The records of a frame that differ from those of the server, by id; with `add` those too that it does not have.
+
+    Those that are to be `gone` are not compared. `kinds` are those of the tags in these records, or in others.
+
+    MetadataError where a row is of no such record, of one that another has changed since the frame was read, or of one
+    that another row changes too, and where it has a value that cannot be sent.
+    """
+    tags = tags_of(df, kinds)
     columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags) if tag in df}
     markers = {tag for tag in tags if df[tag].dtype == np.bool_}
     found = dict[Ref | int, RecordChange]()
     for place in range(len(df)):
         row = {tag: cells[place] for tag, cells in columns.items()}
-        id = None if is_missing(row["id"]) else as_ref(row["id"])
-        old: Mapping[str, Any] | None = {} if id is None else records.get(id.val)
-        if (id is None or old is None) and not add:
+        id = None if is_missing(row.get("id")) else as_ref(row["id"])
+        old = {} if id is None else records.get(id.val, {})
+        if not old and not add:
             what = "no id" if id is None else f"the id {id}, which the server does not have"
             raise MetadataError(f"row {place} of the frame has {what}; add=True adds such records; nothing was sent")
-        if old and "mod" in row and not _is_same(mod := as_kind(_plain(row["mod"])), old.get("mod")):
-            raise MetadataError(
-                f"{id} ({display_name(old)}) was changed on the server since the frame was read: its mod is "
-                f"{old.get('mod')}, and in the frame {mod}; read it again and edit that; nothing was sent"
-            )
+        dis = display_name(old or {**row, "id": id})
+        who = f"row {place} of the frame" if id is None else f"{id} ({dis})"
         changed = {}
-        for tag in tags:
-            was = (old or {}).get(tag)
-            new = _value(row[tag], was, kinds[tag], is_marker=tag in markers, tag=tag)
-            is_nothing = is_missing(was) or (isinstance(was, Number) and math.isnan(was.val))
-            if not (_is_same(new, was) or (new is None and is_nothing)):
-                changed[tag] = (was, new)
+        for tag in tags if id not in gone else ():
+            was = old.get(tag)
+            try:
+                new = _value(row[tag], None if is_missing(was) else was, kinds.get(tag, ()), tag, tag in markers)
+                if _is_same(new, was) or (new is None and _is_nothing(was)):
+                    continue
+                to_bytes(write_value({tag: new}), "zinc")
+            except (HsFrameError, ValueError) as error:
+                raise MetadataError(f"{who}, tag {tag}: {error}; nothing was sent") from error
+            if tag == "unit" and isinstance(new, str) and not new.startswith("_") and find(new) is None:
+                warn_caller(f"{who} gets the unit {new!r}: {unknown(new)}", UnitWarning)
+            changed[tag] = was, new
+        if old and (changed or (id in gone and not is_missing(row.get("mod")))):
+            _check_mod(row.get("mod"), old.get("mod"), who)
         if changed:
             if id in found:
                 raise MetadataError(f"the frame has two rows of {id} with changes; expected one; nothing was sent")
-            dis = display_name(old or {"id": id, **{tag: new for tag, (_, new) in changed.items()}})
-            found[id or place] = RecordChange(id, dis, (old or {}).get("mod"), changed)
+            found[id or place] = RecordChange(id, dis, old.get("mod"), changed)
     return list(found.values())
 
 
-def _is_of_names(tag: str, df: pd.DataFrame) -> bool:
+def _is_of_names(tag: object, df: pd.DataFrame) -> bool:
     """Whether a column has the display names of the Refs beside it, which are their own records'."""
-    return tag.endswith(DIS_SUFFIX) and tag.removesuffix(DIS_SUFFIX) in df
+    return isinstance(tag, str) and tag.endswith(DIS_SUFFIX) and tag.removesuffix(DIS_SUFFIX) in df
 
 
-def _plain(cell: Any) -> Any:
-    return None if is_missing(cell) else cell.to_pydatetime() if isinstance(cell, pd.Timestamp) else cell
+def _check_mod(cell: Any, mod: Any, who: str) -> None:
+    if is_missing(cell) and mod is not None:
+        raise MetadataError(
+            f"{who} has no mod in the frame, which may be older than another's change; edit a frame with the column "
+            "mod, as hsframe.read() gives it, or say that what is there now was seen: "
+            "df.merge(hsframe.read(...)[['id', 'mod']], on='id'); nothing was sent"
+        )
+    try:
+        is_same = is_missing(cell) or _is_same(_value(cell, mod, {datetime}, "mod", False), mod)
+    except (HsFrameError, ValueError):
+        is_same = False
+    if not is_same:
+        raise MetadataError(
+            f"{who} was changed on the server since the frame was read: its mod is {mod}, and in the frame {cell}; "
+            "read it again and edit that; nothing was sent"
+        )
 
 
-def _value(cell: Any, was: Any, kinds: set[type], *, is_marker: bool, tag: str) -> Any:
-    cell = as_kind(_plain(cell))
-    kinds = {type(was)} if was is not None else kinds
-    if isinstance(cell, bool) and (kinds == {Marker} or (not kinds and is_marker)):
+def _value(cell: Any, was: Any, others: Collection[type], tag: str, is_marker: bool) -> Any:
+    """What a cell means for a tag that was `was`, and has the kinds `others` in other records; None is no tag."""
+    if is_missing(cell) or cell is REMOVE:
+        return None
+    says_its_kind = isinstance(cell, _SAYS_ITS_KIND)
+    cell = as_kind(cell.to_pydatetime() if isinstance(cell, pd.Timestamp) else cell)
+    kind: type | None = type(was) if was is not None else next(iter(others)) if len(others) == 1 else None
+    if kind is None and isinstance(cell, str) and tag.endswith("Ref"):
+        kind = Ref
+    if isinstance(cell, bool) and (kind is Marker or (kind is None and is_marker)):
         return MARKER if cell else None
-    if isinstance(cell, str):
-        for kind, made in _OF_TEXT.items():
-            if kinds == {kind} or (kind is Ref and not kinds and tag.endswith("Ref") and cell.startswith("@")):
-                return made(cell)
-    if isinstance(cell, Number) and cell.unit is None and isinstance(was, Number):
-        return Number(cell.val, was.unit)  # one without a unit is in that of the tag, as for samples
-    if isinstance(cell, datetime) and isinstance(was, datetime):
+    if kind is not None and type(cell) is not kind and not says_its_kind:
+        cell = _of_kind(cell, kind, was)
+    if isinstance(cell, Number) and isinstance(was, Number):
+        if cell.unit is None:
+            return Number(cell.val, was.unit)  # one without a unit is in that of the tag, as for samples
+        if not says_its_kind and was.unit is not None and not convertible(cell.unit, was.unit):
+            raise _refusal(cell, Number, was)
+    if isinstance(cell, datetime) and isinstance(was, datetime) and cell.tzinfo is not None:
         return cell.astimezone(was.tzinfo)
     return cell
 
 
+def _of_kind(cell: Any, kind: type, was: Any) -> Any:
+    """A text as a value of a kind: as it is written in Zinc, or as pandas writes the kind into a CSV file."""
+    if was is not None and str(cell) == str(was):
+        return was
+    if kind is date and isinstance(cell, datetime) and cell.time() == time():
+        return cell.date()  # as read_csv(parse_dates=...) makes it
+    if not isinstance(cell, str):
+        raise _refusal(cell, kind, was)
+    text = cell.strip()
+    if kind in (bool, Marker) and text.lower() in _BOOLS:
+        is_there = _BOOLS[text.lower()]
+        return is_there if kind is bool else MARKER if is_there else None
+    try:
+        value = _OF_TEXT.get(kind, parse_value)(text)
+    except (CodecError, ValueError):
+        value = None
+    if type(value) is not kind:
+        raise _refusal(cell, kind, was)
+    return value
+
+
+def _instant(text: str) -> Any:
+    """With an offset, as pandas and Python write it; or with the name of a zone after it, as Zinc has it."""
+    if text[-1:].isalpha():
+        return parse_value(text)
+    when = datetime.fromisoformat(text)
+    return None if when.tzinfo is None else when.astimezone(UTC)
+
+
+_OF_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
+    Number: lambda text: parse_value(text.replace(" ", "")),
+    Ref: as_ref,
+    Uri: Uri,
+    Symbol: lambda text: Symbol(text.removeprefix("^")),
+    datetime: _instant,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+}
+
+
+def _refusal(cell: Any, kind: type, was: Any) -> MetadataError:
+    there = _kind_name(kind) if was is None else f"{_kind_name(kind)}, {was}"
+    given = cell if isinstance(cell, Number) else repr(cell)
+    return MetadataError(
+        f"it is a {there}, and the frame has {given}, which cannot stand for one; only a value that says its own kind, "
+        "as hsframe.Number(5, 'kW'), changes the kind or the dimension"
+    )
+
+
+def _kind_name(kind: type) -> str:
+    return _NAMES.get(kind, kind.__name__)
+
+
+def _is_nothing(value: Any) -> bool:
+    return is_missing(value) or (isinstance(value, Number) and math.isnan(value.val))
+
+
 def _is_same(one: Any, other: Any) -> bool:
-    if isinstance(one, datetime) and isinstance(other, datetime):
+    if isinstance(one, datetime) and isinstance(other, datetime) and one.tzinfo is not None:
         return one.astimezone(UTC) == other.astimezone(UTC)  # == of one zone does not tell an hour from its repeat
     return type(one) is type(other) and bool(one == other)
 
 
 def changes_table(changes: Iterable[tuple[RecordChange, str]]) -> pd.DataFrame:
-    """A row a record and tag: ``id``, ``dis``, ``tag``, ``old``, ``new``, ``status``; one that goes has one row."""
+    """A row a record and tag, of kind ``kind``, with what is ``old`` and ``new``; a record that goes has one row."""
     rows: list[Sequence[Any]] = []
     for change, status in changes:
         who = (None if change.id is None else change.id.val, change.dis)
-        rows += [(*who, tag, old, new, status) for tag, (old, new) in (change.tags or {"": (None, None)}).items()]
-    table = pd.DataFrame(rows, columns=["id", "dis", "tag", "old", "new", "status"], dtype=object)
-    return table.astype(dict.fromkeys(("id", "dis", "tag", "status"), "str"))
+        for tag, (old, new) in (change.tags or {"": (None, None)}).items():
+            kind = _kind_name(type(old if new is None else new)) if tag else None
+            rows.append((*who, tag, kind, old, new, status))
+    table = pd.DataFrame(rows, columns=["id", "dis", "tag", "kind", "old", "new", "status"], dtype=object)
+    return table.astype(dict.fromkeys(("id", "dis", "tag", "kind", "status"), "str"))

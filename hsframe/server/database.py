@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
@@ -28,7 +28,8 @@ class Database:
 
     Every change of a record raises its revision, which is how a watch knows what to send. `tz` and `name` are those of
     the server, for ``about``. `actions` are the actions of invokeAction, by name. `keep_up` is called with the present
-    time before each op: it updates whatever changes by itself up to that time. `refusal` says why nothing can be
+    time before each op: it updates whatever changes by itself up to that time. `mod` is the tag ``mod`` of records
+    that are added without one, by default when this was made; commit changes it. `refusal` says why nothing can be
     written, where nothing can. `his_kinds` are the kinds of points that have histories. With `tells_samples` a point is
     read with ``hisStart``, ``hisEnd`` and ``hisSize``, as SkySpark and Haxall have it.
 
@@ -51,6 +52,8 @@ class Database:
         self.actions: dict[str, Action] = {}
         self.keep_up: Callable[[datetime], None] | None = None
         self.refusal = ""
+        now = datetime.now(UTC)
+        self.mod = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self._recs: dict[str, dict[str, Any]] = {}
         self._revisions: dict[str, int] = {}
         self._counter = itertools.count(1)
@@ -69,7 +72,9 @@ class Database:
             raise MetadataError(f"a record needs an id that is a Ref; this one has {id!r} ({rec.get('dis')!r})")
         if "point" in rec and "tz" in rec:
             zone(rec["tz"])
-        self._recs[id.val] = dict(rec)
+        # SkySpark and Haxall have a mod in each record from the start: so who reads one before its first commit is told
+        # of the second, too. What cannot be committed is as it was given.
+        self._recs[id.val] = {**rec} if self.refusal else {**rec, "mod": rec.get("mod", self.mod)}
         self._touch(id.val)
         return id
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.server.samples import Times
 from hsframe.server.written import WrittenFolder
+from hsframe.spans import from_epoch_us
 from hsframe.zones import haystack_name
 
 _NOT_IN_A_REF: Final = re.compile(r"[^A-Za-z0-9_:\-.~]+")
@@ -48,6 +50,8 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
         raise MetadataError(f"{folder} has no *.parquet files and no archive; hsframe.export(...) makes either")
     name = folder.resolve().name or "folder"
     database = WrittenFolder(folder, name=name)
+    changed_ms = max(file.stat().st_mtime_ns for file in files) // 1_000_000
+    database.mod = from_epoch_us(changed_ms * 1000, UTC)  # a restart alone changes no record
     add_tables(database, ((str(file), file.stem, f"file-{file.stem}-", read_table(file)) for file in files))
     database.restore()
     return database

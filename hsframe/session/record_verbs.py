@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -11,7 +13,8 @@ import pandas as pd
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import encode
 from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError
-from hsframe.frame.record_changes import RecordChange, changes_table, record_changes
+from hsframe.frame.points import display_name
+from hsframe.frame.record_changes import Kinds, RecordChange, changes_table, kinds_of, record_changes, tags_of
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
 from hsframe.history.point_records import IDS_A_READ
@@ -29,42 +32,59 @@ class RecordVerbs(SessionBase):
     """Records changed, added and removed."""
 
     async def commit(
-        self, df: pd.DataFrame, *, add: bool = False, remove: Ids | None = None, dry_run: bool = False
+        self,
+        df: pd.DataFrame | None = None,
+        *,
+        add: bool = False,
+        remove: Ids | None = None,
+        dry_run: bool = False,
     ) -> pd.DataFrame:
         """Send what was edited in a frame of records (SkySpark, Haxall, ``hsframe serve``); only what has changed.
 
         The records are read, and each cell is compared with the tag: a missing one takes it away, as False does with a
-        Marker. Columns and rows that the frame does not have stay as they are. A record that another has changed since
-        the frame was read (its ``mod``) is refused, before anything is sent or by the server. Additions are sent first,
-        then changes, then removals; of each request, of 2 MiB at most, the server does all or nothing.
+        Marker. Columns and rows that the frame does not have stay as they are, and so does what a server has from
+        elsewhere, as ``curVal`` and ``hisSize``. A record that another has changed since the frame was read (its
+        ``mod``) is refused, before anything is sent or by the server. Additions are sent first, then changes, then
+        removals; of each request, of 2 MiB at most, the server does all or nothing.
+
+        A cell is of the kind that the tag has in the record, or else in other records of the server: so texts, as a CSV
+        file has them, become Refs, Numbers and dates, and a number without a unit is in that of the tag. What cannot be
+        of that kind is refused, and so is a unit of another dimension. A value that says its kind, as
+        ``hsframe.Number(5, "kW")`` or ``hsframe.Ref("a")``, is sent as it is. A tag that no record has is a Ref where
+        its name ends in ``Ref``, a Marker in a column of bool, and else what the cell is.
 
         Parameters
         ----------
-        df : DataFrame
+        df : DataFrame, optional
             As ``read`` gave it, and edited: a row a record, with ``id``, with ``mod`` where the server has it, and a
-            column a tag. A text has the kind that the tag has in the record or in others; values of kinds, as
-            ``hsframe.Ref("a")``, have their own. A number without a unit is in that of the tag.
+            column a tag.
         add : bool
             Add the rows that have no ``id``, or one that the server does not have; else they are refused.
         remove : Ref, str or iterable of them, optional
             The ids of records to remove.
         dry_run : bool
-            Send nothing, and say what would change.
+            Send nothing, and say what would change. What cannot be sent is refused as without it.
 
         Returns
         -------
         DataFrame
-            A row a record and tag: ``id``, ``dis``, ``tag``, ``old`` and ``new`` (None where there is no tag), and
-            ``status``: ``"added"``, ``"changed"``, ``"removed"`` or ``"dry run"``. A record that goes has one row.
+            A row a record and tag: ``id``, ``dis``, ``tag``, ``kind``, ``old`` and ``new`` (None where there is no
+            tag), and ``status``: ``"added"``, ``"changed"``, ``"removed"`` or ``"dry run"``. A record that goes has one
+            row.
 
         Raises
         ------
         MetadataError
-            The server has no commit for this user; a row is of no record, or of one that was changed meanwhile, or of
-            one that another row changes too.
+            The server has no commit for this user; a row is of no record, of one that was changed meanwhile or that
+            another row changes too, or has a value that is not of the tag's kind or cannot be sent. Nothing was sent.
         CallError
             The server refused; ``error.report`` has what was done before, and ``"not sent"`` for the rest, which goes
             where the records are read once more and edited in the same way.
+
+        Warns
+        -----
+        UnitWarning
+            A record gets a ``unit`` that the unit table does not have; the server may.
 
         Examples
         --------
@@ -73,14 +93,17 @@ class RecordVerbs(SessionBase):
         >>> with running_server() as server, hsframe.connect(server.uri, "demo", "demo"):
         ...     df = hsframe.read("site").assign(occupied=True)
         ...     df.loc[df["dis"] == "Harbor Tower", "dis"] = "Harbour Tower"
-        ...     hsframe.commit(df, dry_run=True)[["tag", "old", "new"]].head(2)
-                tag           old            new
-        0       dis  Harbor Tower  Harbour Tower
-        1  occupied          None         MARKER
+        ...     hsframe.commit(df, dry_run=True)[["tag", "kind", "old", "new"]].head(2)
+                tag    kind           old            new
+        0       dis     Str  Harbor Tower  Harbour Tower
+        1  occupied  Marker          None         MARKER
         """
-        if not isinstance(df, pd.DataFrame) or "id" not in df:
+        if df is None and remove is not None:
+            df = pd.DataFrame({"id": []})
+        if not isinstance(df, pd.DataFrame) or ("id" not in df and not add):
             raise MetadataError(
-                "commit takes a frame with a row a record and a column 'id', as hsframe.read() gives it"
+                "commit takes a frame with a row a record and a column 'id', as hsframe.read() gives it; with add=True "
+                "one of new records, which need no id; or remove= alone"
             )
         if "commit" not in op_names(await self.client.ops(raw=True)):
             raise MetadataError(
@@ -88,43 +111,59 @@ class RecordVerbs(SessionBase):
                 "it, for admins; elsewhere tags are changed with the tools of the server; nothing was sent"
             )
         gone = [] if remove is None else list(dict.fromkeys(as_refs(remove, "commit")))
-        ids = list(dict.fromkeys([*(id for id in df["id"] if not is_missing(id)), *gone]))
+        ids = list(dict.fromkeys([*(id for id in df.get("id", ()) if not is_missing(id)), *gone]))
         there: dict[str, Mapping[str, Any]] = {}
         for place in range(0, len(ids), IDS_A_READ):
             grid = await self.client.read_by_ids(ids[place : place + IDS_A_READ], checked=False, raw=True)
             there |= {id.val: row for row in grid if isinstance(id := row.get("id"), Ref)}
         if unknown := [str(id) for id in gone if id.val not in there]:
             raise MetadataError(f"remove= names {', '.join(unknown)}, which the server does not have; nothing was sent")
-        edited = [one for one in await in_thread(record_changes, df, there, add) if one.id not in gone]
-        removed = [RecordChange(id, str(there[id.val].get("dis", "")), there[id.val].get("mod"), {}) for id in gone]
+        kinds = await self._kinds(df, there.values())
+        edited = await in_thread(partial(record_changes, df, there, kinds, add=add, gone=gone))
         steps = {
             "add": [one for one in edited if one.id is None or one.id.val not in there],
             "update": [one for one in edited if one.id is not None and one.id.val in there],
-            "remove": removed,
+            "remove": [RecordChange(id, display_name(there[id.val]), there[id.val].get("mod"), {}) for id in gone],
         }
         changes = [one for of in steps.values() for one in of]
         status = ["dry run" if dry_run else "not sent"] * len(changes)
-        done, format = 0, self.client.sender.mime
+        most_bytes, format = self.client.dialect.body_limit or BODY_BYTES, self.client.sender.mime
+        waiting = list[tuple[str, Grid]]()  # all is written before the first is sent: what cannot be changes nothing
         for mode, own in steps.items() if not dry_run else ():
             rows = [one.row() for one in own]
             whole = Grid.from_rows({"commit": mode}, list(dict.fromkeys(name for row in rows for name in row)), rows)
-            waiting = await in_thread(_batches, whole, format, self.client.dialect.body_limit or BODY_BYTES)
-            while waiting:
-                batch = waiting.pop(0)
-                sent = slice(done, done + len(batch))
-                try:
-                    await self.client.call("commit", batch)
-                except HsFrameError as error:
-                    if isinstance(error, HTTPStatusError) and error.status == 413 and len(batch) > 1:
-                        middle = len(batch) // 2
-                        waiting[:0] = [rows_of(batch, 0, middle), rows_of(batch, middle, len(batch))]
-                        continue
-                    if may_still_run(error):
-                        status[sent] = ["unknown"] * len(batch)
-                    error.report = changes_table(zip(changes, status, strict=True))
-                    raise
-                status[sent], done = [_DONE[mode]] * len(batch), sent.stop
+            waiting += [(mode, batch) for batch in await in_thread(_batches, whole, format, most_bytes)]
+        done = 0
+        while waiting:
+            mode, batch = waiting.pop(0)
+            sent = slice(done, done + len(batch))
+            try:
+                answer = await self.client.call("commit", batch)
+            except HsFrameError as error:
+                if isinstance(error, HTTPStatusError) and error.status == 413 and len(batch) > 1:
+                    middle = len(batch) // 2
+                    halves = rows_of(batch, 0, middle), rows_of(batch, middle, len(batch))
+                    waiting[:0] = [(mode, half) for half in halves]
+                    continue
+                if may_still_run(error):
+                    status[sent] = ["unknown"] * len(batch)
+                error.report = changes_table(zip(changes, status, strict=True))
+                raise
+            status[sent], done = [_DONE[mode]] * len(batch), sent.stop
+            if mode == "add" and len(answer) == len(batch):  # the answer has the rows in their order, and new ids
+                given = [id if isinstance(id := row.get("id"), Ref) else None for row in answer]
+                changes[sent] = [replace(one, id=one.id or id) for one, id in zip(changes[sent], given, strict=True)]
         return changes_table(zip(changes, status, strict=True))
+
+    async def _kinds(self, df: pd.DataFrame, records: Iterable[Mapping[str, Any]]) -> Kinds:
+        """The kinds of the tags of a frame: in its records, and of those that none of them has in others."""
+        kinds = kinds_of(records)
+        while wanted := [tag for tag in tags_of(df, kinds) if tag not in kinds]:
+            found = kinds_of(await self.client.read(" or ".join(wanted), limit=1, raw=True))
+            if not found.keys() & set(wanted):
+                break
+            kinds = {**found, **kinds}
+        return kinds
 
 
 def _batches(grid: Grid, format: str, most_bytes: int) -> list[Grid]:

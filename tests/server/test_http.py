@@ -140,7 +140,7 @@ def test_every_format_says_the_same(raw: Any) -> None:
 def test_csv_is_written(raw: Any) -> None:
     answer = raw.get("read", {"Accept": "text/csv"}, filter="site")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.text.splitlines()[0] == "id,dis,area,site,tz"
+    assert answer.text.splitlines()[0] == "id,dis,area,mod,site,tz"
 
 
 @pytest.mark.parametrize("short", ["zinc", "json4", "json3", "trio"])

@@ -137,7 +137,7 @@ def test_read_by_id_keeps_the_order_and_shows_what_is_unknown(raw: Any) -> None:
 
 def test_the_columns_of_a_read_are_the_tags_that_are_there(raw: Any) -> None:
     grid = raw.call("read", 'ver:"3.0"\nid\n@site\n')
-    assert grid.col_names == ["id", "dis", "area", "site", "tz"]
+    assert grid.col_names == ["id", "dis", "area", "mod", "site", "tz"]
     assert grid[0]["area"] == Number(1000, "ft²")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ import hsframe
 from hsframe.codecs import decode, encode
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.parquet import write_parquet
-from hsframe.frame.record_changes import record_changes
+from hsframe.frame.record_changes import kinds_of, record_changes
 from hsframe.grid import Grid
-from hsframe.kinds import MARKER, NA, REMOVE, Number, Ref, Symbol, Uri
+from hsframe.kinds import MARKER, NA, REMOVE, Coord, Number, Ref, Symbol, Uri
 from hsframe.server.database import Database
 from hsframe.server.folder import parquet_folder
 from hsframe.server.run import listening
@@ -29,6 +31,7 @@ from hsframe.testing import strategies
 from hsframe.testing.quirk_wrappers import Run, wrap_op
 from hsframe.testing.server import RunningServer, on_thread, running_server
 
+MOD = datetime(2026, 11, 25, 20, 28, 44, 816000, UTC)
 RECORDS: list[dict[str, Any]] = [
     {
         "id": Ref("s", "HQ"),
@@ -37,12 +40,26 @@ RECORDS: list[dict[str, Any]] = [
         "area": Number(1500, "ft²"),
         "uri": Uri("http://a/"),
         "tz": "UTC",
+        "mod": MOD,
     },
     {
-        **{"id": Ref("p"), "dis": "kW", "point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "UTC"},
-        **{"siteRef": Ref("s", "HQ"), "enabled": True, "def": Symbol("x"), "since": datetime(2026, 11, 1, tzinfo=UTC)},
+        **{
+            "mod": MOD,
+            "id": Ref("p"),
+            "dis": "kW",
+            "point": MARKER,
+            "his": MARKER,
+            "kind": "Number",
+            "unit": "kW",
+            "tz": "UTC",
+        },
+        **{"mod": MOD, "siteRef": Ref("s", "HQ"), "enabled": True, "def": Symbol("x")},
+        "since": datetime(2026, 11, 1, tzinfo=UTC),
     },
-    {"id": Ref("q"), "dis": "°F", "point": MARKER, "kind": "Number", "unit": "°F", "tz": "UTC", "siteRef": Ref("s")},
+    {
+        **{"id": Ref("q"), "dis": "°F", "point": MARKER, "kind": "Number", "unit": "°F", "tz": "UTC"},
+        **{"mod": MOD, "siteRef": Ref("s")},
+    },
 ]
 
 
@@ -106,11 +123,14 @@ def test_only_what_was_edited_is_sent(server: RunningServer) -> None:
 def test_what_another_has_committed_meanwhile_is_not_overwritten(server: RunningServer) -> None:
     with hsframe.connect(server.uri) as session:
         first, second = (session.read("site").assign(dis=dis) for dis in ("one", "two"))
-        third = first.assign(mod=None)
+        third = first.assign(mod=None, dis="three")
         session.commit(first)
         with pytest.raises(hsframe.MetadataError, match=r"@s .* was changed on the server since the frame was read"):
-            session.commit(third)
-        # Without a mod in the frame nothing but the server can tell, and between the read and the commit.
+            session.commit(second)
+        for unsure in (third, third.drop(columns="mod")):
+            with pytest.raises(hsframe.MetadataError, match=r"@s .* has no mod in the frame.*; nothing was sent"):
+                session.commit(unsure)
+        # Between the read and the commit nobody but the server can tell.
         mod = server.database.get("s")["mod"]  # type: ignore[index]
         row = {"id": Ref("s"), "mod": mod - timedelta(seconds=1), "dis": "two"}
         with pytest.raises(hsframe.CallError, match=r"s: .* != .*") as refused:
@@ -119,7 +139,6 @@ def test_what_another_has_committed_meanwhile_is_not_overwritten(server: Running
         again = session.read("site").assign(dis="three")
         assert session.commit(again)["new"].tolist() == ["three"]
         assert server.database.get("s")["mod"] > mod  # type: ignore[index]
-        assert second["dis"].tolist() == ["two"]
 
 
 def test_records_are_added_and_removed_only_where_it_is_said(server: RunningServer) -> None:
@@ -210,21 +229,179 @@ TAGS = st.dictionaries(
 )
 
 
+def test_two_that_read_before_the_first_commit_do_not_undo_each_other() -> None:
+    records = [{tag: value for tag, value in rec.items() if tag != "mod"} for rec in RECORDS]
+    with running_server(Database(records), {}) as server, hsframe.connect(server.uri) as session:
+        first, second = session.read("site or point"), session.read("site or point")
+        session.commit(first.assign(dis="A's name"))
+        with pytest.raises(
+            hsframe.MetadataError, match=r"@s \(HQ\) was changed on the server since the frame was read"
+        ):
+            session.commit(second.assign(note="B's note"))
+        assert session.read("site or point")["dis"].tolist() == ["A's name"] * 3
+
+
+def test_the_mod_of_a_csv_file_is_the_same_instant(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = session.read("site").assign(dis="x")
+        for mod in ("25 20:28:44.816+00:00", "25T20:28:44.816000+00:00", "25T15:28:44.816-05:00", "25T20:28:44.816Z"):
+            assert len(session.commit(df.assign(mod="2026-11-" + mod), dry_run=True)) == 1
+        for mod in ("2026-11-25 20:28:44.817+00:00", "yesterday", "2026-11-25 20:28:44.816"):
+            with pytest.raises(hsframe.MetadataError, match="was changed on the server since the frame was read"):
+                session.commit(df.assign(mod=mod), dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("id", "tag", "cell", "new"),
+    [
+        ("s", "area", "1600 ft²", Number(1600, "ft²")),
+        ("s", "area", "1600", Number(1600, "ft²")),
+        ("s", "area", pd.array([150.0], dtype="unit[m²]")[0], Number(150.0, "m²")),
+        ("s", "area", Number(5, "kW"), Number(5, "kW")),
+        ("s", "area", "big", "it is a Number, 1500 ft², and the frame has 'big', which cannot stand for one"),
+        ("s", "area", "5 kW", "it is a Number, 1500 ft², and the frame has 5 kW"),
+        ("s", "area", True, "the frame has True"),
+        ("s", "uri", "http://b/", Uri("http://b/")),
+        ("s", "dis", 5.0, "it is a Str, HQ, and the frame has 5.0"),
+        ("s", "dis", Number(5), Number(5)),
+        ("s", "siteRef", "t", Ref("t")),
+        ("s", "siteRef", "a b", "'a b' cannot be the id of a ref"),
+        ("s", "enabled", "False", False),
+        ("s", "enabled", "maybe", "it is a Bool, and the frame has 'maybe'"),
+        ("s", "since", "2026-11-01 06:30:00+01:00", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),
+        ("s", "since", "2026-11-01T05:30:00Z UTC", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),
+        ("s", "his", "true", MARKER),
+        ("p", "his", "False", None),
+        ("p", "def", "^y", Symbol("y")),
+        ("p", "since", pd.Timestamp("2026-11-01"), "has no time zone"),
+        # What is known of other records of the server, and what is of nobody.
+        ("p", "place", "C(1.5,2)", Coord(1.5, 2)),
+        ("p", "opened", pd.Timestamp("2026-11-01"), date(2026, 11, 1)),
+        ("p", "opened", "2026-11-01", date(2026, 11, 1)),
+        ("p", "opens", "07:30:00", time(7, 30)),
+        ("p", "floors", "12", Number(12)),
+        ("p", "floors", "twelve", "it is a Number, and the frame has 'twelve'"),
+        ("p", "newRef", "b", Ref("b")),
+        ("p", "new", "@b", "@b"),
+        ("p", "new", 12, Number(12)),
+    ],
+)
+def test_a_cell_is_of_the_kind_that_the_tag_has(id: str, tag: str, cell: Any, new: Any) -> None:
+    more = [
+        {"id": Ref("u"), "place": Coord(0, 0), "opened": date(2020, 1, 1)},
+        {"id": Ref("v"), "opens": time(8), "floors": Number(3), "place": Coord(0, 0)},
+    ]
+    with running_server(Database([*RECORDS, *more]), {}) as server, hsframe.connect(server.uri) as session:
+        df = session.read_by_ids(["s", "p"]).set_index("id", drop=False)
+        df = df.reindex(columns=[*df, *({tag} - {*df})]).astype({tag: object} if tag in df else {})
+        df[tag] = df[tag].astype(object)
+        df.at[id, tag] = cell
+        if isinstance(new, str) and new not in ("@b",):
+            with pytest.raises(
+                hsframe.MetadataError, match=rf"@{id} \(.*\), tag {tag}: .*{re.escape(new)}.*nothing was sent"
+            ):
+                session.commit(df)
+            return
+        (change,) = session.commit(df).to_dict("records")
+        assert (change["new"], type(change["new"])) == (new, type(new))
+        assert (server.database.get(id) or {}).get(tag) == new
+
+
+def test_a_spreadsheet_of_records_comes_back_unchanged(tmp_path: Path) -> None:
+    with running_server() as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.read("site or equip or point")
+        df.to_csv(tmp_path / "records.csv", index=False)
+        back = pd.read_csv(tmp_path / "records.csv")
+        assert session.commit(back).empty
+        edited = back.assign(yearBuilt=back["yearBuilt"].astype(object).mask(back["id"] == "nyc", "1988"))
+        assert told(session.commit(edited)) == {("nyc", "yearBuilt", Number(1987), Number(1988))}
+        # A row that is copied is a new record with the same kinds.
+        copy = session.read_by_ids(["nyc-ahu1-dat"]).assign(id="copy", dis="Copy")
+        session.commit(copy, add=True)
+        old, new = (dict(server.database.get(id) or {}) for id in ("nyc-ahu1-dat", "copy"))
+        assert {tag for tag in old if new.get(tag) != old[tag]} == {"id", "dis", "mod", "curVal", "curStatus"}
+        assert new.keys() == old.keys() - {"curVal", "curStatus"}
+
+
+@given(st.lists(TAGS, max_size=5))
+def test_no_text_of_a_csv_file_changes_a_kind(rows: list[dict[str, Any]]) -> None:
+    records = [{"id": Ref(f"r{number}"), **row} for number, row in enumerate(rows)]
+    df, there = frame_and_records(Grid.from_rows({}, ["id", *"abcde"], records))
+    back = pd.read_csv(StringIO(df.to_csv(index=False)), dtype={"id": "str"})
+    for place in range(len(back)):
+        try:
+            changes = record_changes(back.iloc[[place]], there, kinds_of(there.values()))
+        except hsframe.MetadataError:
+            continue
+        assert all(type(old) is type(new) or None in (old, new) for one in changes for old, new in one.tags.values())
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "says"),
+    [
+        ("Bad Tag", [1, 2], "the column 'Bad Tag' cannot be a tag: expected a lower-case letter"),
+        (3, [1, 2], "the column 3 cannot be a tag"),
+        ("note", [object(), None], r"@p \(kW\), tag note: zinc: a value of type builtins.object cannot be written"),
+        ("note", ["\ud800", None], r"@p \(kW\), tag note: zinc: the character U\+D800 is half of a surrogate pair"),
+        ("at", [pd.Timestamp("2026-11-01")] * 2, r"@p \(kW\), tag at: .* has no time zone"),
+        ("load", [Number(1, "k W"), None], r"@p \(kW\), tag load: .*'k W' cannot be a unit"),
+        ("id", ["p", "p"], "the frame has two rows of @p with changes; expected one"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_cannot_be_sent_is_refused_before_anything_is(
+    server: RunningServer, column: Any, cells: list[Any], says: str, dry_run: bool
+) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = session.read("point").assign(note="n")
+        df[column] = pd.Series(cells, dtype=object)
+        df = pd.concat([pd.DataFrame([{"id": "new", "dis": "new", "site": True}]), df])
+        with pytest.raises(hsframe.MetadataError, match=f"{says}.*; nothing was sent"):
+            session.commit(df, add=True, dry_run=dry_run)
+        assert server.database.get("new") is None
+
+
+def test_what_moves_by_itself_is_not_sent_and_an_unknown_unit_is_told() -> None:
+    moving = {"curVal": Number(5, "kW"), "curStatus": "ok", "hisSize": Number(9), "writeVal": Number(1)}
+    with running_server(Database([{**RECORDS[1], **moving}]), {}) as server, hsframe.connect(server.uri) as session:
+        df = session.read("point")
+        server.database.update("p", {"curVal": Number(7, "kW")})
+        assert session.commit(df.assign(curStatus="down", hisSize=0)).empty
+        with pytest.warns(hsframe.UnitWarning, match=r"@p \(kW\) gets the unit 'kilowat': .*did you mean 'kilowatt'"):
+            assert told(session.commit(df.assign(unit="kilowat"), dry_run=True)) == {("p", "unit", "kW", "kilowat")}
+
+
+def test_a_removal_needs_no_frame_and_a_new_record_no_id(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        report = session.commit(pd.DataFrame({"dis": ["a", "b"], "site": [True, True]}), add=True)
+        sites = session.read("site").set_index("id")["dis"]
+        assert dict(zip(report["id"], report["dis"], strict=True)) == sites[sites != "HQ"].to_dict()
+        assert session.commit(remove=["@q"])[["id", "dis", "status"]].values.tolist() == [["q", "°F", "removed"]]
+        assert server.database.get("q") is None
+        stale = session.read("point")
+        session.commit(stale.assign(dis="x"))
+        with pytest.raises(hsframe.MetadataError, match=r"@p .* was changed on the server since the frame was read"):
+            session.commit(stale, remove="p")
+        with pytest.raises(hsframe.MetadataError, match="or remove= alone"):
+            session.commit()
+
+
 @given(st.lists(TAGS, max_size=5))
 def test_a_frame_that_was_not_edited_changes_nothing(rows: list[dict[str, Any]]) -> None:
     """Whatever kinds stand in a column, and whatever the frame of all makes of them."""
     records = [{"id": Ref(f"r{number}"), **row} for number, row in enumerate(rows)]
     df, there = frame_and_records(Grid.from_rows({}, ["id", *"abcde"], records))
-    assert record_changes(df, there, False) == []
+    assert record_changes(df, there, kinds_of(there.values())) == []
 
 
 def test_an_hour_and_its_repeat_are_two(server: RunningServer) -> None:
     first = pd.Timestamp("2026-11-01T05:30Z").tz_convert("America/New_York")
     grid = Grid.from_rows({}, ["id", "at"], [{"id": Ref("a"), "at": first.to_pydatetime()}])
     df, there = frame_and_records(grid)
-    (change,) = record_changes(df.assign(at=df["at"] + pd.Timedelta("1h")), there, False)
+    kinds = kinds_of(there.values())
+    (change,) = record_changes(df.assign(at=df["at"] + pd.Timedelta("1h")), there, kinds)
     assert change.tags["at"][1].utcoffset() == timedelta(hours=-5)  # type: ignore[union-attr]
-    assert not record_changes(df.assign(x=NA), there, False)
+    assert not record_changes(df.assign(x=NA), there, kinds)
 
 
 # As Haxall of August 2026 was asked and has answered.
@@ -285,11 +462,12 @@ def test_a_served_folder_keeps_what_is_committed(tmp_path: Path) -> None:
         ('ver:"3.0" commit:"foo"\ndis\n"x"\n', "Unknown commit mode: foo"),
         ('ver:"3.0"\ndis\n"x"\n', "Unknown commit mode: None"),
         ('ver:"3.0" commit:"add"\nid\n@s\n', "there is a record @s already"),
-        ('ver:"3.0" commit:"update"\nid,dis\n@s,"x"\n@s,"y"\n', "@s has two rows"),
+        ('ver:"3.0" commit:"update"\nid,mod,dis\n@s,2026-11-25T20:28:44.816Z,"x"\n@s,,"y"\n', "@s has two rows"),
         ('ver:"3.0" commit:"update"\nid,dis\n@nope,"x"\n', "there is no record @nope"),
         ('ver:"3.0" commit:"update"\ndis\n"x"\n', "the id of row 0 is None"),
-        ('ver:"3.0" commit:"update"\nid,kind\n@p,"Str"\n', "has a history of kind Number"),
-        ('ver:"3.0" commit:"remove"\nid,mod\n@s,2026-11-25T20:28:44.816Z\n', "s: none != 2026-11-25"),
+        ('ver:"3.0" commit:"update"\nid,mod,kind\n@p,2026-11-25T20:28:44.816Z,"Str"\n', "has a history of kind Number"),
+        ('ver:"3.0" commit:"remove"\nid,mod\n@s,2026-11-25T20:28:44.817Z\n', "s: 2026-11-25.* != 2026-11-25"),
+        ('ver:"3.0" commit:"update"\nid,dis\n@s,"x"\n', "s: 2026-11-25.* != none"),
     ],
 )
 def test_what_the_server_refuses_changes_nothing(server: RunningServer, request_: str, told: str) -> None:

@@ -15,6 +15,7 @@ from hsframe.server.database import Database
 from hsframe.server.demo.signals import Axis
 from hsframe.server.demo.sites import brisbane, london, new_york
 from hsframe.server.refusal import OpRefusal
+from hsframe.spans import from_epoch_us
 
 __all__ = ["demo_building"]
 
@@ -37,6 +38,7 @@ def demo_building(end: datetime | None = None, *, seed: int = 1, days: int = 400
     database = Database(tz="UTC", name="Demo building")
     database.tells_samples = True
     axis = Axis.ending(end or datetime.now(UTC), days, seed)
+    database.mod = from_epoch_us(axis.end_us, UTC)
     for site in (new_york, london, brisbane):
         site(database, axis)
     database.actions["reset"] = _reset

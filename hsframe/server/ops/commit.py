@@ -1,7 +1,7 @@
 """commit: records added, changed and removed, as SkySpark and Haxall have it: all rows of a request, or none.
 
-A record has a ``mod``, the instant of its last commit, once there was one; what changes or removes it names the same
-``mod``, or none where it has none, so that nobody undoes what another one has committed meanwhile.
+A record has a ``mod``, the instant of its last commit or of when it was made; what changes or removes it names the same
+``mod``, so that nobody undoes what another one has committed meanwhile.
 """
 
 from __future__ import annotations
