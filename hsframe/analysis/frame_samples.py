@@ -69,7 +69,7 @@ class FrameSamples:
         self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval if len(index) else None
         self.ts_us: Instants = index.as_unit("us").asi8
         self._reads, own_tz = reads_of(df), haystack_name(index.tz)
-        catalog = points_of(df)
+        self._catalog = catalog = points_of(df)
         # The point of each column by the catalog, or one of its own. Two columns may be of one point, so `points`, by
         # which they are computed, has the labels as ids.
         self.known = [
@@ -148,11 +148,16 @@ class FrameSamples:
         if (made_of := self._made_of(mask, is_own)) is not None:
             # In rows without a sample of the column it is missing, and a comparison False: these are no rows of it.
             of, place = made_of
-            if (kept := is_true | ~of._holes(place)).sum() < len(rows):
-                rows = rows[kept]
+            if (holes := of._holes(place)).any():
+                rows = rows[is_true | ~holes]
+                if mask.isna()[holes].nunique() > 1:  # so something else is in it that has values there
+                    _warn_of_holes(holes)
             rules = [rule_of_time(of.sampling(place))] if of._is_known(place) else rules
         elif is_own and self.interval is None:
-            self._warn_of_holes(is_true)
+            # One that is true only where all columns have samples seems to compare them row by row.
+            holes = self._holes_of_all()
+            if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
+                _warn_of_holes(holes)
         own = FrameSamples(rows)
         if not len(own.ts_us):
             return Truth(own.ts_us, np.empty(0, np.int8))
@@ -175,22 +180,16 @@ class FrameSamples:
         return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 
     def _is_known(self, place: int) -> bool:
-        return self.df.columns[place] in points_of(self.df)
+        return self.df.columns[place] in self._catalog
 
-    def _warn_of_holes(self, is_true: Mask) -> None:
-        """Warn of a mask that seems to compare columns in rows in which not each of them has a sample."""
-        holes = np.zeros(len(is_true), dtype=bool)
+    def _holes_of_all(self) -> Mask:
+        """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
+        holes = np.zeros(len(self.ts_us), dtype=bool)
         for place in self.places:
             own = self._holes(place)
-            first = int(np.argmin(own))  # what is before the first sample is missing in a frame that was filled, too
+            first = int(np.argmin(own))
             holes[first:] |= own[first:] & ~own.all()
-        if holes.any() and 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-            warn_caller(
-                f"the mask is true in none of the {np.count_nonzero(holes)} rows in which some columns have no sample "
-                "since others have; a comparison of one without is false. Make it of rows in which all have a value: "
-                "read with interval= and agg='step', or take filled = df.ffill() for the mask and for filled.hs",
-                ReadWarning,
-            )
+        return holes
 
     def _holes(self, place: int) -> Mask:
         """The rows in which a column has no sample."""
@@ -278,6 +277,15 @@ class FrameSamples:
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
         ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
+
+
+def _warn_of_holes(holes: Mask) -> None:
+    warn_caller(
+        f"in {np.count_nonzero(holes)} rows of the mask a column has no sample, since others have, and what is made of "
+        "it is missing or false there. Make the mask of rows in which all have a value: read with interval= and "
+        "agg='step', or take filled = df.ffill() for the mask and for filled.hs",
+        ReadWarning,
+    )
 
 
 def one_of(index: pd.Index) -> str:

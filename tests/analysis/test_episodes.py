@@ -186,8 +186,12 @@ def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session
 
 def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Session) -> None:
     df = session.his_read(["@sp", "@fan"], DAY, boundary="before")
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"in none of the 5 rows .* filled = df\.ffill\(\)"):
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"in 5 rows .* filled = df\.ffill\(\)"):
         assert df.hs.episodes((df["Sp"] < Number(65, "°F")) & df["Fan"]).empty
+    by_clock = np.array(df.index.hour) > 5
+    for mask in (df["Fan"] & by_clock, df["Fan"] | by_clock):
+        with pytest.warns(hsframe.errors.ReadWarning, match=r"in 3 rows of the mask"):
+            df.hs.episodes(mask)
     filled = df.ffill()
     assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
 
