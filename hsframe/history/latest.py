@@ -108,13 +108,18 @@ def _instants(at: At | None, tz: str, options: ReadOptions) -> list[int]:
         return [options.now_us]
     found = []
     for one in at if isinstance(at, Iterable) and not isinstance(at, str) else [at]:
-        if not isinstance(one, str | date) or (isinstance(one, str) and "," in one):
-            raise SpanError(
-                f"at={one!r} is not an instant; expected '2026-11-01T08:00', a datetime, or several of these"
-            )
         # A span would round nanoseconds up, and a sample in between is after the instant.
         floored = one.floor("us") if isinstance(one, pd.Timestamp) and not pd.isna(one) else one
-        found.append(options.spans(floored, [tz])[tz].start_us)
+        try:
+            if not isinstance(floored, str | date) or (isinstance(floored, str) and "," in floored):
+                raise SpanError("it is several, or none")
+            found.append(options.spans(floored, [tz])[tz].start_us)
+        except SpanError as error:
+            raise SpanError(
+                f"at={one!r} is not an instant; expected '2026-11-01T08:00', which is in each point's own zone, "
+                "'2026-11-01T08:00:00-05:00', '2026-11-01' or 'yesterday' for the midnight before it, '-2h', 'now', a "
+                "date or datetime, or several of these"
+            ) from error
     return found
 
 

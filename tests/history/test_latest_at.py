@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -113,9 +114,22 @@ def test_instants_in_all_forms() -> None:
         assert s.latest("@ny", at=[]).columns.tolist() == df.columns.tolist()
         assert s.latest("@ny", at=["2026-10-21", "2020"]).hs.catalog["rows"].tolist() == [1]
         assert s.latest("@ny", at="-1min", max_age="9000D")["value"].tolist() == [479]
-        for wrong in ("2026-01-01,2026-01-02", 7, [None], "soon", pd.NaT):
-            with pytest.raises(SpanError):
+        for wrong in (
+            "2026-01-01,2026-01-02",
+            7,
+            [None],
+            "soon",
+            pd.NaT,
+            "yesterday 8:00",
+            ["-1h", "2026-13-01"],
+            "0000",
+        ):
+            one = wrong[-1] if isinstance(wrong, list) else wrong
+            said = f"^at={re.escape(repr(one))} is not an instant; expected '2026-11-01T08:00', .* '-2h'"
+            with pytest.raises(SpanError, match=said):
                 s.latest("@ny", at=wrong)
+        for right in ("2026-11-01T08:00:00-05:00", "now", "yesterday"):  # those that the message names
+            assert len(s.latest("@ny", at=right)) == 1
 
 
 def test_an_archive_has_the_same(tmp_path: Any) -> None:
