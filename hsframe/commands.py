@@ -363,6 +363,12 @@ def doctor(args: argparse.Namespace) -> int:
 
             opened.enter_context(record(args.record, rename=args.rename))
         df = opened.enter_context(_connect(args)).doctor(args.point).map(in_commands)
+    if args.record:
+        megabytes = args.record.stat().st_size / 1e6
+        tell(
+            args,
+            f"{args.record} has {megabytes:,.1f} MB; records, names and values are in it, so look through it first",
+        )
     if args.csv:
         _print(df, csv=True, index=False)
     else:

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hsframe.errors import MetadataError
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import MetadataError, ReadWarning, ZoneError
 from hsframe.frame.arrow import field_entries
 from hsframe.frame.parquet import read_table
 from hsframe.frame.points import TIDY_COLUMNS, Point
@@ -39,7 +40,7 @@ def parquet_folder(path: str | os.PathLike[str]) -> Database:
 
     Each column is a point. Null and NaN are not samples. A point that is in several files has the samples of all; where
     two files have the same instant, the later file counts. Columns that are not of numbers, truth values or texts are
-    left out. What clients write is kept beside the files, see :mod:`hsframe.server.written`.
+    left out, with a ReadWarning. What clients write is kept beside the files, see :mod:`hsframe.server.written`.
 
     CodecError for a damaged file. MetadataError where there is no such folder or no file in it, a file without a column
     of times that have a zone, or a point that is in two files with different units, kinds or zones.
@@ -73,7 +74,9 @@ def add_tables(database: Database, tables: Iterable[tuple[str, str, str, pa.Tabl
 def _add_table(database: Database, site: Ref, where: str, name: str, prefix: str, table: pa.Table) -> None:
     if tuple(table.column_names[: len(TIDY_COLUMNS)]) == TIDY_COLUMNS:
         raise MetadataError(f"{where} has a row per sample (shape='tidy'); what is served has a column per point")
-    time_field = next((field for field in table.schema if pa.types.is_timestamp(field.type)), None)
+    index = (table.schema.pandas_metadata or {}).get("index_columns", ())  # of a frame with columns of times too
+    fields = sorted(table.schema, key=lambda field: field.name not in index)
+    time_field = next((field for field in fields if pa.types.is_timestamp(field.type)), None)
     if time_field is None or time_field.type.tz is None:
         found = ", ".join(f"{field.name} ({field.type})" for field in table.schema)
         raise MetadataError(f"{where} has no column of times with a zone; it has {found or 'no columns'}")
@@ -86,7 +89,10 @@ def _add_table(database: Database, site: Ref, where: str, name: str, prefix: str
     columns: dict[Ref, str] = {}
     for field in table.schema:
         kind = _kind(field.type)
-        if kind is None or field.name == time_field.name:
+        if field.name == time_field.name:
+            continue
+        if kind is None:
+            warn_caller(f"{where}: the column {field.name!r} is not served; no history has {field.type}", ReadWarning)
             continue
         stated = field_entries(field)
         id = Ref(stated.get("id") or _NOT_IN_A_REF.sub("_", prefix + field.name))
@@ -97,7 +103,7 @@ def _add_table(database: Database, site: Ref, where: str, name: str, prefix: str
             "point": MARKER,
             "his": MARKER,
             "kind": kind,
-            "tz": stated.get("tz") or haystack_name(time_field.type.tz),
+            "tz": stated.get("tz") or _zone_of(time_field.type.tz, where),
             "siteRef": site,
             "equipRef": equip,
         }
@@ -110,6 +116,13 @@ def _add_table(database: Database, site: Ref, where: str, name: str, prefix: str
             )
         columns[id] = field.name
         _add_point(database, rec, ts_us, table[field.name], where)
+
+
+def _zone_of(tz: str, where: str) -> str:
+    try:
+        return haystack_name(pa.lib.string_to_tzinfo(tz) if tz[0] in "+-" else tz)
+    except ZoneError as error:
+        raise MetadataError(f"the times of {where} are in no zone of Haystack: {error}") from error
 
 
 def _kind(of: pa.DataType) -> str | None:

@@ -101,11 +101,12 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
 def quirks_named(names: Iterable[str]) -> dict[str, float]:
     """The quirks of these names, bundles among them, each with its number, or 0; the later of two numbers counts.
 
-    MetadataError where there is no such quirk, or the text after its ``=`` is not a number.
+    A text is one name. MetadataError where there is no such quirk, or the text after its ``=`` is not a number.
 
     >>> quirks_named(["skyspark3", "rowcap=1000"])
     {'extra-samples': 0.0, 'rowcap': 1000.0}
     """
+    names = [names] if isinstance(names, str) else names
     return dict(_quirk(part) for name in names for part in BUNDLES.get(name, (name,)))
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hsframe.errors import CodecError, MetadataError
+from hsframe.errors import CodecError, MetadataError, ReadWarning
 from hsframe.frame.parquet import write_parquet
 from hsframe.frame.trend import trend_frame
 from hsframe.kinds import MARKER, Number, Ref
@@ -113,7 +113,9 @@ def test_pandas_own_files(tmp_path: Path) -> None:
     price = [Decimal("1.50")] * 5
     columns = {"a": [1.0, 2, 3, 4, 5], "mode": mode, "price": price, "day": [date(2026, 11, 1)] * 5}
     pd.DataFrame(columns, index=index).to_parquet(tmp_path / "a.parquet")
-    with running_server(parquet_folder(tmp_path), users={}) as server:
+    with pytest.warns(ReadWarning, match=r"a\.parquet: the column 'day' is not served; no history has date32"):
+        database = parquet_folder(tmp_path)
+    with running_server(database, users={}) as server:
         rec = server.database.get("file-a-a")
         assert rec is not None
         assert rec["tz"] == "London"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack
+from datetime import timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,6 +75,49 @@ def test_frames_that_cannot_be_served_are_named() -> None:
         database_of(tidy)
     with pytest.raises(hsframe.MetadataError, match=r"frame 1 has the point @n in two columns, .*'min'.* and .*'max'"):
         database_of(both)
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([{"id": "n"}, {"dis": "x"}], r"each with an id, .*; number 2 is \{'dis': 'x'\}"),
+        ([{"id": None}], "number 1 is "),
+        (pd.DataFrame({"id": ["n"]}), "must be a list of mappings, .*; number 1 is 'id'"),
+        (["n"], "number 1 is 'n'"),
+        ([{"id": "n", "Bad tag": 1}], "records= number 1, of @n: .*'Bad tag' cannot be the name of a tag"),
+        ([{"id": "n", "tag": object()}], "records= number 1, of @n: .*value of type .*object"),
+    ],
+)
+def test_records_that_cannot_be_served_are_named(records: Any, said: str) -> None:
+    with pytest.raises(hsframe.MetadataError, match=said):
+        database_of(frame(), records=records)
+
+
+def test_a_record_and_a_quirk_may_be_given_by_themselves() -> None:
+    with (
+        hsframe.testing.serve(frame(), records={"id": "n", "power": True}, quirks="rowcap=7") as uri,
+        hsframe.connect(uri) as s,
+    ):
+        asked = {"id": hsframe.Ref("n"), "range": "2026-10-31,2026-11-02"}
+        with pytest.raises(hsframe.CallError, match="exceeds the limit of 7 rows"):
+            s.call("hisRead", hsframe.Grid.from_rows({}, list(asked), [asked]))
+        assert s.read("power")["id"].tolist() == ["n"]
+    with pytest.raises(hsframe.MetadataError, match="no quirk 'nigara'; did you mean niagara"), ExitStack() as opened:
+        opened.enter_context(hsframe.testing.serve(frame(), quirks="nigara"))
+
+
+def test_times_of_an_offset_and_columns_of_times() -> None:
+    df = frame()[["n"]].assign(end=TS)
+    df.index = TS.tz_convert(timezone(timedelta(hours=-5)))
+    with pytest.warns(hsframe.ReadWarning, match="frame 1: the column 'end' is not served; no history has timestamp"):
+        database = database_of(df)
+    assert (database.get("n") or {})["tz"] == "GMT+5"
+    assert len(database.history("n").ts_us) == len(df)
+    df.index = TS.tz_convert(timezone(timedelta(hours=5, minutes=30)))
+    with pytest.raises(
+        hsframe.MetadataError, match=r"times of frame 1 are in no zone of Haystack: the fixed offset .*30"
+    ):
+        database_of(df[["n"]])
 
 
 def test_the_fixtures(hsframe_session: hsframe.Session, hsframe_server: RunningServer) -> None:  # noqa: F811

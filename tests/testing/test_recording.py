@@ -317,7 +317,9 @@ def test_the_doctor_records_what_it_asks(
     monkeypatch.setenv("HSFRAME_PASSWORD", "S3cret-Pencil24")
     with running_server(building, {"ann": "S3cret-Pencil24"}) as server:
         assert cli.main(["doctor", server.uri, "--user", "ann", "--record", str(file), "--rename"]) == 0
-    assert "reachable" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "reachable" in told.out
+    assert f"{file} has {file.stat().st_size / 1e6:,.1f} MB; records, names and values are in it" in told.err
     lines = [json.loads(line) for line in file.read_text().splitlines()[1:]]
     assert {"about", "read", "hisRead", "ops"} <= {line["op"] for line in lines}
     assert "S3cret" not in file.read_text()
