@@ -45,12 +45,16 @@ Kinds = Mapping[str, Collection[type]]
 
 @dataclass(frozen=True, slots=True)
 class RecordChange:
-    """The tags of one record that are to change, each with its value before and after; None is no tag."""
+    """The tags of one record that are to change, each with its value before and after; None is no tag.
+
+    Of a record that is to go, none; `referrers` is how many others refer to it.
+    """
 
     id: Ref | None
     dis: str
     mod: Value | None
     tags: Mapping[str, tuple[Value | None, Value | None]]
+    referrers: int | None = None
 
     def row(self) -> dict[str, Any]:
         """The row of a request: a tag that is to go is Remove."""
@@ -248,6 +252,7 @@ def changes_table(changes: Iterable[tuple[RecordChange, str]]) -> pd.DataFrame:
         who = (None if change.id is None else change.id.val, change.dis)
         for tag, (old, new) in (change.tags or {"": (None, None)}).items():
             kind = _kind_name(type(old if new is None else new)) if tag else None
-            rows.append((*who, tag, kind, old, new, status))
-    table = pd.DataFrame(rows, columns=["id", "dis", "tag", "kind", "old", "new", "status"], dtype=object)
-    return table.astype(dict.fromkeys(("id", "dis", "tag", "kind", "status"), "str"))
+            rows.append((*who, tag, kind, old, new, status, change.referrers))
+    columns = ["id", "dis", "tag", "kind", "old", "new", "status", "referrers"]
+    table = pd.DataFrame(rows, columns=columns, dtype=object)
+    return table.astype({**dict.fromkeys(("id", "dis", "tag", "kind", "status"), "str"), "referrers": "Int64"})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -25,6 +26,8 @@ from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import SessionBase
 from hsframe.unit_array.scalars import is_missing
 
+_PARENTS: Final = ("siteRef", "spaceRef", "equipRef", "systemRef")
+_IDS_A_FILTER: Final = 100
 _DONE: Final = {"add": "added", "update": "changed", "remove": "removed"}
 
 
@@ -70,7 +73,7 @@ class RecordVerbs(SessionBase):
         DataFrame
             A row a record and tag: ``id``, ``dis``, ``tag``, ``kind``, ``old`` and ``new`` (None where there is no
             tag), and ``status``: ``"added"``, ``"changed"``, ``"removed"`` or ``"dry run"``. A record that goes has one
-            row.
+            row; ``referrers`` is how many others keep a ``siteRef``, ``spaceRef``, ``equipRef`` or ``systemRef`` to it.
 
         Raises
         ------
@@ -110,7 +113,7 @@ class RecordVerbs(SessionBase):
                 f"the server at {self.uri} lists no op 'commit' for this user; SkySpark, Haxall and hsframe serve have "
                 "it, for admins; elsewhere tags are changed with the tools of the server; nothing was sent"
             )
-        gone = [] if remove is None else list(dict.fromkeys(as_refs(remove, "commit")))
+        gone = dict.fromkeys([] if remove is None else as_refs(remove, "commit"))
         ids = list(dict.fromkeys([*(id for id in df.get("id", ()) if not is_missing(id)), *gone]))
         there: dict[str, Mapping[str, Any]] = {}
         for place in range(0, len(ids), IDS_A_READ):
@@ -120,10 +123,13 @@ class RecordVerbs(SessionBase):
             raise MetadataError(f"remove= names {', '.join(unknown)}, which the server does not have; nothing was sent")
         kinds = await self._kinds(df, there.values())
         edited = await in_thread(partial(record_changes, df, there, kinds, add=add, gone=gone))
+        referrers = await self._referrers(gone, {(one.id, tag) for one in edited for tag in one.tags})
         steps = {
             "add": [one for one in edited if one.id is None or one.id.val not in there],
             "update": [one for one in edited if one.id is not None and one.id.val in there],
-            "remove": [RecordChange(id, display_name(there[id.val]), there[id.val].get("mod"), {}) for id in gone],
+            "remove": [
+                RecordChange(id, display_name(rec := there[id.val]), rec.get("mod"), {}, referrers[id]) for id in gone
+            ],
         }
         changes = [one for of in steps.values() for one in of]
         status = ["dry run" if dry_run else "not sent"] * len(changes)
@@ -154,6 +160,18 @@ class RecordVerbs(SessionBase):
                 given = [id if isinstance(id := row.get("id"), Ref) else None for row in answer]
                 changes[sent] = [replace(one, id=one.id or id) for one, id in zip(changes[sent], given, strict=True)]
         return changes_table(zip(changes, status, strict=True))
+
+    async def _referrers(self, gone: Collection[Ref], edited: Collection[tuple[Ref | None, str]]) -> Counter[Ref]:
+        """How many records that stay refer to each that is to go; a Ref that is `edited` away first does not count."""
+        ids, counts = list(gone), Counter[Ref]()
+        for place in range(0, len(ids), _IDS_A_FILTER):
+            some = ids[place : place + _IDS_A_FILTER]
+            filter = " or ".join(f"{tag}=={id}" for id in some for tag in _PARENTS)
+            for rec in await self.client.read(filter, raw=True):
+                if (id := rec.get("id")) not in gone:
+                    kept = [rec.get(tag) for tag in _PARENTS if (id, tag) not in edited]
+                    counts.update({ref for ref in kept if isinstance(ref, Ref)}.intersection(some))
+        return counts
 
     async def _kinds(self, df: pd.DataFrame, records: Iterable[Mapping[str, Any]]) -> Kinds:
         """The kinds of the tags of a frame: in its records, and of those that none of them has in others."""

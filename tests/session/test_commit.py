@@ -371,6 +371,20 @@ def test_what_moves_by_itself_is_not_sent_and_an_unknown_unit_is_told() -> None:
             assert told(session.commit(df.assign(unit="kilowat"), dry_run=True)) == {("p", "unit", "kW", "kilowat")}
 
 
+def test_who_refers_to_what_goes_is_counted(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = session.read("point").set_index("id", drop=False)
+        for frame, gone, referrers in [
+            (None, "s", [2]),
+            (None, ["s", "q"], [1, 0]),
+            (df.assign(siteRef=["s2", "s"]), "s", [1]),
+        ]:
+            report = session.commit(frame, remove=gone, dry_run=True)
+            assert report[report["tag"] == ""]["referrers"].tolist() == referrers
+            assert report[report["tag"] != ""]["referrers"].isna().all()
+        assert session.commit(remove="s")["referrers"].tolist() == [2]
+
+
 def test_a_removal_needs_no_frame_and_a_new_record_no_id(server: RunningServer) -> None:
     with hsframe.connect(server.uri) as session:
         report = session.commit(pd.DataFrame({"dis": ["a", "b"], "site": [True, True]}), add=True)
