@@ -32,6 +32,7 @@ from hsframe.protocol.scram import ScramCredentials
 from hsframe.protocol.secret import HiddenStr
 from hsframe.server import journal
 from hsframe.server.auth import LoggedIn, LoginOptions, Logins
+from hsframe.server.bodies import Bodies
 from hsframe.server.clock import Clock
 from hsframe.server.database import Database
 from hsframe.server.ops import OPS, Op
@@ -48,6 +49,7 @@ PREFIX: Final = "/api"
 STATE: Final = web.AppKey("state", State)
 LOGINS: Final = web.AppKey("logins", Logins)
 UNREAD: Final = web.AppKey("unread", Unread)
+BODIES: Final = web.AppKey("bodies", Bodies)
 SERVED_OPS: Final = web.AppKey("ops", dict[str, Op])
 """The ops that an application serves, by name; a test may replace them."""
 PROXY: Final = web.AppKey("proxy", str)
@@ -58,8 +60,7 @@ _TURNS: Final = web.AppKey("turns", asyncio.Semaphore)
 _MAX_BODY: Final = 256 * 2**20
 # Of an op for viewers, who send ids and filters: 10,000 ids of 200 bytes take 2 MB.
 _MAX_READ_BODY: Final = 8 * 2**20
-_MAX_BODY_S: Final = 120.0
-# A larger body is read when it has one of `_THREADS` turns: so many of the largest are in memory, however many come.
+# A larger body is decoded when it has one of `_THREADS` turns, so that what comes later does not wait behind them all.
 _LARGE_BODY: Final = 2**20
 # Below this, a gzip header and a second copy cost more than the bytes.
 _MIN_GZIP: Final = 1024
@@ -86,8 +87,8 @@ class _Asked:
     """What a request asks: the arguments of a GET, or a body and its format."""
 
     query: Mapping[str, str]
-    body: bytes = b""
-    short: str = ""
+    body: bytes
+    short: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def make_app(
     app.router.add_get("/", _front_page)
     app.router.add_get(PREFIX, _front_page)
     app.router.add_get(PREFIX + "/", _front_page)
+    app[BODIES] = Bodies()
     app[UNREAD] = Unread()
     app.on_response_prepare.append(app[UNREAD].note)
     app.cleanup_ctx.extend([_pools, app[UNREAD].lifespan])
@@ -188,17 +190,17 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     write = partial(_write, name, chosen, packs=accepts_gzip(request.headers.get("Accept-Encoding")))
-    if (size := request.content_length or 0) > request.client_max_size > 0:  # said at once, and before it has a turn
-        raise HttpRefusal(413, f"the body has {size:,} bytes, and of this op {request.client_max_size:,} are read")
-    async with request.app[_TURNS] if _may_be_large(request) else nullcontext():
-        asked = await _asked(request)
-        is_short = name != "hisRead" and len(asked.body) + len(request.query_string) <= _FEW_BYTES
+    short = _body_format(request)
+    async with request.app[BODIES].read(request) if short else nullcontext(b"") as body:
+        asked = _Asked(dict(request.query.items()), body, short)
+        is_short = name != "hisRead" and len(body) + len(request.query_string) <= _FEW_BYTES
         pool = request.app[_SHORT if is_short else _LONG]
-        grid, written = await _in_thread(pool, _work, op, call, asked, write)
+        async with request.app[_TURNS] if len(body) > _LARGE_BODY else nullcontext():
+            grid, written = await _in_thread(pool, _work, op, call, asked, write)
+        if written is None:
+            written = await _in_thread(request.app[_LONG], write, grid)
     if name == "close":
         logins.end(admitted)
-    if written is None:
-        written = await _in_thread(request.app[_LONG], write, grid)
     if op.get:  # another has changed something: refused, its client would send it once more
         request.app[UNREAD].admit(len(written.body))
     return written
@@ -257,14 +259,10 @@ def _run(op: Op, call: Call) -> Grid:
         return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))
 
 
-def _may_be_large(request: web.Request) -> bool:
-    size = request.content_length
-    return request.can_read_body and (size is None or size > _LARGE_BODY)
-
-
-async def _asked(request: web.Request) -> _Asked:
+def _body_format(request: web.Request) -> str:
+    """The short name of the format of a body; empty of a GET, whose arguments are in its query."""
     if request.method == "GET":
-        return _Asked(dict(request.query.items()))
+        return ""
     content_type = request.headers.get("Content-Type")
     short = request_format(content_type)
     if short is None:
@@ -273,12 +271,7 @@ async def _asked(request: web.Request) -> _Asked:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         # The standard has none, and a packed megabyte unpacks to a gigabyte.
         raise HttpRefusal(415, "a packed request is not read here: send it without Content-Encoding")
-    try:
-        async with asyncio.timeout(_MAX_BODY_S):
-            return _Asked({}, await request.read(), short)
-    except TimeoutError:
-        what = f"the body of the request was not here after {_MAX_BODY_S:g} s; send less at once"
-        raise HttpRefusal(408, what, {"Connection": "close"}) from None
+    return short
 
 
 def _request_grid(asked: _Asked) -> Grid:

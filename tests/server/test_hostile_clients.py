@@ -22,7 +22,7 @@ import hsframe
 import hsframe.server.app
 from hsframe.grid import Grid
 from hsframe.protocol.scram import b64url_encode
-from hsframe.server.app import UNREAD
+from hsframe.server.app import _LONG, BODIES, UNREAD
 from hsframe.server.auth import _COUNTS
 from hsframe.server.clock import ManualClock
 from hsframe.server.expiring import Expiring
@@ -407,7 +407,7 @@ def test_a_head_that_comes_byte_by_byte_is_not_waited_for(
 
 
 def test_a_body_that_comes_byte_by_byte_is_not_waited_for(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hsframe.server.app._MAX_BODY_S", 0.3)
+    monkeypatch.setattr("hsframe.server.bodies._MAX_S", 0.3)
     with connection(raw) as line:
         line.sendall(b"POST /api/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\nContent-Length: 99999\r\n\r\n")
         line.settimeout(0.01)
@@ -426,34 +426,81 @@ def test_a_body_that_is_said_to_be_too_long_is_refused_before_it_comes(raw: Any)
         assert line.recv(65_536).startswith(b"HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize("kind", ["long", "chunked"])
-def test_of_large_bodies_few_are_read_at_once_and_small_ones_meanwhile(
-    raw: Any, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    body = SITES.encode() + b"\n" * (2**20 if kind == "long" else 0)
-    whole, how = body, b"Content-Length: %d" % len(body)
+def large_body(kind: str = "long") -> bytes:
+    """A request to read with a body of more than 1 MB."""
+    body = SITES.encode() + b"\n" * 2**20
     if kind == "chunked":
-        whole, how = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), b"Transfer-Encoding: chunked"
-    head = b"POST /api/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\n%b\r\n\r\n" % how
-    reading: list[bool] = []
-    real = hsframe.server.app._asked
+        return SENDS + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    return SENDS + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
-    async def counted(request: Any) -> Any:
-        reading.append(request.content_length != len(SITES))
-        return await real(request)
 
-    monkeypatch.setattr("hsframe.server.app._asked", counted)
+@contextmanager
+def bodies_that_stay_away(raw: Raw, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
+    """Connections on which all but the end of a request has arrived."""
     with ExitStack() as stack:
-        lines = [stack.enter_context(connection(raw)) for _ in range(7)]
+        lines = [stack.enter_context(connection(raw)) for _ in range(count)]
         for line in lines:
-            line.sendall(head + whole[:-1])
-        wait_until(lambda: len(reading) == 4)
+            line.sendall(sent)
+        arrived = count * (len(sent.partition(b"\r\n\r\n")[2]) - 20)  # 20: the sizes of chunks
+        wait_until(lambda: raw.server.app[BODIES].held >= arrived)
+        yield lines
+
+
+@pytest.mark.parametrize("count", [4, 40])
+@pytest.mark.parametrize("kind", ["long", "chunked"])
+def test_while_large_bodies_come_slowly_others_are_answered(raw: Raw, kind: str, count: int) -> None:
+    whole = large_body(kind)
+    with bodies_that_stay_away(raw, count, whole[:-1]) as lines, connection(raw) as other:
         assert len(raw.call("read", SITES)) == 1
-        assert sum(reading) == 4
+        other.sendall(whole)
+        assert other.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        lines[0].sendall(whole[-1:])
+        assert lines[0].recv(65_536).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: raw.server.app[BODIES].held == 0)
+
+
+@pytest.mark.parametrize("kind", ["long", "chunked"])
+def test_past_some_memory_few_large_bodies_are_read_at_once_and_small_ones_meanwhile(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("hsframe.server.bodies._MOST_HELD", 0)
+    whole, bodies = large_body(kind), raw.server.app[BODIES]
+    with bodies_that_stay_away(raw, 4, whole[:-1]) as lines, connection(raw) as waiting:
+        before = bodies.held
+        waiting.sendall(whole)
+        wait_until(lambda: bodies.held > before + 2**16)
+        assert len(raw.call("read", SITES)) == 1
+        assert bodies.held < before + 2**20, "the fifth is not read on"
         lines[-1].sendall(whole[-1:])
-        for line in lines[:-1]:
-            line.close()  # who has a turn gives it away
         assert lines[-1].recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert waiting.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: bodies.held == 0)  # who has a turn and goes away gives it away
+    with connection(raw) as line:
+        line.sendall(whole)
+        assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_is_asked_while_many_large_bodies_are_decoded_waits_for_one_of_them(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding, may_go_on, real = list[int](), threading.Semaphore(0), hsframe.server.app.decode
+
+    def held_up(body: bytes, short: str) -> Grid:
+        if len(body) > 2**20:
+            decoding.append(len(body))
+            assert may_go_on.acquire(timeout=WAIT_S)
+        return real(body, short)
+
+    monkeypatch.setattr("hsframe.server.app.decode", held_up)
+    with bodies_that_stay_away(raw, 7, large_body()) as lines, ThreadPoolExecutor(1) as client:
+        wait_until(lambda: len(decoding) == 4)
+        answer = client.submit(raw.call, "hisRead", A_DAY)
+        wait_until(lambda: raw.server.app[_LONG]._work_queue.qsize() == 1)
+        may_go_on.release()
+        assert not answer.result(WAIT_S).is_error
+        may_go_on.release(6)
+        for line in lines:
+            assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
 def with_much(raw: Raw) -> Raw:
@@ -568,7 +615,7 @@ def test_who_reads_slowly_is_waited_for() -> None:
 
 
 def test_a_body_that_never_ends_is_not_waited_for(raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hsframe.server.app._MAX_BODY_S", 0.3)
+    monkeypatch.setattr("hsframe.server.bodies._MAX_S", 0.3)
     with connection(raw) as line:
         line.sendall(
             b"POST /api/read HTTP/1.1\r\nHost: x\r\nContent-Type: text/zinc\r\nContent-Length: 999\r\n\r\nver:"
