@@ -75,7 +75,8 @@ class Names:
 
     def near(self, text: str, most: int = 3) -> list[str]:
         """What to write in place of a text that names no point: names that come near, or of an id (``@``) ids."""
-        words = _words(text)
+        if not (words := _words(text)):
+            return []
         names = self.texts([point for some in self._near_names(words, most) for point in self._by_words[some]])[:most]
         if names and not text.startswith("@"):
             return names
@@ -146,6 +147,8 @@ def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> 
         has = f"a frame with the columns {listed_columns(names)}" if isinstance(names, pd.DataFrame) else repr(names)
         raise MetadataError(f"on={on!r} must be the column of a frame that has the names, as on='Tag'; got {has}")
     given = names[on] if isinstance(names, pd.DataFrame) else names
+    if not isinstance(given, Iterable):
+        raise MetadataError(f"{names!r} is no name; expected a text, a list of them, or a frame and on=")
     known = Names(points)
     matches = known.like(given) if isinstance(given, str) and re.search("[*?]", given) else []
     rows: list[_Row] = [(str(given), point.id, point.dis, "found", ()) for point in matches]

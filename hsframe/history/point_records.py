@@ -132,7 +132,9 @@ async def find_records(
             ReadWarning,
         )
     if not ids:
-        raise MetadataError("there are no points to read: what was given is empty; find some with read('point')")
+        raise MetadataError(
+            "there are no points to read: what was given is empty, or has no ids; find some with read('point')"
+        )
     return await _by_id_or_name(source, ids, _texts(points), tags, failures)
 
 

@@ -120,8 +120,13 @@ def test_the_rows_are_those_of_the_frame() -> None:
     assert sheet.join(df).loc["z", "dis"] == "Site South AHU-2 DAT"
     assert find_frame(CAMPUS, sheet["Tag"]).equals(df)
     blank = [Point("a", " "), Point("b", "")]
-    assert find_frame(blank, pd.Series([float("nan"), None, "", " ", "@"]))["status"].tolist() == ["missing"] * 5
+    assert (
+        find_frame(blank, pd.Series([float("nan"), None, "", " ", "@"]))[["status", "nearest"]].values.tolist()
+        == [["missing", ()]] * 5
+    )
     assert find_frame(CAMPUS, []).columns.tolist() == df.columns.tolist()
+    with pytest.raises(MetadataError, match=r"^5 is no name; expected a text"):
+        find_frame(CAMPUS, 5)  # type: ignore[arg-type]
     for names, on in ((sheet, None), (sheet, "tag"), (["a"], "Tag")):
         with pytest.raises(MetadataError, match=r"must be the column of a frame that has the names, as on='Tag'"):
             find_frame(CAMPUS, names, on)  # type: ignore[arg-type]
