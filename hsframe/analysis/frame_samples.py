@@ -129,7 +129,8 @@ class FrameSamples:
         place = self._place_of(name)
         histories, until_us = self.column(place, na=True)
         truth = truth_of(histories, condition, rule_of_time(self.sampling(place)), until_us)
-        return truth.clip(min(int(one.ts_us[0]) for one in histories if len(one.ts_us)), until_us)
+        firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
+        return truth.clip(min(firsts_us, default=until_us), until_us)
 
     def _place_of(self, name: str) -> int:
         found = per_point({name: True}, self.known, [str(label) for label in self.df.columns], "condition")

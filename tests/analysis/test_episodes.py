@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
@@ -156,6 +157,51 @@ def test_na_is_not_known_where_the_frame_tells_it(session: hsframe.Session) -> N
         pd.testing.assert_frame_equal(found, expected, check_freq=False, check_names=False)
         hour = pd.DataFrame({"start": expected.index[7:8], "end": expected.index[8:9]})
         assert df.hs.over(hour, {"@kw": ["coverage"]}).iloc[0, 0] == 0
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[RunningServer]:
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "tz": "New_York"}
+    database.add({"id": Ref("kw"), "dis": "Kw", "kind": "Number", "unit": "kW", **tags})
+    database.add({"id": Ref("fan"), "dis": "Fan", "kind": "Bool", **tags})
+    with running_server(database) as running:
+        yield running
+
+
+CELLS = st.dictionaries(st.integers(0, 47), st.sampled_from([0, 1, 1, None]), min_size=1, max_size=12)
+
+
+@settings(max_examples=40)
+@given(CELLS, CELLS, st.sampled_from(["nan", "flag"]))
+def test_na_is_never_taken_for_known_without_a_word(
+    small: RunningServer, kw: dict[int, Any], fan: dict[int, Any], na: Any
+) -> None:
+    """Samples and NA at any half hours of two points: over the hours of a day it is what the read of these gives."""
+    for name, cells in (("kw", kw), ("fan", fan)):
+        places = np.array(sorted(cells))
+        values = np.array([cells[place] for place in places], dtype=object)
+        is_na = np.array([cell is None for cell in values])
+        kind = bool if name == "fan" else np.float64
+        small.database.set_history(
+            name, FIRST_US + places * HOUR_US // 2, np.where(is_na, 0, values).astype(kind), is_na
+        )
+    how: dict[str, Any] = {"agg": ["coverage", "mean", "integral"], "min_coverage": 0.1}
+    hours = pd.date_range(DAY, periods=24, freq="1h", tz="America/New_York")
+    windows_of_hours = pd.DataFrame({"start": hours, "end": hours + pd.Timedelta("1h")}, hours)
+    with warnings.catch_warnings(record=True) as told, hsframe.connect(small.uri, "demo", "demo") as session:
+        warnings.simplefilter("always")
+        expected = session.his_read(["@kw", "@fan"], DAY, interval="1h", **how)
+        df = session.his_read(["@kw", "@fan"], DAY, na=na)
+        found = df.hs.over(windows_of_hours, how["agg"], min_coverage=0.1)
+        episodes = df.hs.episodes("@fan"), df.hs.episodes(("Fan", "==", False))
+    is_told = any("na='flag'" in str(one.message) for one in told)
+    assert not (is_told and na == "flag")
+    if not is_told:
+        expected.columns = [" ".join(label) for label in expected.columns]
+        pd.testing.assert_frame_equal(found, expected, check_names=False, check_freq=False)
+        known = pd.concat(episodes)["duration"].sum() / pd.Timedelta("1h")
+        assert known == pytest.approx(expected["Fan coverage"].sum())
 
 
 def test_na_among_the_samples_of_other_points_is_told_only_by_flags(session: hsframe.Session) -> None:
