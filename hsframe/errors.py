@@ -78,8 +78,8 @@ class AuthError(HsFrameError):
     message : str
         What happened, where, and what to do.
     refused : bool
-        Whether the server refused a password, its proof or a token. The client does not send the same again at once,
-        unless it was accepted before: some servers lock a user out after a few attempts.
+        Whether the server refused a password, its proof or a token. The client does not send the same again at once:
+        some servers lock a user out after a few attempts.
     """
 
     def __init__(self, message: str, *, refused: bool = False) -> None:

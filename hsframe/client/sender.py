@@ -207,8 +207,8 @@ class RequestSender:
                 log.retries += 1
                 login, is_new = await self._session.renew(login, patience), True
         refused = answer.status in (401, 403) or answer.login_page
-        if refused and login.scheme in ("bearer", "basic") and not answer.is_grid:
-            failure = http_failure(answer)
+        if refused and login.scheme in ("bearer", "basic") and (answer.status == 401 or not answer.is_grid):
+            failure, is_refused = http_failure(answer), False
             if login.scheme == "bearer" or isinstance(failure, AuthError):
                 before = ", which was accepted before" if self._session.was_accepted() else ""
                 what = f"the token is not accepted{before}: " if login.scheme == "bearer" else ""
@@ -219,7 +219,8 @@ class RequestSender:
                 failure = AuthError(f"{what}{failure}", refused=is_refused)
                 self._session.note_refusal(failure, login)
             assert failure is not None
-            raise failure
+            if is_refused or not answer.is_grid:  # an error grid says what is missing
+                raise failure
         if answer.status == 200 and not answer.is_html:
             self._session.note_acceptance(login)
         log.bytes = len(answer.body)
