@@ -321,7 +321,8 @@ class ReadingVerbs(ReadingBase):
             One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``age`` (``timedelta64[us]``: from
             `ts` to the moment of the read, or to `at`), ``value`` (with its unit), ``unit``, ``source`` (``"his"`` or
             ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean. With `at` a row per point and
-            instant, in the order given, and the instant in column ``at``.
+            instant, in the order given, and the instant in column ``at``; of points in several zones 8:00 is several
+            instants, and ``df.groupby("id").cumcount()`` has the place of each in `at`, for a table by it.
 
         Raises
         ------
