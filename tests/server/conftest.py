@@ -90,7 +90,15 @@ class Raw:
             ):
                 return Answer(response.status, response.headers, await response.read())
 
-        return asyncio.run(once())
+        async def whole() -> Answer:
+            answer = await once()
+            # A body that was refused halfway is still in the connection: it closes when the server resets it,
+            # of which no event tells.
+            while len(asyncio.get_running_loop()._selector.get_map()) > 1:  # noqa: ASYNC110  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+            return answer
+
+        return asyncio.run(whole())
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **params: str) -> Answer:
         return self.send("GET", path, headers=headers, params=params)
