@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.frame_conditions import truth_in
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.resample import NO_ROWS_US, label_as_before, named_columns, over_intervals
 from hsframe.durations import Duration, duration_us
@@ -80,7 +81,7 @@ def episodes(
     """
     samples = FrameSamples(df)
     limits_us = [0 if given is None else duration_us(given, name) for name, given in (("merge", merge), ("min", min))]
-    truth = samples.truth(condition)
+    truth = truth_in(samples, condition)
     starts_us, ends_us = truth.episodes(*limits_us)
     times = {name: time_index(us, samples.tz, None) for name, us in (("start", starts_us), ("end", ends_us))}
     found = pd.DataFrame(times).rename_axis("episode")

@@ -8,7 +8,6 @@ theirs.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -23,21 +22,18 @@ from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.per_point import per_point
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.reads import Read, checksum, reads_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
-from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.regular import edges_around
-from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
+from hsframe.intervals.rules import PointSampling, rule_of_time
 from hsframe.intervals.samples import Floats, IntervalSamples, Mask
-from hsframe.intervals.truth import Truth
-from hsframe.kinds import NA, Ref
+from hsframe.kinds import NA
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone
 
-_NOTHING: Final = Read()
+NOTHING_READ: Final = Read()
 
 
 class FrameSamples:
@@ -48,7 +44,7 @@ class FrameSamples:
     """
 
     def __init__(self, df: pd.DataFrame) -> None:
-        self._given = df
+        self.given = df
         interval = interval_of(df)
         if interval and interval.label == "both" and df.index.nlevels == 2:
             df = df.droplevel(1)
@@ -68,14 +64,14 @@ class FrameSamples:
             )
         self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval if len(index) else None
         self.ts_us: Instants = index.as_unit("us").asi8
-        self._reads, own_tz = reads_of(df), haystack_name(index.tz)
-        self._catalog = catalog = points_of(df)
+        self.reads, own_tz = reads_of(df), haystack_name(index.tz)
+        self.catalog = points_of(df)
         # The point of each column by the catalog, or one of its own. Two columns may be of one point, so `points`, by
         # which they are computed, has the labels as ids.
         self.known = [
             replace(point, unit=unit_of_dtype(dtype), kind=_kind_of(dtype), tz=point.tz or own_tz)
             for label, dtype in zip(self.df.columns, self.df.dtypes, strict=True)
-            for point in [catalog.get(label) or Point(str(label), str(label))]
+            for point in [self.catalog.get(label) or Point(str(label), str(label))]
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
 
@@ -113,86 +109,11 @@ class FrameSamples:
         edges_us = edges_around(self.interval, int(self.ts_us[0]), int(self.ts_us[-1]), zone(tz))
         return np.isin(self.ts_us, edges_us), edges_us[np.searchsorted(edges_us, self.ts_us, side="right")]
 
-    def truth(self, condition: Any) -> Truth:
-        """When a condition holds: a mask, one on a column, or the windows of a frame of episodes.
+    def is_known(self, place: int) -> bool:
+        """Whether a column is a point that the catalog of the frame has."""
+        return self.df.columns[place] in self.catalog
 
-        What is missing in a frame that was not read is not known.
-        """
-        if isinstance(condition, pd.DataFrame):
-            return Truth.of_windows(windows_of(condition))
-        if not len(self.ts_us):
-            return Truth(self.ts_us, np.empty(0, np.int8))
-        if isinstance(condition, pd.Series):
-            return self._truth_of_mask(condition)
-        name = parse_condition(condition)[0]
-        name = f"@{name.val}" if isinstance(name, Ref) else name
-        place = self._place_of(name)
-        histories, until_us = self.column(place, na=True)
-        truth = truth_of(histories, condition, rule_of_time(self.sampling(place)), until_us)
-        firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
-        return truth.clip(min(firsts_us, default=until_us), until_us)
-
-    def _place_of(self, name: str) -> int:
-        found = per_point({name: True}, self.known, [str(label) for label in self.df.columns], "condition")
-        places = [place for place, named in enumerate(found) if named]
-        if len(places) > 1:
-            raise MetadataError(f"{name!r} names {len(places)} columns; name one by its label or id")
-        return places[0]
-
-    def _truth_of_mask(self, mask: pd.Series[Any]) -> Truth:
-        if mask.dtype.kind != "b":
-            raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
-        is_own, is_true = mask.index.equals(self._given.index), mask.fillna(False).to_numpy(dtype=bool)
-        rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
-        rows.attrs = self._given.attrs if is_own else mask.attrs
-        rules = [rule_of_time(self.sampling(place)) for place in self.places if self._is_known(place)]
-        if (made_of := self._made_of(mask, is_own)) is not None:
-            # In rows without a sample of the column it is missing, and a comparison False: these are no rows of it.
-            of, place = made_of
-            if (holes := of._holes(place)).any():
-                rows = rows[is_true | ~holes]
-                if mask.isna()[holes].nunique() > 1:  # so something else is in it that has values there
-                    _warn_of_holes(holes)
-            rules = [rule_of_time(of.sampling(place))] if of._is_known(place) else rules
-        elif is_own and self.interval is None:
-            # One that is true only where all columns have samples seems to compare them row by row.
-            holes = self._holes_of_all()
-            if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-                _warn_of_holes(holes)
-        own = FrameSamples(rows)
-        if not len(own.ts_us):
-            return Truth(own.ts_us, np.empty(0, np.int8))
-        if len(self.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
-            own.points = [replace(own.points[0], tz=self.zones[0])]
-        # A row holds to the end of the span that was read, which any of the columns may tell.
-        reads = [one for one in self._reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
-        histories, until_us = own.column(0, na=True, read=reads[0] if reads else _NOTHING)
-        gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
-        until_us = max(until_us, self.end_us)
-        truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
-        return truth.clip(int(own.ts_us[0]), until_us)
-
-    def _made_of(self, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:
-        """The column that a mask was made of, by its name: of this frame, or the mask itself where that is a point."""
-        labels: list[Hashable] = list(self.df.columns)
-        if is_own and labels.count(mask.name) == 1:
-            return self, labels.index(mask.name)
-        alone = None if mask.name is None else mask.to_frame()
-        return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
-
-    def _is_known(self, place: int) -> bool:
-        return self.df.columns[place] in self._catalog
-
-    def _holes_of_all(self) -> Mask:
-        """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
-        holes = np.zeros(len(self.ts_us), dtype=bool)
-        for place in self.places:
-            own = self._holes(place)
-            first = int(np.argmin(own))
-            holes[first:] |= own[first:] & ~own.all()
-        return holes
-
-    def _holes(self, place: int) -> Mask:
+    def holes(self, place: int) -> Mask:
         """The rows in which a column has no sample."""
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
         is_na = self._na_rows(place)
@@ -204,7 +125,7 @@ class FrameSamples:
         In a wide frame a value is missing too where other points have samples. Which ones are NA is said by a column of
         flags, or by the checksum that the read has noted. Of what was not read all are, or with `unread` False none.
         """
-        label, read = self.df.columns[place], self._reads.get(self.known[place].id)
+        label, read = self.df.columns[place], self.reads.get(self.known[place].id)
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
         if self.interval is not None:
             return is_missing & self._rows_of(self.points[place].tz or "UTC")[0]
@@ -213,7 +134,7 @@ class FrameSamples:
             return flagged
         if read is None or read.missing is None:
             return is_missing & unread
-        if len(self._reads) == 1:  # so each row is a sample of it
+        if len(self.reads) == 1:  # so each row is a sample of it
             return is_missing & (read.missing != 0)
         for rows in (np.zeros_like(is_missing), is_missing, is_missing & self._is_empty):
             if checksum(self.ts_us[rows]) == read.missing:
@@ -267,7 +188,7 @@ class FrameSamples:
             is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
             ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
         else:
-            ends_us, until_us = self._ends_us(ts_us, read or self._reads.get(self.known[place].id, _NOTHING))
+            ends_us, until_us = self._ends_us(ts_us, read or self.reads.get(self.known[place].id, NOTHING_READ))
         return ts_us, np.append(na_us, ends_us), max([until_us, *na_us[-1:].tolist()])
 
     def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
@@ -278,15 +199,6 @@ class FrameSamples:
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
         ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
-
-
-def _warn_of_holes(holes: Mask) -> None:
-    warn_caller(
-        f"in {np.count_nonzero(holes)} rows of the mask a column has no sample, since others have, and what is made of "
-        "it is missing or false there. Make the mask of rows in which all have a value: read with interval= and "
-        "agg='step', or take filled = df.ffill() for the mask and for filled.hs",
-        ReadWarning,
-    )
 
 
 def one_of(index: pd.Index) -> str:

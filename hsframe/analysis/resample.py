@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.frame_conditions import truth_in
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.caller_warnings import DeferredWarnings
 from hsframe.durations import Duration
@@ -100,7 +101,7 @@ def resample(
         else Intervals.of(NO_ROWS_US)
         for tz in samples.zones
     }
-    truth = None if where is None else samples.truth(where)
+    truth = None if where is None else truth_in(samples, where)
     (result,) = over_intervals(samples, places, settings, [grids], truth)
     if not len(samples.ts_us):
         result = result.iloc[:0]

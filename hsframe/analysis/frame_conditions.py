@@ -1,0 +1,111 @@
+"""When a condition holds in a frame: a mask of its rows, one on a column, or the windows of a frame of episodes.
+
+In a wide frame a value is missing where only other points have a sample, and a comparison with it is False: a mask that
+was made of one column, whose name it has, is of the rows in which that has a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.analysis.frame_samples import NOTHING_READ, FrameSamples
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import MetadataError, ReadWarning
+from hsframe.frame.per_point import per_point
+from hsframe.frame.points import points_of
+from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
+from hsframe.intervals.rules import Rule, rule_of_time
+from hsframe.intervals.samples import Mask
+from hsframe.intervals.truth import Truth
+from hsframe.kinds import Ref
+
+
+def truth_in(samples: FrameSamples, condition: Any) -> Truth:
+    """When a condition holds; what is missing in a frame that was not read is not known."""
+    if isinstance(condition, pd.DataFrame):
+        return Truth.of_windows(windows_of(condition))
+    if not len(samples.ts_us):
+        return Truth(samples.ts_us, np.empty(0, np.int8))
+    if isinstance(condition, pd.Series):
+        return _truth_of_mask(samples, condition)
+    name = parse_condition(condition)[0]
+    place = _place_of(samples, f"@{name.val}" if isinstance(name, Ref) else name)
+    histories, until_us = samples.column(place, na=True)
+    truth = truth_of(histories, condition, rule_of_time(samples.sampling(place)), until_us)
+    firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
+    return truth.clip(min(firsts_us, default=until_us), until_us)
+
+
+def _place_of(samples: FrameSamples, name: str) -> int:
+    found = per_point({name: True}, samples.known, [str(label) for label in samples.df.columns], "condition")
+    places = [place for place, named in enumerate(found) if named]
+    if len(places) > 1:
+        raise MetadataError(f"{name!r} names {len(places)} columns; name one by its label or id")
+    return places[0]
+
+
+def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
+    if mask.dtype.kind != "b":
+        raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
+    is_own, is_true = mask.index.equals(samples.given.index), mask.fillna(False).to_numpy(dtype=bool)
+    rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
+    rows.attrs = samples.given.attrs if is_own else mask.attrs
+    rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
+    if (made_of := _made_of(samples, mask, is_own)) is not None:
+        # In rows without a sample of the column it is missing, and a comparison False: these are no rows of it.
+        of, place = made_of
+        if (holes := of.holes(place)).any():
+            rows = rows[is_true | ~holes]
+            if mask.isna()[holes].nunique() > 1:  # so something else is in it that has values there
+                _warn_of_holes(holes)
+        rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
+    elif is_own and samples.interval is None:
+        # One that is true only where all columns have samples seems to compare them row by row.
+        holes = _holes_of_all(samples)
+        if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
+            _warn_of_holes(holes)
+    own = FrameSamples(rows)
+    if not len(own.ts_us):
+        return Truth(own.ts_us, np.empty(0, np.int8))
+    if len(samples.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
+        own.points = [replace(own.points[0], tz=samples.zones[0])]
+    # A row holds to the end of the span that was read, which any of the columns may tell.
+    reads = [one for one in samples.reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
+    histories, until_us = own.column(0, na=True, read=reads[0] if reads else NOTHING_READ)
+    gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
+    until_us = max(until_us, samples.end_us)
+    truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
+    return truth.clip(int(own.ts_us[0]), until_us)
+
+
+def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:
+    """The column that a mask was made of, by its name: of the frame, or the mask itself where that is a point."""
+    labels: list[Hashable] = list(samples.df.columns)
+    if is_own and labels.count(mask.name) == 1:
+        return samples, labels.index(mask.name)
+    alone = None if mask.name is None else mask.to_frame()
+    return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
+
+
+def _holes_of_all(samples: FrameSamples) -> Mask:
+    """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
+    holes = np.zeros(len(samples.ts_us), dtype=bool)
+    for place in samples.places:
+        own = samples.holes(place)
+        first = int(np.argmin(own))
+        holes[first:] |= own[first:] & ~own.all()
+    return holes
+
+
+def _warn_of_holes(holes: Mask) -> None:
+    warn_caller(
+        f"in {np.count_nonzero(holes)} rows of the mask a column has no sample, since others have, and what is made of "
+        "it is missing or false there. Make the mask of rows in which all have a value: read with interval= and "
+        "agg='step', or take filled = df.ffill() for the mask and for filled.hs",
+        ReadWarning,
+    )
