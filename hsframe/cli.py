@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn
 import pyarrow as pa
 
 from hsframe import commands
+from hsframe.command_messages import discard, tell, waits_told
 from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, ZoneError
 from hsframe.frame.whole_file import advised
 from hsframe.options import Limits
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = argparse.Namespace()
 
     def show_warning(message: Warning | str, *_: object, **__: object) -> None:
-        commands.tell(args, str(message))
+        tell(args, str(message))
 
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed, as by `hsframe sync ... >&-`
@@ -68,24 +69,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A closed terminal stops a server, in words. One without a terminal is told so to read its settings anew:
             # it follows the file of users anyhow.
             signal.signal(signal.SIGHUP, signal.default_int_handler if os.isatty(0) else signal.SIG_IGN)
-        with warnings.catch_warnings(), commands.waits_told(args):
+        with warnings.catch_warnings(), waits_told(args):
             warnings.showwarning = show_warning
             code = run(args)
         sys.stdout.flush()  # a disk that is full may be noticed only now
         return code
     except HsFrameError as error:
-        commands.tell(args, str(error))
+        tell(args, str(error))
         return 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
     except KeyboardInterrupt:
-        commands.tell(args, "; ".join(filter(None, ["interrupted", getattr(args, "goes_on", "")])))
+        tell(args, "; ".join(filter(None, ["interrupted", getattr(args, "goes_on", "")])))
         return 130
     except OSError as error:
         where = f"{error.filename} cannot be used: " if error.filename else ""
         if not where and error.strerror == os.strerror(error.errno or 0):  # Arrow names a file in its text
             where = "stdout cannot be written: "
-            commands.discard(sys.stdout)
+            discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
-            commands.tell(args, f"{where}{advised(error)}")
+            tell(args, f"{where}{advised(error)}")
         return 1
 
 

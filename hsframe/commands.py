@@ -7,15 +7,13 @@ import getpass
 import json
 import logging
 import os
-import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
 
+from hsframe.command_messages import in_commands, logged, origin, tell
 from hsframe.errors import MetadataError
 from hsframe.options import Limits
 
@@ -32,48 +30,6 @@ if TYPE_CHECKING:
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 _SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "trust_env")
 _SHOWN: Final = 5  # points of one problem on stderr
-# Words of Python in messages, and those of the command line.
-_IN_COMMANDS: Final = {
-    r"Archive\('([^']+)'\)\.sync\('([^']+)', since=\.\.\.\)": r"hsframe sync \1 \2 --since DATE",
-    r"Archive\('([^']+)'\)\.sync\('([^']+)'\)": r"hsframe sync \1 \2",
-    r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
-    r"\bsync\(\)": "hsframe sync",
-    r"\bread\('([^']+)'\)": r"hsframe read '\1'",
-    r"\bhsframe\.export\(\.\.\.\)": "hsframe export",
-    r"; hsframe\.connect\(uri, user, password\) reads from a server": "; --uri says which server",
-    r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
-    r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",
-    r"doctor\(point=id\)": "--point ID",
-    r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
-    r"\b(auth|deadline|header|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
-    r"^Limits: ": "--allow: ",
-    r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
-    r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
-    r"connect\((retries)=\)": r"--\1",
-    r"\b(retries)=(?=\d)": r"--\1 ",
-    r"\b(auth|deadline|format|header|layout|password|point|since|timeout|tz)=(?=[ ,;]|$)": r"--\1",
-    r"tls=TLSConfig\(ca_certificates_path=\.\.\.\)": "--ca FILE",
-    r"tls=TLSConfig\(certificate_path=\.\.\., private_key_path=\.\.\.\)": "--certificate FILE",
-    "tls: ca_certificates_path": "--ca",
-    "tls: certificate_path": "--certificate",
-    "say allow_insecure=True": "say allow_insecure=True to hsframe.connect in Python",
-    r"since='([^']+)'": r"--since \1",
-    "other_server=True": "--other-server",
-    "trust_env=True": "--trust-env",
-    "storage_options=": "variables of the environment, or --storage-option",
-    "needs token=": "needs HSFRAME_TOKEN in the environment",
-    "give a user name and a password, or a token": "give --user and --password, or set HSFRAME_USER and "
-    "HSFRAME_PASSWORD, or HSFRAME_TOKEN",
-    "and key_password if the key is encrypted": "and a key that is not encrypted",
-    ", or a timedelta": "",
-    r"df\.to_csv\(\), or ": "",
-    r"\. df\.hs\.catalog has the reason of each": "",
-    # What only Python has: a frame a point, and the wall times of several zones side by side.
-    r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
-    r"is for his_read with interval= of a day or more: ": "cannot be had here: ",
-    r"read a row per sample with shape='tidy', .* \(say\)": "take hsframe export --layout tidy, or fewer points",
-    r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME, or --users FILE",
-}
 
 
 def _connect(args: argparse.Namespace) -> Session:
@@ -134,7 +90,7 @@ def serve(args: argparse.Namespace) -> int:
         users = {args.user: os.environ.get("HSFRAME_PASSWORD") or _new_password(args.user)}
     database: Database | None = None
     with ExitStack() as alone:
-        alone.enter_context(_logged(logging.WARNING if args.quiet else logging.INFO))
+        alone.enter_context(logged(logging.WARNING if args.quiet else logging.INFO))
         folder = None if args.folder is None else local_path(args.folder)
         if args.folder is not None and (folder is None or (folder / "samples").is_dir()):
             from hsframe.archive.served import ArchiveDatabase
@@ -151,57 +107,6 @@ def serve(args: argparse.Namespace) -> int:
         quirks, proxy = with_quirks(args.quirk), args.proxy or ""
         run.serve(args.host, args.port, database, users=users, prepare=quirks, proxy=proxy)
     return 0
-
-
-@contextmanager
-def _logged(level: int) -> Iterator[None]:
-    """What the server tells goes to stderr, from a level on."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
-    with _handled(logging.getLogger("hsframe.server"), handler, level):
-        yield
-
-
-@contextmanager
-def _handled(log: logging.Logger, handler: logging.Handler, level: int) -> Iterator[None]:
-    before = log.level
-    log.setLevel(level)
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
-
-
-@contextmanager
-def waits_told(args: argparse.Namespace) -> Iterator[None]:
-    """That a request waits for the server, and until when, is a line on stderr, but for --quiet."""
-    if "retries" not in args or getattr(args, "quiet", False):
-        yield
-        return
-    from hsframe.client.request_log import WAITS
-
-    with _handled(WAITS, _Told(args), logging.INFO):
-        yield
-
-
-class _Told(logging.Handler):
-    def __init__(self, args: argparse.Namespace) -> None:
-        super().__init__()
-        self._args = args
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if sys.stderr.isatty():  # there may be a bar, which is drawn again below
-            print(f"\r{'':{max(shutil.get_terminal_size().columns - 1, 0)}}\r", end="", file=sys.stderr)
-        tell(self._args, record.getMessage())
-
-
-class _Lines(logging.Formatter):
-    """No line begins with a time but the first one of a record, whatever a client or a trace says."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n    ".join(super().format(record).splitlines())
 
 
 def set_user(args: argparse.Namespace) -> int:
@@ -291,18 +196,11 @@ def export(args: argparse.Namespace) -> int:
     return _say(args, found, started_s, int(failed > 0))
 
 
-def _origin(args: argparse.Namespace) -> dict[str, Any]:
-    """When, with which server and where; no password that is in the uri."""
-    uri = re.sub(r"//[^/]*@", "//", getattr(args, "uri", None) or os.environ.get("HSFRAME_URI", ""))
-    where = {name: getattr(args, name) for name in ("archive", "path") if hasattr(args, name)}
-    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "uri": uri, **where}
-
-
 def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code: int = 0, **more: Any) -> int:
     """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
     found["seconds"] = round(time.monotonic() - started_s, 1)
     if args.json:
-        print(json.dumps({**_origin(args), **found, **more, "exit": code}))
+        print(json.dumps({**origin(args), **found, **more, "exit": code}))
     elif not args.quiet:
         shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
         texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
@@ -384,27 +282,3 @@ def _print(df: pd.DataFrame, *, csv: bool, index: bool) -> None:
     width = shutil.get_terminal_size().columns
     print(df.to_string(index=index, max_rows=60, line_width=width if sys.stdout.isatty() else None))
     print(f"{len(df)} rows x {len(df.columns)} columns")
-
-
-def tell(args: argparse.Namespace, text: str) -> None:
-    """Print a line of what went wrong; with --quiet, as in cron, it has the time and place."""
-    where = ""
-    if getattr(args, "quiet", False):
-        place = _origin(args)
-        where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place)]) + ": "
-    try:
-        print(f"hsframe: {where}{in_commands(text)}", file=sys.stderr)
-    except OSError:  # it is full, or nobody reads it: what the command does is the same
-        discard(sys.stderr)
-
-
-def discard(stream: TextIO) -> None:
-    """Let a stream that failed go to nowhere: at its end Python writes once more what the stream did not take."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def in_commands(text: str) -> str:
-    """A message with the words of the command line."""
-    for pattern, words in _IN_COMMANDS.items():
-        text = re.sub(pattern, words, text)
-    return text

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hsframe
-from hsframe import commands
+from hsframe.command_messages import LogLines
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.users import UsersFile, remove_user, set_user
@@ -168,7 +168,7 @@ def test_a_client_forges_no_line(start: Callable[..., Any], told: Callable[[], l
 
 def test_a_trace_begins_no_line_with_a_time() -> None:
     record = logging.LogRecord("hsframe.server", logging.ERROR, "", 0, "failed\r2026 INFO\n2026 INFO", None, None)
-    assert commands._Lines("%(message)s").format(record).splitlines() == ["failed", "    2026 INFO", "    2026 INFO"]
+    assert LogLines("%(message)s").format(record).splitlines() == ["failed", "    2026 INFO", "    2026 INFO"]
 
 
 @pytest.mark.one_python

@@ -19,6 +19,7 @@ import pytest
 
 import hsframe
 from hsframe import cli, commands
+from hsframe.command_messages import in_commands
 from hsframe.testing.quirks import QUIRKS
 from hsframe.testing.server import RunningServer
 
@@ -325,7 +326,7 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     ],
 )
 def test_words_of_python_become_options(words: str, expected: str) -> None:
-    assert commands.in_commands(words) == expected
+    assert in_commands(words) == expected
 
 
 def test_the_password_is_asked_for(

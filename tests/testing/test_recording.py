@@ -260,7 +260,7 @@ def test_a_request_at_either_end_of_a_recording_goes_on_and_is_left_out(begins: 
 
     def wait(call: Call, run: Run) -> Grid:
         runs.set()
-        may_end.wait()
+        assert may_end.wait(30)
         return run(call)
 
     with running_server(demo_building(days=1)) as server, hsframe.connect(server.uri, "demo", "demo") as session:
@@ -270,7 +270,7 @@ def test_a_request_at_either_end_of_a_recording_goes_on_and_is_left_out(begins: 
             if begins == "within":
                 recording.enter_context(record(file))
             reading = pool.submit(session.read, "site")
-            runs.wait()
+            assert runs.wait(30)
             if begins == "before":
                 recording.enter_context(record(file))
             else:

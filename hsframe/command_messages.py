@@ -1,0 +1,140 @@
+"""What commands write to stderr: messages in the words of the command line, and what a server logs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+# Words of Python in messages, and those of the command line.
+_IN_COMMANDS: Final = {
+    r"Archive\('([^']+)'\)\.sync\('([^']+)', since=\.\.\.\)": r"hsframe sync \1 \2 --since DATE",
+    r"Archive\('([^']+)'\)\.sync\('([^']+)'\)": r"hsframe sync \1 \2",
+    r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
+    r"\bsync\(\)": "hsframe sync",
+    r"\bread\('([^']+)'\)": r"hsframe read '\1'",
+    r"\bhsframe\.export\(\.\.\.\)": "hsframe export",
+    r"; hsframe\.connect\(uri, user, password\) reads from a server": "; --uri says which server",
+    r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
+    r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",
+    r"doctor\(point=id\)": "--point ID",
+    r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
+    r"\b(auth|deadline|header|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
+    r"^Limits: ": "--allow: ",
+    r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
+    r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
+    r"connect\((retries)=\)": r"--\1",
+    r"\b(retries)=(?=\d)": r"--\1 ",
+    r"\b(auth|deadline|format|header|layout|password|point|since|timeout|tz)=(?=[ ,;]|$)": r"--\1",
+    r"tls=TLSConfig\(ca_certificates_path=\.\.\.\)": "--ca FILE",
+    r"tls=TLSConfig\(certificate_path=\.\.\., private_key_path=\.\.\.\)": "--certificate FILE",
+    "tls: ca_certificates_path": "--ca",
+    "tls: certificate_path": "--certificate",
+    "say allow_insecure=True": "say allow_insecure=True to hsframe.connect in Python",
+    r"since='([^']+)'": r"--since \1",
+    "other_server=True": "--other-server",
+    "trust_env=True": "--trust-env",
+    "storage_options=": "variables of the environment, or --storage-option",
+    "needs token=": "needs HSFRAME_TOKEN in the environment",
+    "give a user name and a password, or a token": "give --user and --password, or set HSFRAME_USER and "
+    "HSFRAME_PASSWORD, or HSFRAME_TOKEN",
+    "and key_password if the key is encrypted": "and a key that is not encrypted",
+    ", or a timedelta": "",
+    r"df\.to_csv\(\), or ": "",
+    r"\. df\.hs\.catalog has the reason of each": "",
+    # What only Python has: a frame a point, and the wall times of several zones side by side.
+    r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
+    r"is for his_read with interval= of a day or more: ": "cannot be had here: ",
+    r"read a row per sample with shape='tidy', .* \(say\)": "take hsframe export --layout tidy, or fewer points",
+    r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME, or --users FILE",
+}
+
+
+def tell(args: argparse.Namespace, text: str) -> None:
+    """Print a line of what went wrong; with --quiet, as in cron, it has the time and place."""
+    where = ""
+    if getattr(args, "quiet", False):
+        place = origin(args)
+        where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place)]) + ": "
+    try:
+        print(f"hsframe: {where}{in_commands(text)}", file=sys.stderr)
+    except OSError:  # it is full, or nobody reads it: what the command does is the same
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let a stream that failed go to nowhere: at its end Python writes once more what the stream did not take."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def in_commands(text: str) -> str:
+    """A message with the words of the command line."""
+    for pattern, words in _IN_COMMANDS.items():
+        text = re.sub(pattern, words, text)
+    return text
+
+
+def origin(args: argparse.Namespace) -> dict[str, Any]:
+    """When, with which server and where; no password that is in the uri."""
+    uri = re.sub(r"//[^/]*@", "//", getattr(args, "uri", None) or os.environ.get("HSFRAME_URI", ""))
+    where = {name: getattr(args, name) for name in ("archive", "path") if hasattr(args, name)}
+    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "uri": uri, **where}
+
+
+@contextmanager
+def logged(level: int) -> Iterator[None]:
+    """What the server tells goes to stderr, from a level on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    with _handled(logging.getLogger("hsframe.server"), handler, level):
+        yield
+
+
+@contextmanager
+def _handled(log: logging.Logger, handler: logging.Handler, level: int) -> Iterator[None]:
+    before = log.level
+    log.setLevel(level)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+@contextmanager
+def waits_told(args: argparse.Namespace) -> Iterator[None]:
+    """That a request waits for the server, and until when, is a line on stderr, but for --quiet."""
+    if "retries" not in args or getattr(args, "quiet", False):
+        yield
+        return
+    from hsframe.client.request_log import WAITS
+
+    with _handled(WAITS, _WaitHandler(args), logging.INFO):
+        yield
+
+
+class _WaitHandler(logging.Handler):
+    def __init__(self, args: argparse.Namespace) -> None:
+        super().__init__()
+        self._args = args
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr.isatty():  # there may be a bar, which is drawn again below
+            print(f"\r{'':{max(shutil.get_terminal_size().columns - 1, 0)}}\r", end="", file=sys.stderr)
+        tell(self._args, record.getMessage())
+
+
+class LogLines(logging.Formatter):
+    """Records of the log as lines, of which no client can forge one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A record whose first line alone begins with a time, whatever a client or a trace says."""
+        return "\n    ".join(super().format(record).splitlines())
