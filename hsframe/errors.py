@@ -274,7 +274,7 @@ class LoginWarning(UserWarning):
 
 
 class ReadWarning(UserWarning):
-    """Points that could not be read, as ``df.hs.catalog`` says; texts, readings left out; NA that no frame tells."""
+    """Points not read, as ``df.hs.catalog`` says; texts, readings left out; NA that no frame tells; rounded numbers."""
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -18,12 +18,12 @@ import pyarrow as pa
 from hsframe.caller_warnings import warn_caller
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.durations import DAY_US
-from hsframe.errors import CodecError, UnitWarning
+from hsframe.errors import CodecError, ReadWarning, UnitWarning
 from hsframe.frame.histories import History, Instants, grid_histories
 from hsframe.frame.values import null_mask
 from hsframe.grid import Grid
 from hsframe.history.plan import RANGE_PADDING_US, Request, Window
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import MAX_EXACT_INT, Number, Ref
 from hsframe.protocol.answers import limit_of, named, overlapping
 from hsframe.spans import epoch_us
 from hsframe.units import convertible, find
@@ -35,6 +35,7 @@ _NEVER_US: Final = np.iinfo(np.int64).max
 _NEAR_US: Final = 2 * RANGE_PADDING_US  # the padding of the range, and what rounding to whole seconds adds
 _CENTURY_US: Final = 36_525 * DAY_US
 _MOST_PIECES: Final = 16
+_LARGEST_INT: Final = 2**64  # beyond it there are only doubles that were doubles before, as 3.4e38 for "no value"
 
 
 @dataclass(frozen=True)
@@ -299,6 +300,34 @@ def _units(values: Sequence[Any]) -> set[str]:
     if isinstance(values, ArrowColumn):
         return {values.unit} if isinstance(values, NumberColumn) and values.unit and len(values) else set()
     return {cell.unit for cell in values if isinstance(cell, Number) and cell.unit}
+
+
+def warn_of_rounding(histories: Iterable[History]) -> None:
+    """Warn of numbers that a double holds rounded, if they are whole ones of 64 bits: counts, codes, addresses."""
+    large = {one.point: value for one in histories if (value := _first_large(one.values)) is not None}
+    if large:
+        point, value = next(iter(large.items()))
+        warn_caller(
+            f"{len(large)} histories have numbers of 2**53 ({MAX_EXACT_INT:,}) or more: "
+            f"{named([Ref(one.id) for one in large])}; {point} has {value:,.0f}. Here they are doubles, which round "
+            "whole numbers of that size: the last digits may not be the server's. Let it give them as texts, or in a "
+            "larger unit",
+            ReadWarning,
+        )
+
+
+def _first_large(values: Sequence[Any]) -> float | None:
+    if isinstance(values, NumberColumn):
+        numbers = values.values.to_numpy(zero_copy_only=False)
+    elif isinstance(values, ArrowColumn):
+        return None
+    else:
+        numbers = np.array([float(cell.val) for cell in values if isinstance(cell, Number)])
+    if max(np.fmax.reduce(numbers, initial=0), -np.fmin.reduce(numbers, initial=0)) < MAX_EXACT_INT:
+        return None  # which takes no time: numbers are rarely as large
+    sizes = np.abs(numbers)
+    found = numbers[(sizes >= MAX_EXACT_INT) & (sizes <= _LARGEST_INT)]
+    return float(found[0]) if len(found) else None
 
 
 def sample_count(history: History) -> int:

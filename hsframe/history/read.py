@@ -26,7 +26,7 @@ from hsframe.errors import MetadataError, NetworkError
 from hsframe.frame.histories import History
 from hsframe.frame.points import ColumnLabel
 from hsframe.frame.values import null_mask
-from hsframe.history.his_answers import warn_of_units
+from hsframe.history.his_answers import warn_of_rounding, warn_of_units
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, groups_of
 from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, find_records, with_zones
@@ -92,6 +92,7 @@ async def read_histories(
         raise
     found = [history for record in records if not options.has_failed(record.id) for history in by_id[record.id]]
     warn_of_units(found)
+    warn_of_rounding(found)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 
 import pandas as pd
@@ -122,6 +123,39 @@ def test_a_unit_with_a_blank_stops_no_read_and_is_warned_of_once_a_server(form: 
         hsframe.encode(df.hs.to_grid(), form)
     with pytest.raises(UnitError, match=r"column 'A' \(point @a\).*: 'deg C' cannot be a unit.*nothing was written"):
         hsframe.frame_to_his_grids(df)
+
+
+@pytest.mark.parametrize("rows", [1, 1440], ids=["by the exact parser", "by columns"])
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("9007199254740993", "9,007,199,254,740,992"),
+        ("-9223372036854775807", "-9,223,372,036,854,775,808"),
+        ("18446744073709551615", "18,446,744,073,709,551,616"),
+        ("9007199254740991", ""),
+        ("3.4028234663852886E38", ""),
+        ("INF", ""),
+    ],
+)
+def test_whole_numbers_that_a_double_rounds_are_warned_of(number: str, shown: str, rows: int) -> None:
+    records = b'ver:"3.0"\nid,his,tz,kind\n@a "A",M,"New_York","Number"\n@b "B",M,"New_York","Number"\n'
+    stamps = [f"2026-01-01T{row // 60:02}:{row % 60:02}:00-05:00 New_York" for row in range(rows)]
+    lines = "".join(f"{stamp},{number if row == rows // 2 else 1},1\n" for row, stamp in enumerate(stamps))
+    history = f'ver:"3.0"\nts,v0 id:@a,v1 id:@b\n{lines}'.encode()
+
+    async def ask(session: hsframe.AsyncSession) -> object:
+        return await session.his_read(["@a", "@b"], "2026-01-01")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        df = asked({"read": records, "hisRead": history}, ask)
+    assert len(df) == rows  # type: ignore[arg-type]
+    told = [str(one.message) for one in caught]
+    assert len(told) == bool(shown)
+    assert all(
+        f"1 histories have numbers of 2**53 (9,007,199,254,740,992) or more: @a; @a (A) has {shown}. " in one
+        for one in told
+    ), told
 
 
 @pytest.mark.parametrize(
