@@ -61,8 +61,13 @@ class LoginSession:
         """The session; logs in if there is none.
 
         All calls that wait for one login get its failure; a later call tries again, at once if nothing was refused.
+        What each request carries may have been refused in another session meanwhile: then it is not sent again either.
         """
-        return self._session or await self.renew(None, patience)
+        if (session := self._session) is None:
+            return await self.renew(None, patience)
+        if session.scheme in ("bearer", "basic"):
+            self._refused.check(self._credentials)
+        return session
 
     async def renew(self, old: LoginResult | None, patience: Patience) -> LoginResult:
         """A session newer than `old`: the one that another call has made already, or that of a new login.

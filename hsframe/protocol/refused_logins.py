@@ -41,13 +41,16 @@ class RefusedLogins:
         if refusal is not None and (left_s := refusal.until_s - _now_s()) > 0:
             raise AuthError(
                 f"{refusal.words}; so it was answered before, and this program does not send the same again for "
-                f"{left_s:.0f} s: some servers lock users out; connect anew with what is right",
+                f"{left_s:.0f} s: some servers lock users out; connect anew with another one, or wait if this one is "
+                "right by now",
                 refused=True,
             )
 
     def add(self, who: Credentials, words: str) -> None:
-        """Note that these were refused, in words without a secret."""
+        """Note that these were refused, in words without a secret; once, where several requests were under way."""
         before = self._known.get(_key(who))
+        if before is not None and before.until_s > _now_s():
+            return
         times = 1 if before is None else before.times + 1
         until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
         self._note(who, _Refusal(words, times, until_s))

@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -230,6 +230,37 @@ def test_what_was_accepted_is_not_sent_again_once_the_server_knows_another(
                 with pytest.raises(AuthError, match="not send the same again for"):
                     await another.read("site")
             assert len(server.seen) == before
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES)
+def test_what_was_accepted_is_sent_once_by_all_sessions_once_the_server_knows_another(
+    serve: Any, fake: Any, who: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One refusal counts once, however many requests were under way: the pause does not grow with the sessions."""
+
+    async def main() -> None:
+        async with serve(fake(anonymous=True, answers={"read": SITES})) as server, AsyncExitStack() as opened:
+            clients = [await opened.enter_async_context(Client(server.uri, **who)) for _ in range(10)]
+            for client in clients:
+                await client.read("site")
+            server.answers.update(about=UNAUTHORIZED["text"], read=UNAUTHORIZED["text"])
+            before = len(server.seen)
+            for client in clients:
+                with pytest.raises(AuthError):
+                    await client.read("site")
+            assert [seen.op for seen in server.seen[before:]] == ["read", "about"]
+            # Later on many are under way at once; a password that is right by then is sent again.
+            later_s = 61.0
+            monkeypatch.setattr("hsframe.protocol.refused_logins._now_s", lambda: time.monotonic() + later_s)
+            await asyncio.gather(*(client.read("site") for client in clients * 3), return_exceptions=True)
+            with pytest.raises(AuthError, match=r"again for (120|119) s.* or wait if this one is right by now"):
+                await clients[0].read("site")
+            server.answers.update(about=EMPTY, read=SITES)
+            later_s += 121.0
+            for client in clients:
+                assert len(await client.read("site")) == 2
 
     asyncio.run(main())
 
