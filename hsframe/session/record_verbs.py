@@ -131,11 +131,17 @@ class RecordVerbs(SessionBase):
                 RecordChange(id, display_name(rec := there[id.val]), rec.get("mod"), {}, referrers[id]) for id in gone
             ],
         }
-        changes = [one for of in steps.values() for one in of]
-        status = ["dry run" if dry_run else "not sent"] * len(changes)
+        if dry_run:
+            return changes_table((one, "dry run") for own in steps.values() for one in own)
+        return await self._send(steps)
+
+    async def _send(self, steps: Mapping[str, list[RecordChange]]) -> pd.DataFrame:
+        """Send the changes of each mode of commit in their order, and give what became of them."""
+        changes = [one for own in steps.values() for one in own]
+        status = ["not sent"] * len(changes)
         most_bytes, format = self.client.dialect.body_limit or BODY_BYTES, self.client.sender.mime
         waiting = list[tuple[str, Grid]]()  # all is written before the first is sent: what cannot be changes nothing
-        for mode, own in steps.items() if not dry_run else ():
+        for mode, own in steps.items():
             rows = [one.row() for one in own]
             whole = Grid.from_rows({"commit": mode}, list(dict.fromkeys(name for row in rows for name in row)), rows)
             waiting += [(mode, batch) for batch in await in_thread(_batches, whole, format, most_bytes)]
@@ -157,8 +163,8 @@ class RecordVerbs(SessionBase):
                 raise
             status[sent], done = [_DONE[mode]] * len(batch), sent.stop
             if mode == "add" and len(answer) == len(batch):  # the answer has the rows in their order, and new ids
-                given = [id if isinstance(id := row.get("id"), Ref) else None for row in answer]
-                changes[sent] = [replace(one, id=one.id or id) for one, id in zip(changes[sent], given, strict=True)]
+                given = [ref if isinstance(ref := row.get("id"), Ref) else None for row in answer]
+                changes[sent] = [replace(one, id=one.id or ref) for one, ref in zip(changes[sent], given, strict=True)]
         return changes_table(zip(changes, status, strict=True))
 
     async def _referrers(self, gone: Collection[Ref], edited: Collection[tuple[Ref | None, str]]) -> Counter[Ref]:
