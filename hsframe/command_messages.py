@@ -70,7 +70,7 @@ def tell(args: argparse.Namespace, text: str) -> None:
 
 
 def discard(stream: TextIO) -> None:
-    """Let a stream that failed go to nowhere: at its end Python writes once more what the stream did not take."""
+    """Send the rest of a stream that failed nowhere: when the program ends, Python would try to write it once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -90,7 +90,7 @@ def origin(args: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def logged(level: int) -> Iterator[None]:
-    """What the server tells goes to stderr, from a level on."""
+    """Write what the server logs to stderr, from a level on."""
     handler = logging.StreamHandler()
     handler.setFormatter(LogLines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     with _handled(logging.getLogger("hsframe.server"), handler, level):
@@ -111,7 +111,7 @@ def _handled(log: logging.Logger, handler: logging.Handler, level: int) -> Itera
 
 @contextmanager
 def waits_told(args: argparse.Namespace) -> Iterator[None]:
-    """That a request waits for the server, and until when, is a line on stderr, but for --quiet."""
+    """Say in a line on stderr that a request waits for the server, and until when; not with --quiet."""
     if "retries" not in args or getattr(args, "quiet", False):
         yield
         return

@@ -274,7 +274,10 @@ class LoginWarning(UserWarning):
 
 
 class ReadWarning(UserWarning):
-    """Points not read, as ``df.hs.catalog`` says; texts, readings left out; NA that no frame tells; rounded numbers."""
+    """A frame is not all that was asked for: points, texts or readings are left out, NA is not told, digits are lost.
+
+    Which points, and why, is in ``df.hs.catalog``.
+    """
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

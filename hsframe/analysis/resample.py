@@ -60,7 +60,7 @@ def resample(
         As for :meth:`hsframe.Session.his_read`, counted from local midnight of the point, or of the index where the
         column has no point.
     agg : str, list or mapping, optional
-        As for :meth:`hsframe.Session.his_read`; but of columns that a mapping does not name there is nothing.
+        As for :meth:`hsframe.Session.his_read`; but columns that a mapping does not name are left out.
     max_gap, min_coverage, rollover
         As for :meth:`hsframe.Session.his_read`.
     where : Series of bool, condition, or frame of episodes, optional

@@ -107,7 +107,7 @@ class LoginSession:
                 self._tried += 1
 
     async def is_refused(self, session: LoginResult, about: Callable[[], Awaitable[HttpAnswer]]) -> bool:
-        """Whether an op that was answered with 401 says so of what each request of `session` carries.
+        """Whether a 401 of an op means that the server refuses what each request of `session` carries.
 
         Where it was accepted before, a right may be missing for the op: then `about` is asked, which anyone may.
         """

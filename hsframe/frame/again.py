@@ -110,7 +110,7 @@ def read_again(df: pd.DataFrame, span: SpanLike | pd.DataFrame, session: Reading
 
 
 def _of_points(setting: Mapping[str, Any], points: Mapping[ColumnLabel, Point], df: pd.DataFrame) -> dict[str, Any]:
-    """What a setting has for some points of a frame; in units= a key may be the unit of an amount, which they lack."""
+    """What a setting has for the points of a frame; a key of units= may be the unit of a column, as kWh of kW."""
     named = {key for label, point in points.items() for key in keys_of(point, label)}
     units = {unit_of_dtype(dtype) for dtype in df.dtypes}
     return {key: value for key, value in setting.items() if key in named or value in units}

@@ -39,7 +39,7 @@ async def read_episodes(
     if request.pad is not None:
         pad_us = duration_us(request.pad, "pad")
         starts_us, ends_us = starts_us - pad_us, ends_us + pad_us
-    # An interval starts in what is as long as one; rows that begin after a shorter episode are none of it.
+    # In a span as long as an interval one begins; rows that begin after the end of a shorter episode are left out.
     least_us = 0 if request.interval is None else int(Interval.of(request.interval, "start").longest_us)
     read_us = union((starts_us, np.maximum(ends_us, starts_us + least_us)))
     spans = [span_of(*ends) for ends in np.transpose(read_us).tolist()] or [span_of(0, least_us)]
