@@ -28,6 +28,7 @@ from hsframe.codecs.formats import FORMATS, media_type, mime_of, short_of
 from hsframe.codecs.zinc import parse_value
 from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
+from hsframe.options import Limits
 from hsframe.protocol.scram import ScramCredentials
 from hsframe.protocol.secret import HiddenStr
 from hsframe.server import journal
@@ -60,7 +61,8 @@ _TURNS: Final = web.AppKey("turns", asyncio.Semaphore)
 _MAX_BODY: Final = 256 * 2**20
 # Of an op for viewers, who send ids and filters: 10,000 ids of 200 bytes take 2 MB.
 _MAX_READ_BODY: Final = 8 * 2**20
-# A larger body is decoded when it has one of `_THREADS` turns, so that what comes later does not wait behind them all.
+_MAX_READ_CELLS: Final = 100_000
+# A larger body is decoded when it has one of `_THREADS` // 2 turns: what comes later finds a thread that is free.
 _LARGE_BODY: Final = 2**20
 # Below this, a gzip header and a second copy cost more than the bytes.
 _MIN_GZIP: Final = 1024
@@ -135,7 +137,7 @@ def make_app(
 async def _pools(app: web.Application) -> AsyncIterator[None]:
     # Pools of its own, so that no thread is left when the application ends.
     with ThreadPoolExecutor(_THREADS, "hsframe-server") as long, ThreadPoolExecutor(1, "hsframe-server-short") as short:
-        app[_LONG], app[_SHORT], app[_TURNS] = long, short, asyncio.Semaphore(_THREADS)
+        app[_LONG], app[_SHORT], app[_TURNS] = long, short, asyncio.Semaphore(_THREADS // 2)
         # They start all at once: a test that counts threads finds no new one of a server that others use too.
         barrier = threading.Barrier(_THREADS)
         for _ in range(_THREADS):
@@ -223,7 +225,8 @@ async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args
 
 def _work(op: Op, call: Call, asked: _Asked, write: Callable[[Grid], _Written]) -> tuple[Grid, _Written | None]:
     """The answer of an op, in a thread; written too where that is short."""
-    call = replace(call, grid=_request_grid(asked))
+    limits = Limits(cells=_MAX_READ_CELLS) if op.role == "viewer" else Limits()
+    call = replace(call, grid=_request_grid(asked, limits))
     grid = _run(op, call)
     if op.changes(call.grid):
         journal.changed(call, grid)
@@ -274,13 +277,16 @@ def _body_format(request: web.Request) -> str:
     return short
 
 
-def _request_grid(asked: _Asked) -> Grid:
+def _request_grid(asked: _Asked, limits: Limits) -> Grid:
     try:
         if asked.short:
-            return decode(asked.body, asked.short)
+            return decode(asked.body, asked.short, limits=limits)
         row = {name: _argument(text) for name, text in asked.query.items()}
         return Grid.from_rows(None, list(row), [row]) if row else Grid()
     except HsFrameError as error:
+        if isinstance(error, CodecError) and error.limit == "cells":
+            what = f"the body has more than {limits.cells:,} cells, and of this op no more are read"
+            raise HttpRefusal(413, what) from None
         raise HttpRefusal(400, f"the request cannot be read: {error}") from None
 
 

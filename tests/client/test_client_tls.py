@@ -150,7 +150,9 @@ def test_a_client_certificate(serve: Any, fake: Any, authority: Authority, tmp_p
                 TLSConfig(other_cert, other_key, authority.path),
             ):
                 async with Client(server.uri, USER, PASSWORD, tls=refused) as client:
-                    with pytest.raises(NetworkError, match=r"wants a certificate of the client.*certificate_path="):
+                    # TLS 1.3 refuses it after the handshake: a connection that is reset at once may take the words.
+                    words = r"wants a certificate of the client.*certificate_path=|the connection broke before"
+                    with pytest.raises(NetworkError, match=words):
                         await client.about()
             assert server.logins == 1
 

@@ -184,7 +184,7 @@ def walked(body: str) -> Grid | CodecError:
     """What the grammar gives row by row, never by looking pieces up."""
 
     class NeverKnown(dict[str, Any]):
-        made = 0
+        made_bytes = 0
 
         def __missing__(self, text: str) -> Any:
             raise CodecError("look-ups are off")

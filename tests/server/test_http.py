@@ -88,6 +88,12 @@ def test_413_a_long_body_of_what_only_reads(raw: Any) -> None:
     assert raw.post("hisWrite", write + long).status == 200
 
 
+def test_413_a_body_of_many_cells_of_what_only_reads(raw: Any) -> None:
+    many = 'ver:"3.0"\nid\n' + "{}\n" * 100_001
+    answer = raw.post("read", many)
+    assert (answer.status, answer.text.count("100,000 cells")) == (413, 1)
+
+
 def test_a_packed_body_is_never_unpacked(start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked: list[bytes] = []
     monkeypatch.setattr(
