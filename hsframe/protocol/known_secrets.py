@@ -31,12 +31,14 @@ _KEPT: Final = 100
 _LOOKED: Final = 20_000
 _BEHIND: Final = 1_000
 _MOST_TAGS: Final = 1_000
+_MARKS: Final = {"incomplete", "more"}
 # A secret is split into characters, of which signs may be doubled, with the backslashes before them.
-_RUN: Final = re.compile(r"(?P<slashes>\\*)(?P<signs>(?P<sign>[^\w\\%&])(?:\\*(?P=sign))*|[^\\]|$)", re.DOTALL)
+_RUN: Final = re.compile(r"(?P<slashes>\\*)(?P<signs>(?P<sign>[^\w\\%&\0-\x1f])(?:\\*(?P=sign))*|[^\\]|$)", re.DOTALL)
 _MOST: Final = 16  # escapes of escapes; without a bound a search could take the square of a text's length
 _SLASHES: Final = rf"(?:\\(?![uxUX]|0?[0-3][0-7]{{2}})){{0,{_MOST}}}+"
 _BETWEEN_HEX: Final = r"(?:0x|\W){0,4}"
 _BETWEEN_BASE64: Final = r"(?:\s|\\+[rn]?){0,8}"
+_CONTROLS: Final = dict(zip("\a\b\t\n\v\f\r", "abtnvfr", strict=True))  # as \t and \n are written
 _IN_BASE64: Final = {"+": "+- ", "/": "/_"}
 
 
@@ -140,10 +142,14 @@ class KnownSecrets:
         """An error grid, its meta alone, or one marked as incomplete, without secrets; others as they are: data."""
         if grid.is_error:
             return self._with_clean_meta(Grid(grid.meta))
-        return self._with_clean_meta(grid) if {"incomplete", "more"} & grid.meta.keys() else grid
+        return self._with_clean_meta(grid) if _MARKS & grid.meta.keys() else grid
 
     def _with_clean_meta(self, grid: Grid) -> Grid:
-        meta = {name: self._cleaned(value) for name, value in islice(grid.meta.items(), _MOST_TAGS)}
+        # HIDDEN is no name of a tag, and could not be written.
+        meta = {
+            name if name in _MARKS or self.redacted(name) == name else "secret": self._cleaned(value)
+            for name, value in islice(grid.meta.items(), _MOST_TAGS)
+        }
         return Grid(meta, grid.cols, grid.columns)
 
     def _cleaned(self, value: Any) -> Any:
@@ -237,16 +243,18 @@ def _character(character: str) -> str:
 @lru_cache(512)
 def _one_of(characters: str) -> str:
     """A pattern of one of some characters: itself, or as uris, JSON, programs and HTML escape it."""
-    numbers = ("03o", "d", "02x", "04x", "08x")
-    octal, tens, two, four, eight = ("|".join(format(ord(one), way) for one in characters) for way in numbers)
+    numbers = ("03o", "d", "x", "02x", "04x", "08x")
+    octal, tens, sixteens, two, four, eight = ("|".join(format(ord(one), way) for one in characters) for way in numbers)
     wanted = set(characters)
     names = "".join("|" + name for name, value in html5.items() if value in wanted and name.endswith(";"))
     ways = [
         rf"%(?:25){{0,{_MOST}}}(?i:{two}|u(?:{four}))",
         rf"\\(?:0?(?:{octal}))",
-        rf"\\(?i:x(?:{two})|u(?:{four})|u(?:{eight})|[ux]\{{0{{0,6}}(?:{two})\}})",
-        rf"&(?:amp;){{0,{_MOST}}}(?:#(?:0{{0,6}}(?:{tens})|(?i:x0{{0,6}}(?:{two})));{names})",
+        rf"\\(?i:x(?:{two})|u(?:{four})|u(?:{eight})|[ux]\{{0{{0,6}}(?:{sixteens})\}})",
+        rf"&(?:amp;){{0,{_MOST}}}(?:#(?:0{{0,6}}(?:{tens})|(?i:x0{{0,6}}(?:{sixteens})));{names})",
     ]
+    # After a backslash that _SLASHES took, or this.
+    ways += (rf"(?:(?<=\\)|\\){_CONTROLS[one]}" for one in characters if one in _CONTROLS)
     ways += map(re.escape, characters)
     return f"(?:{'|'.join(ways)})"
 

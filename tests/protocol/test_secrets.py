@@ -36,7 +36,13 @@ def _units(form: str) -> Callable[[str], str]:
 
 
 def _entity(one: str) -> str:
-    return html.escape(one).replace("&#x27;", "&apos;").replace("é", "&eacute;").replace("ß", "&szlig;")
+    return (
+        html.escape(one)
+        .replace("&#x27;", "&apos;")
+        .replace("é", "&eacute;")
+        .replace("ß", "&szlig;")
+        .replace("\t", "&Tab;")
+    )
 
 
 def _only_signs(escape: Callable[[str], str]) -> Callable[[str], str]:
@@ -70,6 +76,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "each in json in json": lambda one: _json(_units("\\u{:04x}")(one)),
     "zinc": lambda one: "\\" + one if one in '\\"$' else one,
     "python": lambda one: repr(one.encode())[2:-1],
+    "c": lambda one: {"\a": "\\a", "\v": "\\v"}.get(one, _json(one)),
     "bytes": lambda one: "".join(f"\\x{byte:02x}" for byte in one.encode()),
     "octal": lambda one: "".join(f"\\{byte:03o}" for byte in one.encode()),
     "octal of C": _only_signs(lambda one: "".join(f"\\{byte:03o}" for byte in one.encode())),
@@ -87,6 +94,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "html, quotes kept": lambda one: html.escape(one, quote=False),
     "html, each": _sixteen("&#{};"),
     "html, each, hex": _sixteen("&#x{:x};"),
+    "html, each, HEX": _sixteen("&#X{:X};"),
     "html in json": lambda one: _json(html.escape(one)),
     "utf-8 as Latin-1": lambda one: one.encode().decode("latin-1"),
     "utf-8 as cp1252": lambda one: one.encode().decode("cp1252", "replace"),
@@ -113,7 +121,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 in a uri": lambda text: quote(base64.b64encode(text.encode()).decode(), safe=""),
 }
 AROUND = st.text("ghijk XYZ.,:;()=", max_size=30)
-CHARACTERS = "abcdefSTUXu019'\"\\<>&/%+$ -_;#{}éßÄ€ñЖ漢😀"
+CHARACTERS = "abcdefnrtvSTUXu019\a\b\t\n\v\f\r'\"\\<>&/%+$ -_;#{}éßÄ€ñЖ漢😀"
 PASSWORDS = st.text(CHARACTERS, min_size=4, max_size=40).filter(lambda text: text == text.strip() and len({*text}) > 3)
 
 
@@ -137,6 +145,7 @@ def beginnings(password: str) -> list[str]:
 @example("u}_%>&\\\\", "", "", 8)
 @example("a%25b&c%41d\\\\e", "", "", 8)
 @example("0000001\\9ab2", "", "", 0)
+@example("01\fa", "", "", 0)
 @example("ab\\0110\\\\101c\\", "", "", 0)
 @given(PASSWORDS, AROUND, AROUND, st.integers(0, 40))
 def test_nothing_is_left_of_a_secret_that_is_escaped(password: str, before: str, after: str, which: int) -> None:
@@ -211,6 +220,13 @@ def test_of_an_error_grid_there_is_its_meta() -> None:
     found = known(secret).redacted_error(many)
     assert (len(found.meta), len(found), secret in repr(found)) == (1_000, 0, False)
     assert (found.meta["dis"], found.meta["at"], found.meta["list"]) == ("no <secret>", [Ref("a")], "<secret>")
+
+
+def test_a_tag_whose_name_is_a_secret_is_not_named() -> None:
+    secrets = known("s3cretPencil24")
+    assert secrets.redacted_error(Grid({"err": MARKER, "s3cretPencil24": 1})) == Grid({"err": MARKER, "secret": 1})
+    cut = Grid({"incomplete": "cut"}, ["a"], [[1]])
+    assert known("incomplete").redacted_error(cut).meta.keys() == {"incomplete"}, "rows that lack are told nevertheless"
 
 
 NESTED: dict[str, Callable[[str], Any]] = {
