@@ -40,7 +40,7 @@ _WEIGHTS: Final = {"{": 200, "[": 112, ",": 104, ":": 260}
 # The same by what is there: a text beside its characters, what is read of one with a type, a number with its place, a
 # key's place, a key that no other object has, and an object of version 4 that is a scalar value.
 _TEXT_BYTES, _TYPED_BYTES, _NUMBER_BYTES, _PLACE_BYTES, _KEY_BYTES, _LEAF_BYTES = 72, 184, 96, 44, 240, 80
-#: An object that says that it is a scalar value, and stays one in the end, takes so much more.
+#: An object that says that it is a scalar value, and turns out to be a dict, takes so much more.
 SCALAR_BYTES: Final = _WEIGHTS["{"] - _LEAF_BYTES
 _MOST_KEYS: Final = 100_000  # are looked at, whether they are different ones
 # Some texts of JSON and what is between them; a text and what it may be: a key, a kind, or what has a type.
@@ -73,7 +73,7 @@ def check_objects(text: str, source: str, limits: Limits, beside: int = 0) -> in
 
 
 def _weight(text: str) -> int:
-    """The memory by what is there, which takes longer: what is in a text of JSON begins nothing."""
+    """The memory by what is there, which takes longer to see: each text of JSON is one letter, that of `_mark`."""
     weight, keys = len(text) + sys.getsizeof(text), set[str]()
     for part in _SOME_TEXTS.findall(text):
         marks = _BLANKS.sub("", _TEXT.sub(_mark, part))
@@ -92,8 +92,10 @@ def _weight(text: str) -> int:
 
 
 def _mark(text: re.Match[str]) -> str:
-    name = text[1]
-    return ("k" if name == "_kind" else "m" if name == "marker" else "l") if name else "t" if text[2] else "s"
+    """The letter for a text: the key _kind, the kind marker, a kind of leaf, a text with a type, or another string."""
+    if text[1]:
+        return {"_kind": "k", "marker": "m"}.get(text[1], "l")
+    return "t" if text[2] else "s"
 
 
 def text_of(body: bytes | str, source: str) -> str:

@@ -193,7 +193,7 @@ async def _by_id_or_name(
     found = {record.id: record for record in await read_records(source, may_be_ids, unknown)}
     names = [ident for ident in ids if ident in texts and ident not in found]
     if names or (unknown and failures is None):
-        # Of ids it is for the message alone.
+        # Where only ids are unknown, the points are read for the hint of the error: what fails then is no error.
         with nullcontext() if names else suppress(HsFrameError):
             lost = [ident for ident in unknown if ident not in texts]
             named_points, errors = await in_thread(_by_name, await source.read("point", raw=True), names, lost, tags)

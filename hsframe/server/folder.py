@@ -74,7 +74,7 @@ def add_tables(database: Database, tables: Iterable[tuple[str, str, str, pa.Tabl
 def _add_table(database: Database, site: Ref, where: str, name: str, prefix: str, table: pa.Table) -> None:
     if tuple(table.column_names[: len(TIDY_COLUMNS)]) == TIDY_COLUMNS:
         raise MetadataError(f"{where} has a row per sample (shape='tidy'); what is served has a column per point")
-    index = (table.schema.pandas_metadata or {}).get("index_columns", ())  # of a frame with columns of times too
+    index = (table.schema.pandas_metadata or {}).get("index_columns", ())  # goes before other columns of times
     fields = sorted(table.schema, key=lambda field: field.name not in index)
     time_field = next((field for field in fields if pa.types.is_timestamp(field.type)), None)
     if time_field is None or time_field.type.tz is None:
