@@ -105,9 +105,8 @@ class _Command(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise MetadataError(f"{message}; see {self.prog} --help")
 
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        sys.stdout.flush()  # what is wrong with it is told by `main`, as after a command
-        super().exit(status, message)
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file, flush=True)  # what is wrong with stdout is told by `main`; argparse is silent
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._is_intermixed:
@@ -182,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
 
     read = subparsers.add_parser("read", parents=[connection, table], help="records by filter or id")
     read.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
-    read.add_argument("--limit", type=int, help="the most records to give")
+    read.add_argument("--limit", type=_count, help="the most records to give")
     read.set_defaults(run=commands.read)
 
     his_read = subparsers.add_parser("his-read", parents=[connection, table], help="histories as a table")
@@ -261,6 +260,12 @@ def _server() -> _Command:
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"the port must be a number from 0 to 65535; got {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up; got {text!r}")
     return int(text)
 
 

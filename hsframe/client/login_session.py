@@ -166,6 +166,6 @@ class LoginSession:
     def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
         """Whether the server has forgotten the session, and a login may help."""
         who = self._credentials
-        if not who.username or who.auth == "none" or session.scheme == "basic":
+        if not who.username or who.auth in ("bearer", "none") or session.scheme == "basic":
             return False
         return answer.asks_for_login

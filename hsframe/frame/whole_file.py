@@ -48,6 +48,8 @@ def local_path(path: str | os.PathLike[str]) -> Path | None:
     otherwise. Links stay what they are.
     """
     text = os.path.expanduser(given := os.fspath(path))
+    if not text:  # as a variable of a shell that is not set
+        raise MetadataError("a path is empty; '.' is the present folder")
     if _URI.match(text):
         parts = urlsplit(text)
         if parts.scheme != "file":

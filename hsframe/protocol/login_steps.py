@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from hsframe.errors import AuthError, NetworkError, in_short
+from hsframe.errors import AuthError, MetadataError, NetworkError, in_short
 from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
@@ -44,6 +44,12 @@ class Credentials:
     auth: AuthScheme = "auto"
     cleartext_allowed: bool = False
     scram_seen: bool = False
+
+    def __post_init__(self) -> None:
+        if self.auth == "bearer" and not self.token:
+            raise MetadataError("auth='bearer' needs token=")
+        if self.auth not in ("auto", "bearer", "none") and not self.username:
+            raise MetadataError(f"auth={self.auth!r} needs a user name and a password")
 
 
 @dataclass(frozen=True)
@@ -150,12 +156,8 @@ class _Steps:
         if who.auth == "none":
             return LoginResult("none")
         if who.auth == "bearer" or (who.auth == "auto" and who.token):
-            if not who.token:
-                raise AuthError(f"login at {self._uri}: auth='bearer' needs token=")
             return LoginResult("bearer", _bearer(who.token))
         if not who.username:
-            if who.auth != "auto":
-                raise AuthError(f"login at {self._uri}: auth={who.auth!r} needs a user name and a password")
             return LoginResult("none")
         if who.auth == "basic":
             return (yield from self._basic())

@@ -121,7 +121,11 @@ def test_a_login_that_is_refused_before_a_password_was_sent_is_tried_again(serve
     asyncio.run(main())
 
 
-EACH_REQUEST_CARRIES = [{"token": "t0ken"}, {"username": USER, "password": PASSWORD, "auth": "basic"}]
+EACH_REQUEST_CARRIES = [
+    {"token": "t0ken"},
+    {"token": "t0ken", "username": USER, "auth": "bearer"},
+    {"username": USER, "password": PASSWORD, "auth": "basic"},
+]
 
 
 UNAUTHORIZED = {
@@ -187,7 +191,7 @@ def test_an_op_that_is_refused_does_not_shut_out_a_login_that_was_accepted(
 
 
 @pytest.mark.parametrize("said", UNAUTHORIZED)
-@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES[1:])
+@pytest.mark.parametrize("who", EACH_REQUEST_CARRIES[-1:])
 def test_a_login_that_is_refused_counts_also_where_it_was_accepted_before(
     serve: Any, fake: Any, who: dict[str, str], said: str
 ) -> None:

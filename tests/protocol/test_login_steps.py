@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from hsframe.errors import AuthError, HTTPStatusError, NetworkError
+from hsframe.errors import AuthError, HTTPStatusError, MetadataError, NetworkError
 from hsframe.protocol.http import HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import AuthScheme, Credentials, LoginResult, challenges, login_steps
 from hsframe.protocol.scram import (
@@ -247,9 +247,9 @@ def test_a_token_and_nobody_need_no_request() -> None:
 def test_auth_names_the_only_scheme() -> None:
     with pytest.raises(AuthError, match="auth='scram', and the server offers plaintext"):
         drive(Server(offer="PLAINTEXT"), auth="scram", cleartext_allowed=True)
-    with pytest.raises(AuthError, match="token="):
+    with pytest.raises(MetadataError, match="token="):
         drive(Server(), auth="bearer")
-    with pytest.raises(AuthError, match="needs a user name"):
+    with pytest.raises(MetadataError, match="needs a user name"):
         drive(Server(), "", auth="scram")
     with pytest.raises(AuthError, match="allow_insecure"):
         drive(Server(), auth="plaintext")

@@ -271,6 +271,29 @@ def test_errors_are_one_line_and_a_code(login: RunningServer, capsys: pytest.Cap
         assert told.out == ""
 
 
+def test_wrong_arguments_are_told_before_anything_is_done(
+    login: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """An empty path is a variable of a script that is not set: it took the present folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HSFRAME_TOKEN", raising=False)
+    for args, words in (
+        (["export", "kw", "yesterday", ""], "a path is empty"),
+        (["sync", ""], "a path is empty"),
+        (["serve", "--port", "0", ""], "a path is empty"),
+        (["read", "--limit", "-3", "site"], "argument --limit: .* from 0 up; got '-3'"),
+        (["read", "--limit", "x", "site"], "argument --limit: .* from 0 up; got 'x'"),
+        (["about", "--auth", "bearer"], "--auth bearer needs HSFRAME_TOKEN"),
+        (["about", "--auth", "scram", "--user", ""], "--auth scram needs a user name"),
+    ):
+        assert cli.main(args) == 2, args
+        told = capsys.readouterr()
+        (line,) = told.err.splitlines()
+        assert re.search(words, line)
+        assert told.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -425,8 +448,7 @@ def shell(text: str) -> subprocess.CompletedProcess[str]:
         *(("his-read point today --csv --tz UTC", each) for each in ("", "1")),
         *(("serve --port 0", each) for each in ("", "1")),
         ("doctor", ""),
-        ("--help", ""),
-        ("export --help", ""),
+        *((command, each) for command in ("--help", "export --help", "--version") for each in ("", "1")),
     ],
 )
 def test_a_full_disk_behind_stdout_is_one_line(
