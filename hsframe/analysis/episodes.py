@@ -37,11 +37,12 @@ def episodes(
     long. What holds does so to the end of the span that was read; in other frames to the last row, so what begins there
     has no length and is none.
 
-    In a wide frame of samples a value is also missing where only other points have a sample. A mask that is a column,
-    or made of one (``df["fan"]``, ``df["heat"] > 5``), has no row there. One made of several is wrong there: compare
-    rows in which all have a value, read with ``interval=`` and ``agg="step"``, or filled (``filled = df.ffill()``).
-    Which of the missing values are NA a frame does not always know: then it warns, and ``na="flag"`` says it. In a
-    frame that was not read all missing values are NA.
+    In a wide frame of samples a value is also missing where only other points have a sample. A mask of a column of Bool
+    (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is
+    of that column alone, and one made of several is wrong. Give a condition, or compare rows in which all have a value,
+    read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill()``, and
+    ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``. Which of the missing values are NA a frame does not
+    always know: then it warns, and ``na="flag"`` says it. In a frame that was not read all missing values are NA.
 
     Parameters
     ----------

@@ -1,7 +1,9 @@
 """When a condition holds in a frame: a mask of its rows, one on a column, or the windows of a frame of episodes.
 
-In a wide frame a value is missing where only other points have a sample, and a comparison with it is False: a mask that
-was made of one column, whose name it has, is of the rows in which that has a sample.
+In a wide frame a value is missing where only other points have a sample. A mask with the name of a column is of that
+alone if it is missing in all those rows, as masks of Bool are, and the rows in which the column has a sample are its
+rows. A comparison of a number is False there, and so may be what was made of several columns: which of both it is
+nothing tells.
 """
 
 from __future__ import annotations
@@ -57,18 +59,18 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
     if (made_of := _made_of(samples, mask, is_own)) is not None:
-        # In rows without a sample of the column it is missing, and a comparison False: these are no rows of it.
         of, place = made_of
         if (holes := of.holes(place)).any():
             rows = rows[is_true | ~holes]
-            if mask.isna()[holes].nunique() > 1:  # so something else is in it that has values there
-                _warn_of_holes(holes)
+            between = _after_the_first(holes)  # before its first sample it has none if filled too
+            if not mask.isna()[between].all() and not mask.equals(of.df.iloc[:, place].ffill()):
+                _warn_of_holes(between, f"{mask.name!r}")
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif is_own and samples.interval is None:
         # One that is true only where all columns have samples seems to compare them row by row.
         holes = _holes_of_all(samples)
         if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-            _warn_of_holes(holes)
+            _warn_of_holes(holes, "a column")
     own = FrameSamples(rows)
     if not len(own.ts_us):
         return Truth(own.ts_us, np.empty(0, np.int8))
@@ -96,16 +98,20 @@ def _holes_of_all(samples: FrameSamples) -> Mask:
     """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
     holes = np.zeros(len(samples.ts_us), dtype=bool)
     for place in samples.places:
-        own = samples.holes(place)
-        first = int(np.argmin(own))
-        holes[first:] |= own[first:] & ~own.all()
+        holes |= _after_the_first(samples.holes(place))
     return holes
 
 
-def _warn_of_holes(holes: Mask) -> None:
+def _after_the_first(holes: Mask) -> Mask:
+    """The rows without a sample that are after the first one; none where there is none."""
+    return holes & np.logical_or.accumulate(~holes)
+
+
+def _warn_of_holes(holes: Mask, column: str) -> None:
+    label = column.removeprefix("a ")
     warn_caller(
-        f"in {np.count_nonzero(holes)} rows of the mask a column has no sample, since others have, and what is made of "
-        "it is missing or false there. Make the mask of rows in which all have a value: read with interval= and "
-        "agg='step', or take filled = df.ffill() for the mask and for filled.hs",
+        f"in {np.count_nonzero(holes)} rows of the mask {column} has no sample, where others have, and the mask tells "
+        f"nothing of it there. For it alone give a condition, as ({label}, '>', Number(...)); for more take "
+        "filled = df.ffill() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
         ReadWarning,
     )

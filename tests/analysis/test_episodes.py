@@ -217,17 +217,37 @@ def test_na_among_the_samples_of_other_points_is_told_only_by_flags(session: hsf
 
 
 def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
-    """What is missing where others have samples is no row, in the frame and beside it; so is what is compared there."""
+    """What is missing where others have samples is no row, in the frame and beside it."""
     df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
-    fan, cold = [(-5, 2), (9, 24)], [(-10, 3), (20, 24)]
+    fan = [(-5, 2), (9, 24)]
     for where in (df, df[["Sp"]]):
         assert windows(where.hs.episodes(df["Fan"])) == fan
-        assert windows(where.hs.episodes(~df["Fan"])) == [(2, 9)]
+        assert windows(where.hs.episodes(~df["Fan"])) == windows(where.hs.episodes(df["Fan"] == False)) == [(2, 9)]  # noqa: E712
         by_mask = where.hs.resample("1D", {"Sp": "mean"}, where=df["Fan"])
         assert by_mask.columns.tolist() == ["Sp"]
         pd.testing.assert_frame_equal(by_mask, df.hs.resample("1D", {"Sp": "mean"}, where="@fan"))
-    assert windows(df.hs.episodes(df["Sp"] < Number(65, "°F"))) == cold
     assert windows(df.hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
+
+
+def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsframe.Session) -> None:
+    """Nothing tells that it is of the column alone: beside the hours of the day only rows of samples would count."""
+    df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
+    filled, cold, late = df.ffill(), [(-10, 3), (20, 24)], np.array(df.index.hour) >= 21
+    limit = Number(65, "°F")
+    words = r"in 1\d rows of the mask 'Sp' has no sample.* \('Sp', '>', Number\(\.\.\.\)\); .* filled = df\.ffill\(\)"
+    with pytest.warns(hsframe.errors.ReadWarning, match=words):
+        assert windows(df.hs.episodes(df["Sp"] < limit)) == cold
+    for mask in ((df["Sp"] < limit) & late, late & (df["Sp"] < limit), (df["Sp"].hs.magnitude() < 65) & late):
+        with pytest.warns(hsframe.errors.ReadWarning, match=words) as told:
+            df.hs.episodes(mask)
+        assert len(told) == 1
+        with pytest.warns(hsframe.errors.ReadWarning, match=words):
+            df.hs.resample("1D", {"@kw": "mean"}, where=mask, min_coverage=0.1)
+    with pytest.warns(hsframe.errors.ReadWarning, match="the mask 'Fan' has no sample"):
+        df.hs.episodes(df["Fan"].fillna(False) & late)
+    assert windows(df.hs.episodes(("Sp", "<", limit))) == windows(filled.hs.episodes(filled["Sp"] < limit)) == cold
+    assert windows(filled.hs.episodes((filled["Sp"] < limit) & late)) == [(21, 24)]
+    assert windows(filled.loc[DAY].hs.episodes(filled["Sp"].loc[DAY] < limit)) == [(0, 3), (20, 24)]
 
 
 def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Session) -> None:
@@ -236,7 +256,7 @@ def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Se
         assert df.hs.episodes((df["Sp"] < Number(65, "°F")) & df["Fan"]).empty
     by_clock = np.array(df.index.hour) > 5
     for mask in (df["Fan"] & by_clock, df["Fan"] | by_clock):
-        with pytest.warns(hsframe.errors.ReadWarning, match=r"in 3 rows of the mask"):
+        with pytest.warns(hsframe.errors.ReadWarning, match=r"in 2 rows of the mask 'Fan' has no sample"):
             df.hs.episodes(mask)
     filled = df.ffill()
     assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
