@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, ZoneError
 from hsframe.filters import Filter, parse
 from hsframe.grid import Grid
 from hsframe.kinds import Number, Ref
@@ -65,18 +65,32 @@ class Database:
     def add(self, rec: Mapping[str, Any]) -> Ref:
         """Add a record, or replace the one with the same id.
 
-        MetadataError where its ``id`` is not a Ref; ZoneError where a point's ``tz`` is unknown.
+        MetadataError where its ``id`` is not a Ref, or a point's ``tz`` no Str; ZoneError where no zone is called so.
         """
         id = rec.get("id")
         if not isinstance(id, Ref):
             raise MetadataError(f"a record needs an id that is a Ref; this one has {id!r} ({rec.get('dis')!r})")
-        if "point" in rec and "tz" in rec:
-            zone(rec["tz"])
+        _check_zone(rec)
         # SkySpark and Haxall have a mod in each record from the start: so who reads one before its first commit is told
         # of the second, too. What cannot be committed is as it was given.
         self._recs[id.val] = {**rec} if self.refusal else {**rec, "mod": rec.get("mod", self.mod)}
         self._touch(id.val)
         return id
+
+    def check(self, rec: Mapping[str, Any]) -> None:
+        """Refuse a record that cannot be served: a commit asks before it is done, and so does a start that reads it.
+
+        MetadataError where its ``unit`` or a point's ``tz`` is no Str, or its ``kind`` is not that of the samples that
+        are there, also while it lacks the tag ``his``; ZoneError where no zone is called as its ``tz``.
+        """
+        _check_zone(rec)
+        _check_str(rec, "unit")
+        samples = self._histories.get(rec["id"].val)
+        if samples is not None and rec.get("kind") != samples.kind:
+            raise MetadataError(
+                f"{_named(rec)} has a history of kind {samples.kind}, which stays its kind; the record has "
+                f"{rec.get('kind')!r}"
+            )
 
     def update(self, id: Ref | str, changes: Mapping[str, Any]) -> None:
         """Change tags of a record, which must be there; None removes a tag."""
@@ -141,13 +155,19 @@ class Database:
         return len(self._recs)
 
     def history(self, id: Ref | str) -> Samples:
-        """The samples of a point; empty at first.
+        """The samples of a point, to be changed; empty at first.
 
         MetadataError where there is no such record, or its ``kind`` has no history here.
         """
         key = _key(id)
-        if (samples := self._histories.get(key)) is not None:
-            return samples
+        return self._histories.setdefault(key, self.histories([key], None, None)[0])
+
+    def histories(self, ids: Sequence[str], start_us: int | None, end_us: int | None) -> list[Samples]:
+        """The samples of some points: at least those in a half-open window, here all that there are."""
+        # To read a history that was never written begins none: the point may still become one of another kind.
+        return [found if (found := self._histories.get(id)) is not None else Samples(self._his_kind(id)) for id in ids]
+
+    def _his_kind(self, key: str) -> Kind:
         rec = self._recs.get(key)
         kind = None if rec is None else rec.get("kind")
         if kind not in self.his_kinds:
@@ -156,11 +176,7 @@ class Database:
                 if rec is not None
                 else f"there is no record @{key}"
             )
-        return self._histories.setdefault(key, Samples(cast("Kind", kind)))
-
-    def histories(self, ids: Sequence[str], start_us: int | None, end_us: int | None) -> list[Samples]:
-        """The samples of some points: at least those in a half-open window, here all that there are."""
-        return [self.history(id) for id in ids]
+        return cast("Kind", kind)
 
     def set_history(
         self,
@@ -203,3 +219,21 @@ class Database:
 
 def _key(id: Ref | str) -> str:
     return id.val if isinstance(id, Ref) else id.removeprefix("@")
+
+
+def _named(rec: Mapping[str, Any]) -> str:
+    return f"{rec['id']} ({rec.get('dis')})"
+
+
+def _check_zone(rec: Mapping[str, Any]) -> None:
+    if "point" in rec or "his" in rec:
+        _check_str(rec, "tz")
+        try:
+            zone(rec.get("tz", "UTC"))
+        except ZoneError as error:
+            raise ZoneError(f"{_named(rec)}: {error}") from error
+
+
+def _check_str(rec: Mapping[str, Any], tag: str) -> None:
+    if not isinstance(rec.get(tag, ""), str):
+        raise MetadataError(f"{_named(rec)} has the {tag} {rec[tag]!r}; expected a Str")

@@ -78,12 +78,12 @@ def test_a_point_that_failed_at_first_is_read_by_the_next_sync(
     tmp_path: Path, session: Session, database: Database
 ) -> None:
     archive = Archive(tmp_path)
-    history = database.history
+    histories = database.histories
     break_point(database, "power")
     table = archive.sync("point", session=session, since=SINCE).set_index("id")
     assert table.loc["power", "status"] == "failed"
     assert archive.sync(session=session).set_index("id").loc["power", "status"] == "failed"
-    database.history = history  # type: ignore[method-assign]
+    database.histories = histories  # type: ignore[method-assign]
     assert archive.sync(session=session).set_index("id").loc["power", "status"] == "synced"
     assert_in_step(archive, session)
 

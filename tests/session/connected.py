@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,14 +25,14 @@ def connected(database: Database) -> Iterator[hsframe.Session]:
 
 def break_point(database: Database, ident: str) -> None:
     """Let reading the history of a point fail on the server."""
-    history = database.history
+    histories = database.histories
 
-    def broken(asked: Any) -> Any:
-        if str(getattr(asked, "val", asked)) == ident:
+    def broken(ids: Sequence[str], *window: Any) -> Any:
+        if ident in ids:
             raise RuntimeError("the disk is broken")
-        return history(asked)
+        return histories(ids, *window)
 
-    database.history = broken  # type: ignore[method-assign]
+    database.histories = broken  # type: ignore[method-assign]
 
 
 def floats(column: pd.Series[Any]) -> list[float]:

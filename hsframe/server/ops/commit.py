@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from hsframe.errors import ZoneError
+from hsframe.errors import MetadataError, ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import REMOVE, Ref
 from hsframe.server.ops.records import grid_of
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call, ref_of
-from hsframe.zones import zone
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -54,14 +53,10 @@ def commit(call: Call) -> Grid:
 def _checked(call: Call, old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The record after its changes; a refusal where the server could not serve it."""
     rec = {tag: value for tag, value in {**old, **changes}.items() if value is not REMOVE}
-    if old and "his" in old and old.get("kind") != rec.get("kind"):
-        what = f"{old['id']} ({old.get('dis')}) has a history of kind {old.get('kind')}, which stays its kind"
-        raise OpRefusal(what, "CommitErr")
     try:
-        if "point" in rec and "tz" in rec:
-            zone(rec["tz"])
-    except ZoneError as error:
-        raise OpRefusal(str(error), "ArgErr") from error
+        call.database.check(rec)
+    except (MetadataError, ZoneError) as error:
+        raise OpRefusal(str(error), "CommitErr") from error
     now = call.state.clock.now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     before = old.get("mod")
@@ -69,4 +64,4 @@ def _checked(call: Call, old: Mapping[str, Any], changes: Mapping[str, Any]) -> 
 
 
 def _text(mod: Any) -> str:
-    return mod.isoformat() if isinstance(mod, datetime) else "none"
+    return mod.isoformat() if isinstance(mod, datetime) else "none" if mod is None else repr(mod)
