@@ -1,17 +1,19 @@
 """What was edited in a frame of records, tag by tag, against the records themselves.
 
-A cell of a frame does not say its kind: a text may be a Str, a Ref, or a Number that was in a CSV file, True a Marker
-or a Bool. It is of the kind that the tag has in the record or, where it has none there, in others. A tag that nobody
-has is what the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its name ends in ``Ref``. What cannot be of
-that kind is refused; only a value of hsframe's kinds, which says its own, gives a tag another one.
+A cell of a frame does not say its kind: a text may be a Str, a Ref, or a Number that was in a CSV file, a number the
+digits of a Str or a Ref, True a Marker or a Bool. It is of the kind that the tag has in the record or, where it has
+none there, in others. A tag that nobody has is what the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its
+name ends in ``Ref``. What cannot be of that kind is refused; only a value of hsframe's kinds, which says its own, gives
+a tag another one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -73,6 +75,13 @@ def kinds_of(records: Iterable[Mapping[str, Any]]) -> dict[str, set[type]]:
     return kinds
 
 
+def id_of(cell: object) -> Ref | None:
+    """The id in a cell, None where there is none; one of digits alone is a number after a CSV file."""
+    if is_missing(cell):
+        return None
+    return as_ref(_digits(as_kind(cell)) or cell)  # type: ignore[arg-type]  # what is neither is refused there
+
+
 def tags_of(df: pd.DataFrame, known: Collection[str]) -> list[str]:
     """The columns of a frame that are tags to commit; MetadataError for one that is not `known` and cannot be a tag."""
     if not df.columns.is_unique:
@@ -107,7 +116,7 @@ def record_changes(
     found = dict[Ref | int, RecordChange]()
     for place in range(len(df)):
         row = {tag: cells[place] for tag, cells in columns.items()}
-        id = None if is_missing(row.get("id")) else as_ref(row["id"])
+        id = id_of(row.get("id"))
         old = {} if id is None else records.get(id.val, {})
         if not old and not add:
             what = "no id" if id is None else f"the id {id}, which the server does not have"
@@ -148,14 +157,14 @@ def _check_mod(cell: Any, mod: Any, who: str) -> None:
             "mod, as hsframe.read() gives it, or say that what is there now was seen: "
             "df.merge(hsframe.read(...)[['id', 'mod']], on='id'); nothing was sent"
         )
-    try:
-        is_same = is_missing(cell) or _is_same(_value(cell, mod, {datetime}, "mod", False), mod)
-    except (HsFrameError, ValueError):
-        is_same = False
-    if not is_same:
+    seen = None
+    with suppress(HsFrameError, ValueError):
+        seen = None if is_missing(cell) else _value(cell, mod, {datetime}, "mod", False)
+    if not is_missing(cell) and not _is_same(seen, mod):
+        taken = ", taken as UTC, as it has no zone there" if isinstance(seen, datetime) and seen.tzinfo is None else ""
         raise MetadataError(
-            f"{who} was changed on the server since the frame was read: its mod is {mod}, and in the frame {cell}; "
-            "read it again and edit that; nothing was sent"
+            f"{who} was changed on the server since the frame was read: its mod is {mod}, and in the frame {cell}"
+            f"{taken}; read it again and edit that; nothing was sent"
         )
 
 
@@ -175,19 +184,35 @@ def _value(cell: Any, was: Any, others: Collection[type], tag: str, is_marker: b
     if isinstance(cell, Number) and isinstance(was, Number):
         if cell.unit is None:
             return Number(cell.val, was.unit)  # one without a unit is in that of the tag, as for samples
-        if not says_its_kind and was.unit is not None and not convertible(cell.unit, was.unit):
-            raise _refusal(cell, Number, was)
-    if isinstance(cell, datetime) and isinstance(was, datetime) and cell.tzinfo is not None:
-        return cell.astimezone(was.tzinfo)
+        if not says_its_kind and was.unit not in (None, cell.unit):
+            if not convertible(cell.unit, was.unit):
+                raise _refusal(cell, Number, was)
+            # A column has one unit, to which the values of records in others are converted.
+            return was if math.isclose(was.to(cell.unit).val, cell.val, rel_tol=1e-12) else cell
+    if isinstance(cell, datetime) and isinstance(was, datetime):
+        if cell.tzinfo is not None:
+            return cell.astimezone(was.tzinfo)
+        if _is_on_the_clock_of(cell, was):
+            return was
     return cell
 
 
 def _of_kind(cell: Any, kind: type, was: Any) -> Any:
-    """A text as a value of a kind: as it is written in Zinc, or as pandas writes the kind into a CSV file."""
+    """A text as a value of a kind: as it is written in Zinc, or as pandas writes the kind into a CSV file.
+
+    A number is what pandas makes of a column of a file: of digits, also with blanks, and of Bools with blanks.
+    """
     if was is not None and str(cell) == str(was):
         return was
     if kind is date and isinstance(cell, datetime) and cell.time() == time():
         return cell.date()  # as read_csv(parse_dates=...) makes it
+    if isinstance(cell, Number) and cell.unit is None:
+        if kind is bool and cell.val in (0, 1):
+            return bool(cell.val)
+        if kind in (str, Ref) and was is not None and _number_of(was) == cell.val:
+            return was  # as 1234 is "01234"
+        if kind is Ref and (digits := _digits(cell)):
+            return Ref(digits)
     if not isinstance(cell, str):
         raise _refusal(cell, kind, was)
     text = cell.strip()
@@ -203,12 +228,35 @@ def _of_kind(cell: Any, kind: type, was: Any) -> Any:
     return value
 
 
+def _digits(number: object) -> str | None:
+    """The digits of which a reader of files has made a number, None where they cannot be told."""
+    if not isinstance(number, Number) or number.unit is not None:
+        return None
+    is_whole = isinstance(number.val, int) or (number.val.is_integer() and abs(number.val) < 2**53)
+    return str(int(number.val)) if is_whole else None
+
+
+def _number_of(was: str | Ref) -> float | None:
+    """The number that a reader of files makes of a text; of digits an int, which no rounding makes equal to another."""
+    text = was.val if isinstance(was, Ref) else was
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return None
+
+
+def _is_on_the_clock_of(wall: datetime, was: datetime) -> bool:
+    """Whether a time without a zone is a tag's, by the clock of its zone or of UTC; Excel has no zones, and keeps ms.
+
+    A frame has all times of a column in one zone, or else in UTC, where ``mod`` always is.
+    """
+    clocks = [was.astimezone(zone).replace(tzinfo=None) for zone in (was.tzinfo, UTC)]
+    return any(abs(wall - clock) < timedelta(milliseconds=1) for clock in clocks)
+
+
 def _instant(text: str) -> Any:
-    """With an offset, as pandas and Python write it; or with the name of a zone after it, as Zinc has it."""
-    if text[-1:].isalpha():
-        return parse_value(text)
-    when = datetime.fromisoformat(text)
-    return None if when.tzinfo is None else when.astimezone(UTC)
+    """As pandas and Python write it; or with the name of a zone after it, as Zinc has it."""
+    return parse_value(text) if text[-1:].isalpha() else datetime.fromisoformat(text)
 
 
 _OF_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
@@ -225,9 +273,14 @@ _OF_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {
 def _refusal(cell: Any, kind: type, was: Any) -> MetadataError:
     there = _kind_name(kind) if was is None else f"{_kind_name(kind)}, {was}"
     given = cell if isinstance(cell, Number) else repr(cell)
+    says = f"it is a {there}, and the frame has {given}, which cannot stand for one; "
+    if kind is str and isinstance(cell, Number) and cell.unit is None:
+        return MetadataError(
+            f"{says}digits are read from a file as texts with pd.read_csv(path, dtype=str), and so with read_excel; "
+            f"hsframe.Number({cell.val}) makes it a Number"
+        )
     return MetadataError(
-        f"it is a {there}, and the frame has {given}, which cannot stand for one; only a value that says its own kind, "
-        "as hsframe.Number(5, 'kW'), changes the kind or the dimension"
+        f"{says}only a value that says its own kind, as hsframe.Number(5, 'kW'), changes the kind or the dimension"
     )
 
 

@@ -15,7 +15,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.codecs import encode
 from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError
 from hsframe.frame.points import display_name
-from hsframe.frame.record_changes import Kinds, RecordChange, changes_table, kinds_of, record_changes, tags_of
+from hsframe.frame.record_changes import Kinds, RecordChange, changes_table, id_of, kinds_of, record_changes, tags_of
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
 from hsframe.history.point_records import IDS_A_READ
@@ -24,7 +24,6 @@ from hsframe.kinds import Ref
 from hsframe.protocol.answers import op_names
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import SessionBase
-from hsframe.unit_array.scalars import is_missing
 
 _PARENTS: Final = ("siteRef", "spaceRef", "equipRef", "systemRef")
 _IDS_A_FILTER: Final = 100
@@ -54,7 +53,12 @@ class RecordVerbs(SessionBase):
         file has them, become Refs, Numbers and dates, and a number without a unit is in that of the tag. What cannot be
         of that kind is refused, and so is a unit of another dimension. A value that says its kind, as
         ``hsframe.Number(5, "kW")`` or ``hsframe.Ref("a")``, is sent as it is. A tag that no record has is a Ref where
-        its name ends in ``Ref``, a Marker in a column of bool, and else what the cell is.
+        its name ends in ``Ref``, a Marker in a column of bool, and else what the cell is: there ``hsframe.MARKER`` is a
+        Marker, and True in one cell a Bool.
+
+        What a file makes of a value is no edit: digits of a Str or an id that became a number, a Bool that became 1 or
+        0, a Number converted to the unit of its column, and a time without its zone, ``mod`` too, by the clock of the
+        tag's zone or of UTC, to the millisecond. Texts of digits are edited after ``pd.read_csv(path, dtype=str)``.
 
         Parameters
         ----------
@@ -114,7 +118,7 @@ class RecordVerbs(SessionBase):
                 "it, for admins; elsewhere tags are changed with the tools of the server; nothing was sent"
             )
         gone = dict.fromkeys([] if remove is None else as_refs(remove, "commit"))
-        ids = list(dict.fromkeys([*(id for id in df.get("id", ()) if not is_missing(id)), *gone]))
+        ids = list(dict.fromkeys([*filter(None, map(id_of, df.get("id", ()))), *gone]))
         there: dict[str, Mapping[str, Any]] = {}
         for place in range(0, len(ids), IDS_A_READ):
             grid = await self.client.read_by_ids(ids[place : place + IDS_A_READ], checked=False, raw=True)

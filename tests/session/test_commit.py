@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -249,9 +250,28 @@ def test_the_mod_of_a_csv_file_is_the_same_instant(server: RunningServer) -> Non
         df = session.read("site").assign(dis="x")
         for mod in ("25 20:28:44.816+00:00", "25T20:28:44.816000+00:00", "25T15:28:44.816-05:00", "25T20:28:44.816Z"):
             assert len(session.commit(df.assign(mod="2026-11-" + mod), dry_run=True)) == 1
-        for mod in ("2026-11-25 20:28:44.817+00:00", "yesterday", "2026-11-25 20:28:44.816"):
+        for mod in ("2026-11-25 20:28:44.817+00:00", "yesterday"):
             with pytest.raises(hsframe.MetadataError, match="was changed on the server since the frame was read"):
                 session.commit(df.assign(mod=mod), dry_run=True)
+
+
+def test_times_without_a_zone_are_by_the_clock_of_the_tag_or_utc() -> None:
+    """As of Excel, which has no zones, and keeps milliseconds."""
+    since = datetime(2026, 11, 1, 9, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    record = {**RECORDS[1], "mod": MOD.replace(microsecond=816123), "since": since}
+    with running_server(Database([record]), {}) as server, hsframe.connect(server.uri) as session:
+        df = session.read("point")
+        bare = df.assign(**{tag: df[tag].dt.tz_localize(None).dt.floor("ms") for tag in ("mod", "since")}, dis="x")
+        in_utc = bare.assign(since=df["since"].dt.tz_convert("UTC").dt.tz_localize(None))
+        for frame in (bare, in_utc, bare.astype({"mod": "str", "since": "str"})):
+            assert told(session.commit(frame, dry_run=True)) == {("p", "dis", "kW", "x")}
+        stale = bare.assign(mod=bare["mod"] - pd.Timedelta("1ms"))
+        with pytest.raises(hsframe.MetadataError, match=r"in the frame .*44.815000, taken as UTC, as it has no zone"):
+            session.commit(stale)
+        moved = bare.assign(since=bare["since"] + pd.Timedelta("1h"))
+        for frame in (moved, moved.astype({"since": "str"})):
+            with pytest.raises(hsframe.MetadataError, match=r"tag since: .*has no time zone"):
+                session.commit(frame)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +285,13 @@ def test_the_mod_of_a_csv_file_is_the_same_instant(server: RunningServer) -> Non
         ("s", "area", "5 kW", "it is a Number, 1500 ft², and the frame has 5 kW"),
         ("s", "area", True, "the frame has True"),
         ("s", "uri", "http://b/", Uri("http://b/")),
-        ("s", "dis", 5.0, "it is a Str, HQ, and the frame has 5.0"),
+        ("s", "dis", 5.0, "it is a Str, HQ, and the frame has 5.0, which cannot stand for one; digits are read"),
+        ("s", "dis", 5.0, "pd.read_csv(path, dtype=str)"),
+        ("s", "siteRef", 12.0, Ref("12")),
+        ("s", "siteRef", 12.5, "the frame has 12.5"),
+        ("s", "siteRef", 2.0**53, "the frame has 9007199254740992.0"),
+        ("p", "enabled", 0.0, False),
+        ("p", "enabled", 0.5, "it is a Bool, True, and the frame has 0.5"),
         ("s", "dis", Number(5), Number(5)),
         ("s", "siteRef", "t", Ref("t")),
         ("s", "siteRef", "a b", "'a b' cannot be the id of a ref"),
@@ -276,7 +302,7 @@ def test_the_mod_of_a_csv_file_is_the_same_instant(server: RunningServer) -> Non
         ("s", "his", "true", MARKER),
         ("p", "his", "False", None),
         ("p", "def", "^y", Symbol("y")),
-        ("p", "since", pd.Timestamp("2026-11-01"), "has no time zone"),
+        ("p", "since", pd.Timestamp("2026-11-02"), "has no time zone"),
         # What is known of other records of the server, and what is of nobody.
         ("p", "place", "C(1.5,2)", Coord(1.5, 2)),
         ("p", "opened", pd.Timestamp("2026-11-01"), date(2026, 11, 1)),
@@ -324,6 +350,68 @@ def test_a_spreadsheet_of_records_comes_back_unchanged(tmp_path: Path) -> None:
         old, new = (dict(server.database.get(id) or {}) for id in ("nyc-ahu1-dat", "copy"))
         assert {tag for tag in old if new.get(tag) != old[tag]} == {"id", "dis", "mod", "curVal", "curStatus"}
         assert new.keys() == old.keys() - {"curVal", "curStatus"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "ids"),
+    [
+        (["10004", None, "4000"], ["a", "b", "c"]),
+        (["01234", "00501", "02134"], ["901", "902", "903"]),
+        (["1.50", "-2", None], ["007", "8", "9"]),
+        (["123456789012345678", "2", "3"], ["1", "2", "3"]),
+    ],
+)
+def test_digits_that_a_csv_file_made_numbers_are_texts(texts: list[str | None], ids: list[str]) -> None:
+    flags = [True, None, False]
+    rows = [
+        {"id": Ref(id), "site": MARKER, "dis": "d", "code": text, "siteRef": Ref(ids[0]), "flag": flag}
+        for id, text, flag in zip(ids, texts, flags, strict=True)
+    ]
+    records = [{tag: value for tag, value in row.items() if value is not None} for row in rows]
+    with running_server(Database(records), {}) as server, hsframe.connect(server.uri) as session:
+        text = session.read("site").to_csv(index=False)
+        back = pd.read_csv(StringIO(text), dtype={"id": str} if ids[0].startswith("0") else None)
+        back["flag"] = [1.0, None, 0.0]  # as read_excel has a Bool with blanks
+        assert session.commit(back).empty
+        assert told(session.commit(back.assign(dis=["new", "d", "d"]), dry_run=True)) == {(ids[0], "dis", "d", "new")}
+        edited = back.assign(code=back["code"].mask(back.index == 0, 20004))
+        with pytest.raises(hsframe.MetadataError, match=r"tag code: it is a Str.*20004.*read_csv\(path, dtype=str\)"):
+            session.commit(edited)
+        texts_alone = pd.read_csv(StringIO(text), dtype=str)
+        assert session.commit(texts_alone).empty
+        texts_alone.loc[0, "code"] = "20004"
+        assert told(session.commit(texts_alone, dry_run=True)) == {(ids[0], "code", texts[0], "20004")}
+
+
+def test_digits_that_a_float_cannot_tell_apart_are_not_taken_for_the_same() -> None:
+    records = [{"id": Ref("a"), "code": "123456789012345678"}, {"id": Ref("b")}]
+    df, there = frame_and_records(Grid.from_rows({}, ["id", "code"], records))
+    back = pd.read_csv(StringIO(df.to_csv(index=False)))
+    with pytest.raises(hsframe.MetadataError, match="dtype=str"):
+        record_changes(back, there, kinds_of(there.values()))
+
+
+def test_a_column_that_was_converted_to_one_unit_keeps_the_units_of_the_records() -> None:
+    with running_server() as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        df = session.read("site")
+        text = df.hs.with_unit_header().to_csv(index=False)
+        back = pd.read_csv(StringIO(text), header=[0, 1]).hs.from_unit_header()
+        assert session.commit(back).empty
+        back.loc[back["id"] == "lon", "area"] += 10
+        assert session.commit(back, dry_run=True)[["id", "tag"]].values.tolist() == [["lon", "area"]]
+        own = df.assign(
+            area=[Number(58125.12, "ft²") if id == "lon" else area for id, area in df[["id", "area"]].values]
+        )
+        assert session.commit(own, dry_run=True)["id"].tolist() == ["lon"]  # it says its own unit
+
+
+def test_the_dry_run_tells_a_marker_from_a_bool(server: RunningServer) -> None:
+    with hsframe.connect(server.uri) as session:
+        df = session.read("point")
+        df.loc[1, "vip"] = True
+        df.loc[1, "spare"] = MARKER
+        kinds = session.commit(df, dry_run=True).set_index("tag")["kind"]
+        assert kinds.to_dict() == {"vip": "Bool", "spare": "Marker"}
 
 
 @given(st.lists(TAGS, max_size=5))
