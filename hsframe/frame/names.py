@@ -82,6 +82,10 @@ class Names:
             return names
         return [f"@{ident}" for ident in self._near_ids(words, most)] or names
 
+    def fitting(self, text: str, most: int = 3) -> list[str]:
+        """What to write in place of a glob where a name was expected: the first names that fit."""
+        return self.texts(self.like(text)[:most]) if is_glob(text) else []
+
     def texts(self, points: Sequence[Point]) -> list[str]:
         """Of each point the text that names no other: its name, or its id."""
         return [name if self.of(name := point.dis or point.id) == [point] else f"@{point.id}" for point in points]
@@ -93,6 +97,11 @@ class Names:
     @cached_property
     def _near_ids(self) -> Callable[[str, int], list[str]]:
         return _nearest({ident: _words(ident) for ident in self._by_id})
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text has ``*`` or ``?``; of a list it may be a name all the same."""
+    return "*" in text or "?" in text
 
 
 def _nearest(texts: Mapping[str, str]) -> Callable[[str, int], list[str]]:
@@ -150,7 +159,7 @@ def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> 
     if not isinstance(given, Iterable):
         raise MetadataError(f"{names!r} is no name; expected a text, a list of them, or a frame and on=")
     known = Names(points)
-    matches = known.like(given) if isinstance(given, str) and re.search("[*?]", given) else []
+    matches = known.like(given) if isinstance(given, str) and is_glob(given) else []
     rows: list[_Row] = [(str(given), point.id, point.dis, "found", ()) for point in matches]
     for one in () if rows else [given] if isinstance(given, str) else given:
         text = None if is_missing(one) else str(one)
@@ -160,7 +169,7 @@ def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> 
         elif own:
             rows.append((text, None, None, "ambiguous", tuple(known.texts(own))))
         else:
-            rows.append((text, None, None, "missing", tuple(known.near(text or ""))))
+            rows.append((text, None, None, "missing", tuple(known.fitting(text or "") or known.near(text or ""))))
     df = pd.DataFrame(rows, columns=["asked", "id", "dis", "status", "nearest"], dtype=object)
     df = df.astype(dict.fromkeys(("asked", "id", "dis", "status"), "str"))
     return df.set_index(given.index) if isinstance(given, pd.Series) else df

@@ -256,7 +256,10 @@ def _is_on_the_clock_of(wall: datetime, was: datetime) -> bool:
 
 def _instant(text: str) -> Any:
     """As pandas and Python write it; or with the name of a zone after it, as Zinc has it."""
-    return parse_value(text) if text[-1:].isalpha() else datetime.fromisoformat(text)
+    if text[-1:].isalpha():
+        return parse_value(text)
+    when = datetime.fromisoformat(text)
+    return when if when.tzinfo is None else when.astimezone(UTC)
 
 
 _OF_TEXT: Final[Mapping[type, Callable[[str], Any]]] = {

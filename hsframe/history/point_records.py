@@ -26,7 +26,7 @@ from hsframe.errors import (
 )
 from hsframe.filters import is_word, means_filter
 from hsframe.frame.labels import Header, Tags, labels_of, levels_of
-from hsframe.frame.names import Names
+from hsframe.frame.names import Names, is_glob
 from hsframe.frame.points import ColumnLabel, Point, display_name
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.grid import Grid
@@ -240,6 +240,8 @@ def _by_name(
 
 
 def _hint(known: Names, text: str) -> str:
+    if is_glob(text) and known.like(text):
+        return f"did you mean find({text!r}), whose frame can be given in its place?"
     near = " or ".join(map(repr, known.near(text)))
     return f"did you mean {near}?" if near else _LOOK_UP
 

@@ -47,8 +47,9 @@ class InventoryVerbs(ReadingBase):
             A row per name in the order asked, with the index of a frame or Series; or one per match of a text with
             ``*``. ``asked``; ``id`` and ``dis`` of the record, missing where `status` is not ``"found"``; ``status``:
             ``"found"``, ``"ambiguous"`` or ``"missing"``; ``nearest``: a tuple of what to ask in place of it, the best
-            first: display names, or ids where several have one name. :meth:`his_read` takes the frame as its points,
-            and warns of rows without an id, which it leaves out; it raises for them if it is given the names.
+            first: display names, or ids where several have one name; of a text with ``*`` in a list, where it is a name
+            as others are, the first names that fit. :meth:`his_read` takes the frame as its points, and warns of rows
+            without an id, which it leaves out; it raises for them if it is given the names.
 
         Raises
         ------

@@ -109,7 +109,9 @@ def test_a_glob_has_a_row_for_each_match() -> None:
     assert find_frame(CAMPUS, "site north ahu-? dat")["id"].tolist() == [f"p:x:North-{unit}-0" for unit in range(1, 10)]
     assert find_frame(CAMPUS, "*chiller*")[["asked", "status"]].values.tolist() == [["*chiller*", "missing"]]
     assert find_frame(CAMPUS, "[a-z]*").loc[0, "status"] == "missing"
-    assert find_frame(CAMPUS, ["Site North*"]).loc[0, "status"] == "missing"  # in a list it is a name
+    in_a_list = find_frame(CAMPUS, ["Site North*", "*chiller*"])  # there it is a name
+    assert in_a_list["status"].tolist() == ["missing"] * 2
+    assert in_a_list.loc[0, "nearest"] == tuple(find_frame(CAMPUS, "Site North*")["dis"][:3])
 
 
 def test_the_rows_are_those_of_the_frame() -> None:

@@ -333,6 +333,8 @@ def test_a_cell_is_of_the_kind_that_the_tag_has(id: str, tag: str, cell: Any, ne
             return
         (change,) = session.commit(df).to_dict("records")
         assert (change["new"], type(change["new"])) == (new, type(new))
+        if isinstance(new, datetime):
+            assert change["new"].utcoffset() == new.utcoffset()
         assert (server.database.get(id) or {}).get(tag) == new
 
 

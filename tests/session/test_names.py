@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,12 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             with pytest.raises(UnknownRecError, match=f"^{nothing}; did you mean {near}\\?$") as caught:
                 s.his_read(["@fan", text], DAY)
             assert caught.value.ids == (text.removeprefix("@"),)
+        for glob, as_filter in (("*ahu*", " As a filter it is refused: "), ("AHU-? DAT", ""), ("*", " As")):
+            hint = f"by name; did you mean find({glob!r}), whose frame can be given in its place?"
+            with pytest.raises(UnknownRecError, match=re.escape(hint)):
+                s.his_read(["@fan", glob], DAY)
+            with pytest.raises(UnknownRecError, match=re.escape(hint + as_filter)):
+                s.his_read(glob, DAY)
         # What nothing is near to was meant as what it looks like.
         with pytest.raises(CallError, match=r"^(?!there is no point).*FilterErr"):
             s.his_read("zzz q == (", DAY)
