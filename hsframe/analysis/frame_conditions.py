@@ -37,6 +37,7 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
         return _truth_of_mask(samples, condition)
     name = parse_condition(condition)[0]
     place = _place_of(samples, f"@{name.val}" if isinstance(name, Ref) else name)
+    samples.warn_of_missing([place])
     histories, until_us = samples.column(place, na=True)
     truth = truth_of(histories, condition, rule_of_time(samples.sampling(place)), until_us)
     firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
@@ -60,6 +61,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
+        of.warn_of_missing([place])
         if (holes := of.holes(place)).any():
             rows = rows[is_true | ~holes]
             between = _after_the_first(holes)  # before its first sample it has none if filled too

@@ -1,13 +1,15 @@
 """The columns of a frame as the samples that they are, and from when to when they are known by the read of the frame.
 
-A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left; elsewhere it is no
-sample. A value that holds does so to the end of the span that was read, or else to the last sample of its column.
-Between spans that :func:`hsframe.concat` put together nothing is known. Rows of intervals (``df.hs.interval``) hold for
-theirs.
+A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left. In a row without any
+value one was cleared, by the user, unless the note says that none is lacking: it is not known either. Elsewhere a
+missing value is no sample. A value that holds does so to the end of the span that was read, or else to the last sample
+of its column. Between spans that :func:`hsframe.concat` put together nothing is known. Rows of intervals
+(``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -116,30 +118,53 @@ class FrameSamples:
     def holes(self, place: int) -> Mask:
         """The rows in which a column has no sample."""
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
-        is_na = self._na_rows(place)
-        return is_missing if is_na is None else is_missing & ~is_na
+        return is_missing & ~self._na_rows(place)[0]
 
-    def _na_rows(self, place: int, *, unread: bool = True) -> Mask | None:
-        """The rows in which a column has NA or NaN; None where nothing tells.
+    def _na_rows(self, place: int, *, unread: bool = True) -> tuple[Mask, bool]:
+        """The rows in which a column has NA or NaN, or had a value that was cleared, and whether these are all.
 
         In a wide frame a value is missing too where other points have samples. Which ones are NA is said by a column of
         flags, or by the checksum that the read has noted. Of what was not read all are, or with `unread` False none.
         """
         label, read = self.df.columns[place], self.reads.get(self.known[place].id)
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
+        none = np.zeros_like(is_missing)
         if self.interval is not None:
-            return is_missing & self._rows_of(self.points[place].tz or "UTC")[0]
+            return is_missing & self._rows_of(self.points[place].tz or "UTC")[0], True
+        is_cleared = None if read is None else self._is_cleared(read, int(np.count_nonzero(~is_missing)))
+        empty = none if is_cleared is False or not self._is_of_all else is_missing & self._is_empty
+        is_alone = len(self.reads) == 1
         if isinstance(label, str | tuple) and (flag := flag_label(label)) in self.df.columns:
-            flagged: Mask = self.df[flag].isin(["NA", "NaN"]).to_numpy()
-            return flagged
+            flagged = self.df[flag].isin(["NA", "NaN"]).to_numpy()
+            is_told = is_alone or not is_cleared or read is None or checksum(self.ts_us[flagged]) != read.missing
+            return flagged | (empty & self.df[flag].isna().to_numpy()), is_told
         if read is None or read.missing is None:
-            return is_missing & unread
-        if len(self.reads) == 1:  # so each row is a sample of it
-            return is_missing & (read.missing != 0)
-        for rows in (np.zeros_like(is_missing), is_missing, is_missing & self._is_empty):
-            if checksum(self.ts_us[rows]) == read.missing:
-                return rows
-        return None if is_missing.any() else is_missing
+            return is_missing & unread, True
+        if is_alone:
+            return is_missing if read.missing else empty, True
+        has_no_na = all(one.missing == 0 for one in self.reads.values())  # so each empty row has lost a value
+        if is_cleared is not True:
+            if has_no_na and empty.any():
+                return empty, True
+            for rows in (none, is_missing, is_missing & self._is_empty):
+                if checksum(self.ts_us[rows]) == read.missing:
+                    return rows, True
+        return empty if has_no_na else none, not is_missing.any()
+
+    def _is_cleared(self, read: Read, count: int) -> bool | None:
+        """Whether some of the values of a column are no longer there, of which `count` are; None where nothing tells.
+
+        A frame that has lost the first or the last of them with their rows is a part of the read.
+        """
+        ends_us = [us for *_, firsts_us, lasts_us in read.spans for us in (*firsts_us, *lasts_us) if us is not None]
+        if read.rows is None or not np.isin(ends_us, self.ts_us).all():
+            return None
+        return count < read.rows
+
+    @property
+    def _is_of_all(self) -> bool:
+        """Whether all points that were read are still columns."""
+        return self.reads.keys() <= {point.id for point in self.known}
 
     @cached_property
     def _is_empty(self) -> Mask:
@@ -152,21 +177,27 @@ class FrameSamples:
 
         With `na` a missing value is NA also where the frame is not a read.
         """
-        column, point, is_na = self.df.iloc[:, place], self.points[place], self._na_rows(place, unread=na)
-        if is_na is None:
-            warn_caller(
-                "a wide frame does not tell which of the missing values of a point are NA, where other points have "
-                f"samples then: those of {point.dis!r}, which has some, count as no samples here; read with na='flag'",
-                ReadWarning,
-                "na",
-            )
+        column, point = self.df.iloc[:, place], self.points[place]
+        is_na, _ = self._na_rows(place, unread=na)
         ts_us, unknown_us, until_us = self._known(place, is_na, read)
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
 
+    def warn_of_missing(self, places: Iterable[int]) -> None:
+        """Warn where nothing tells which of the missing values of some columns are no samples."""
+        untold = [self.points[place].dis for place in places if not self._na_rows(place)[1]]
+        if untold:
+            of = f"{untold[0]!r}" if len(untold) == 1 else f"{len(untold)} points, of the first, {untold[0]!r},"
+            warn_caller(
+                "a wide frame does not tell which missing values are NA or were cleared, where other points have "
+                f"samples then: those of {of} may be, and count as no samples here; read with na='flag', and set the "
+                "flags of what you clear to 'NA'",
+                ReadWarning,
+            )
+
     def drawn(self, place: int) -> tuple[Instants, Floats, bool]:
         """The line of a column: its instants and values, NaN where it is broken, and whether each value holds."""
-        ts_us, unknown_us, until_us = self._known(place, self._na_rows(place))
+        ts_us, unknown_us, until_us = self._known(place, self._na_rows(place)[0])
         values = self.df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
         rule = rule_of_time(self.sampling(place))
         if rule.is_step:
@@ -180,10 +211,10 @@ class FrameSamples:
         order = np.argsort(ts_us, kind="stable")
         return ts_us[order], values[order], rule.is_step
 
-    def _known(self, place: int, is_na: Mask | None, read: Read | None = None) -> tuple[Instants, Instants, int]:
+    def _known(self, place: int, is_na: Mask, read: Read | None = None) -> tuple[Instants, Instants, int]:
         """The instants of the samples of a column, those from which it is not known, and until when the last holds."""
         is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
-        ts_us, na_us = self.ts_us[is_there], self.ts_us[:0] if is_na is None else self.ts_us[is_na]
+        ts_us, na_us = self.ts_us[is_there], self.ts_us[is_na]
         if self.interval is not None:
             is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
             ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])

@@ -12,7 +12,6 @@ import pandas as pd
 
 from hsframe.analysis.frame_conditions import truth_in
 from hsframe.analysis.frame_samples import FrameSamples
-from hsframe.caller_warnings import DeferredWarnings
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
@@ -195,8 +194,8 @@ def over_intervals(
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
     known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
-    with DeferredWarnings():
-        columns = [samples.column(place) for place in places]
+    samples.warn_of_missing(places)
+    columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]
     until_us = {label: us for label, (_, us) in zip(labels, columns, strict=True)}
     names: dict[str, ColumnLabel] = {label: label for label in labels}

@@ -173,6 +173,8 @@ def united_reads(frames: Iterable[pd.DataFrame], reach_us: float = 0) -> dict[st
 
 
 def _united(one: Read, other: Read, reach_us: float) -> Read:
+    if one == other:  # two parts of one read
+        return one
     # Where one has fewer columns, nothing tells where another was cut.
     if not one.spans or not other.spans or list(one.aggs) != list(other.aggs):
         return Read({**one.aggs, **other.aggs})

@@ -26,6 +26,7 @@ from tests.intervals.clock_changes import CHANGES
 from tests.intervals.test_truth import slow_episodes
 from tests.intervals.test_where import model
 
+FIRST = pd.Timestamp("2026-10-30", tz="America/New_York")
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
@@ -169,6 +170,18 @@ def small() -> Iterator[RunningServer]:
         yield running
 
 
+def store(running: RunningServer, **histories: dict[int, Any]) -> None:
+    """Give points their samples, by the half hour; None is NA."""
+    for name, cells in histories.items():
+        places = np.array(sorted(cells))
+        values = np.array([cells[place] for place in places], dtype=object)
+        is_na = np.array([cell is None for cell in values])
+        kind = bool if name == "fan" else np.float64
+        running.database.set_history(
+            name, FIRST_US + places * HOUR_US // 2, np.where(is_na, 0, values).astype(kind), is_na
+        )
+
+
 CELLS = st.dictionaries(st.integers(0, 47), st.sampled_from([0, 1, 1, None]), min_size=1, max_size=12)
 
 
@@ -178,14 +191,7 @@ def test_na_is_never_taken_for_known_without_a_word(
     small: RunningServer, kw: dict[int, Any], fan: dict[int, Any], na: Any
 ) -> None:
     """Samples and NA at any half hours of two points: over the hours of a day it is what the read of these gives."""
-    for name, cells in (("kw", kw), ("fan", fan)):
-        places = np.array(sorted(cells))
-        values = np.array([cells[place] for place in places], dtype=object)
-        is_na = np.array([cell is None for cell in values])
-        kind = bool if name == "fan" else np.float64
-        small.database.set_history(
-            name, FIRST_US + places * HOUR_US // 2, np.where(is_na, 0, values).astype(kind), is_na
-        )
+    store(small, kw=kw, fan=fan)
     how: dict[str, Any] = {"agg": ["coverage", "mean", "integral"], "min_coverage": 0.1}
     hours = pd.date_range(DAY, periods=24, freq="1h", tz="America/New_York")
     windows_of_hours = pd.DataFrame({"start": hours, "end": hours + pd.Timedelta("1h")}, hours)
@@ -208,12 +214,83 @@ def test_na_among_the_samples_of_other_points_is_told_only_by_flags(session: hsf
     points = ["@kw", "@fan", "@late"]  # the fan that runs late has NA where there are samples of kW
     plain, flagged = (session.his_read(points, DAY, na=na, boundary="before") for na in ("nan", "flag"))
     assert windows(flagged.hs.episodes("@late")) == [(-5, 20), (21, 24)]
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Late', which has some, .*na='flag'"):
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Late' may be, .*na='flag'"):
         assert windows(plain.hs.episodes("@late")) == [(-5, 24)]
     with pytest.warns(hsframe.errors.ReadWarning, match="'Late'") as told:
         assert plain.hs.over(plain.hs.episodes("@fan"), {"@late": "coverage", "@kw": "max"})["Late"].tolist() == [1, 1]
     assert len(told) == 1
     assert windows(plain.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+
+
+@pytest.mark.parametrize("na", ["nan", "flag"])
+def test_in_a_frame_of_one_point_what_was_cleared_is_not_known(session: hsframe.Session, na: Any) -> None:
+    fan = session.his_read("@fan", DAY, boundary="before", na=na)
+    part = fan.iloc[1:].copy()
+    for df in (fan, part):
+        df.loc[df.index[-1], "Fan"] = None
+        assert windows(df.hs.episodes(("@fan", "==", False))) == windows(df.hs.episodes(~df["Fan"])) == [(2, 9)]
+        day = pd.DataFrame({"start": df.index[-2:-1], "end": df.index[-2:-1] + pd.Timedelta("14h")})
+        assert df.hs.over(day, {"@fan": "coverage"})["Fan"].tolist() == [0.5]
+        where = df.hs.resample("1h", {"@fan": "coverage"}, where="@fan", edges="partial")
+        assert where["Fan"].fillna(0).iloc[-3:].tolist() == [0, 0, 0]
+    assert windows(fan.hs.episodes("@fan")) == [(-5, 2)]
+
+
+@settings(max_examples=40)
+@given(CELLS, CELLS, st.sampled_from(["nan", "flag"]), st.data())
+def test_cells_that_were_cleared_are_na_or_it_warns(
+    small: RunningServer, kw: dict[int, Any], fan: dict[int, Any], na: Any, data: Any
+) -> None:
+    """What a frame with cleared cells gives is what the read with NA there gives."""
+    cleared = {name: data.draw(st.sets(st.sampled_from(sorted(own)))) for name, own in (("kw", kw), ("fan", fan))}
+    points = data.draw(st.sampled_from([["kw", "fan"], ["fan"], ["kw"]]))
+    ids = [f"@{name}" for name in points]
+    how: dict[str, Any] = {"agg": ["coverage", "mean", "integral"], "min_coverage": 0.1}
+    with warnings.catch_warnings(record=True) as told, hsframe.connect(small.uri, "demo", "demo") as session:
+        warnings.simplefilter("always")
+        store(small, kw=kw, fan=fan)
+        df = session.his_read(ids, DAY, na=na)
+        for name in points:
+            df.loc[[FIRST + pd.Timedelta("30min") * place for place in cleared[name]], name.title()] = None
+        hours = pd.date_range(DAY, periods=24, freq="1h", tz="America/New_York")
+        found = df.hs.over(pd.DataFrame({"start": hours, "end": hours + pd.Timedelta("1h")}, hours), **how)
+        masks = [df["Fan"], ~df["Fan"]] if "fan" in points else []
+        conditions: list[Any] = ["@fan", ("Fan", "==", False)] if "fan" in points else []
+        lengths = [[df.hs.episodes(one)["duration"].sum() for one in some] for some in (masks, conditions)]
+        store(small, kw=kw | dict.fromkeys(cleared["kw"]), fan=fan | dict.fromkeys(cleared["fan"]))
+        expected = session.his_read(ids, DAY, interval="1h", **how)
+    if not any("na='flag'" in str(one.message) for one in told):
+        expected.columns = [" ".join(label) for label in expected.columns]
+        pd.testing.assert_frame_equal(found, expected, check_names=False, check_freq=False)
+        for of_masks_or_conditions in lengths if "fan" in points else ():
+            known = sum(of_masks_or_conditions, pd.Timedelta(0)) / pd.Timedelta("1h")
+            assert known == pytest.approx(expected["Fan coverage"].sum())
+
+
+def test_cells_that_were_cleared_among_those_of_other_points_are_told_of(session: hsframe.Session) -> None:
+    """It names how many points; flags that the user sets say it."""
+    df = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before")
+    df.loc[df["Fan"].notna() & (df["Fan"] == False), "Fan"] = None  # noqa: E712
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Fan' may be"):
+        assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]  # of an empty row it is known all the same
+    df.loc[df["Sp"].notna(), "Sp"] = None
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 2 points, of the first, 'Sp', may be"):
+        df.hs.resample("1h", "coverage")
+    flagged = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before", na="flag")
+    is_off = flagged["Fan"].notna() & (flagged["Fan"] == False)  # noqa: E712
+    flagged.loc[is_off, "Fan"] = None
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Fan' may be"):
+        flagged.hs.episodes("@fan")
+    flagged.loc[is_off, "Fan [na]"] = "NA"
+    assert windows(flagged.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+
+
+def test_parts_of_one_read_put_together_know_what_it_knew(session: hsframe.Session) -> None:
+    whole = session.his_read(["@kw", "@fan"], DAY, boundary="before")
+    df = hsframe.concat([whole.iloc[:12], whole.iloc[12:]])
+    hours = {"interval": "1h", "agg": "coverage"}
+    pd.testing.assert_frame_equal(df.hs.resample(**hours), whole.hs.resample(**hours))
+    assert df.hs.resample(**hours)["Kw"].loc[DAY].tolist()[6:10] == [1, 0, 0, 1]
 
 
 def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
