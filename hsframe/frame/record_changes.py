@@ -161,7 +161,7 @@ def _check_mod(cell: Any, mod: Any, who: str) -> None:
     with suppress(HsFrameError, ValueError):
         seen = None if is_missing(cell) else _value(cell, mod, {datetime}, "mod", False)
     if not is_missing(cell) and not _is_same(seen, mod):
-        taken = ", taken as UTC, as it has no zone there" if isinstance(seen, datetime) and seen.tzinfo is None else ""
+        taken = ", taken as of the same zone" if isinstance(seen, datetime) and seen.tzinfo is None else ""
         raise MetadataError(
             f"{who} was changed on the server since the frame was read: its mod is {mod}, and in the frame {cell}"
             f"{taken}; read it again and edit that; nothing was sent"
@@ -246,12 +246,11 @@ def _number_of(was: str | Ref) -> float | None:
 
 
 def _is_on_the_clock_of(wall: datetime, was: datetime) -> bool:
-    """Whether a time without a zone is a tag's, by the clock of its zone or of UTC; Excel has no zones, and keeps ms.
+    """Whether a time without a zone is a tag's, by the clock of its zone alone; Excel has no zones, and keeps ms.
 
-    A frame has all times of a column in one zone, or else in UTC, where ``mod`` always is.
+    By the clock of UTC too, an edit by as much as the zone is away from it would be lost.
     """
-    clocks = [was.astimezone(zone).replace(tzinfo=None) for zone in (was.tzinfo, UTC)]
-    return any(abs(wall - clock) < timedelta(milliseconds=1) for clock in clocks)
+    return abs(wall - was.replace(tzinfo=None)) < timedelta(milliseconds=1)
 
 
 def _instant(text: str) -> Any:

@@ -58,7 +58,7 @@ class RecordVerbs(SessionBase):
 
         What a file makes of a value is no edit: digits of a Str or an id that became a number, a Bool that became 1 or
         0, a Number converted to the unit of its column, and a time without its zone, ``mod`` too, by the clock of the
-        tag's zone or of UTC, to the millisecond. Texts of digits are edited after ``pd.read_csv(path, dtype=str)``.
+        tag's zone, to the millisecond. Texts of digits are edited after ``pd.read_csv(path, dtype=str)``.
 
         Parameters
         ----------
