@@ -10,11 +10,13 @@ import pandas as pd
 from hsframe.analysis.frame_samples import FrameSamples, one_of
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.reads import source_text
+from hsframe.frame.points import column_points
+from hsframe.frame.reads import reads_of, source_text
 from hsframe.intervals.conditions import windows_of
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _BOOL = "on / off"
+_HELD = {"step", "last"}  # values of samples, which hold
 
 
 def plot(
@@ -29,10 +31,11 @@ def plot(
     Parameters
     ----------
     df : DataFrame
-        Numbers are drawn as lines from sample to sample, which NA breaks, and those that hold (``hisMode`` ``"cov"``)
-        as steps; Bool as steps on an axis of their own. In a frame that was not read, and in rows of intervals, each
-        missing value breaks a line. Texts are left out. The times on the axis are those of the index's zone. What the
-        frame was read from and when, where it knows that, stands above.
+        Numbers are drawn as lines from sample to sample, which NA breaks, and those that hold (``hisMode`` ``"cov"``,
+        or rows of intervals by ``agg="step"`` or ``"last"``) as steps; Bool as steps on an axis of their own. In a
+        frame that was not read, and in rows of intervals, each missing value breaks a line. Texts are left out. The
+        times on the axis are those of the index's zone. What the frame was read from and when, where it knows that,
+        stands above.
     figsize : (float, float), optional
         Width and height in inches.
     episodes : DataFrame, optional
@@ -84,7 +87,7 @@ def plot(
                 times = ts_us.astype("M8[us]")
             else:
                 times, values = instants, df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
-                is_step = pd.api.types.is_bool_dtype(df.dtypes.iloc[place])
+                is_step = label == _BOOL or _aggs_of(df, place) <= _HELD
             style = {"drawstyle": "steps-post", **kwargs} if is_step else kwargs
             name: Any = df.columns[place]  # of several levels those that are not empty
             text = ", ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
@@ -111,6 +114,13 @@ def plot(
         axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
         axes[-1].set_xlabel(str(zone))
     return axes
+
+
+def _aggs_of(df: pd.DataFrame, place: int) -> set[str]:
+    """By which aggregation a column of rows of intervals is; where nothing tells, by all that its point was read by."""
+    names, point = df.columns.names, column_points(df)[place]
+    read = reads_of(df).get(point.id) if point else None
+    return {df.columns[place][names.index("agg")]} if "agg" in names else {*read.aggs} if read and read.aggs else {""}
 
 
 def _samples_of(df: pd.DataFrame) -> FrameSamples | None:

@@ -568,3 +568,17 @@ def test_what_holds_is_drawn_where_it_does(session: hsframe.Session) -> None:
     assert np.flatnonzero(np.isnan(power)).tolist() == [8]  # NA
     assert len(power) == 18
     pyplot.close("all")
+
+
+def test_rows_of_intervals_that_hold_are_drawn_as_steps(session: hsframe.Session) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    steps, line = "steps-post", "default"
+    for agg, styles in (
+        ({"@sp": "step", "@kw": "mean"}, {"Sp": steps, "Kw": line, "Fan": steps}),
+        ({"@sp": "last", "@kw": "max"}, {"Sp": steps, "Kw": line, "Fan": steps}),
+        ({"@sp": ["step", "mean"], "@kw": "max"}, {"Sp, step": steps, "Sp, mean": line, "Kw, max": line}),
+    ):
+        df = session.his_read(["@sp", "@kw", "@fan"], DAY, interval="1h", agg=agg)
+        lines = [line for axis in df.hs.plot() for line in axis.lines]
+        assert {str(line.get_label()): line.get_drawstyle() for line in lines}.items() >= styles.items()
+    pyplot.close("all")
