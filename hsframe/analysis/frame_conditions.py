@@ -66,13 +66,15 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
             rows = rows[is_true | ~holes]
             between = _after_the_first(holes)  # before its first sample it has none if filled too
             if not mask.isna()[between].all() and not mask.equals(of.df.iloc[:, place].ffill()):
-                _warn_of_holes(between, f"{mask.name!r}")
+                _warn_of_holes(int(between.sum()), f"{mask.name!r}")
+        elif of is not samples and (lacking := _lacking(samples, of, place, is_true)):
+            _warn_of_holes(lacking, f"{mask.name!r}")
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif is_own and samples.interval is None:
         # One that is true only where all columns have samples seems to compare them row by row.
         holes = _holes_of_all(samples)
         if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-            _warn_of_holes(holes, "a column")
+            _warn_of_holes(int(holes.sum()), "a column")
     own = FrameSamples(rows)
     if not len(own.ts_us):
         return Truth(own.ts_us, np.empty(0, np.int8))
@@ -104,15 +106,28 @@ def _holes_of_all(samples: FrameSamples) -> Mask:
     return holes
 
 
+def _lacking(samples: FrameSamples, of: FrameSamples, place: int, is_true: Mask) -> int:
+    """In how many rows a mask of a column that the frame has no more is false for want of a sample; 0 if it was filled.
+
+    It was, where more rows are true than there are samples. It seems not to be where the frame is not, or where rows
+    are each true alone, as those of samples are.
+    """
+    rows, trues = of.reads.get(of.known[place].id, NOTHING_READ).rows, np.count_nonzero(is_true)
+    if rows is None or of.interval is not None or not 0 < trues <= rows:
+        return 0
+    seems_filled = not _holes_of_all(samples).any() and (is_true[1:] & is_true[:-1]).any()
+    return 0 if seems_filled else max(len(is_true) - rows, 0)
+
+
 def _after_the_first(holes: Mask) -> Mask:
     """The rows without a sample that are after the first one; none where there is none."""
     return holes & np.logical_or.accumulate(~holes)
 
 
-def _warn_of_holes(holes: Mask, column: str) -> None:
+def _warn_of_holes(count: int, column: str) -> None:
     label = column.removeprefix("a ")
     warn_caller(
-        f"in {np.count_nonzero(holes)} rows of the mask {column} has no sample, where others have, and the mask tells "
+        f"in {count} rows of the mask {column} has no sample, where others have, and the mask tells "
         f"nothing of it there. For it alone give a condition, as ({label}, '>', Number(...)); for more take "
         "filled = df.ffill() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
         ReadWarning,

@@ -322,6 +322,16 @@ def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsfr
             df.hs.resample("1D", {"@kw": "mean"}, where=mask, min_coverage=0.1)
     with pytest.warns(hsframe.errors.ReadWarning, match="the mask 'Fan' has no sample"):
         df.hs.episodes(df["Fan"].fillna(False) & late)
+    for others in (
+        df[["Kw"]],
+        df[["Kw", "Fan"]],
+        filled[["Kw"]],
+        df[["Kw"]].dropna(),
+    ):  # the frame may have the column no more
+        with pytest.warns(hsframe.errors.ReadWarning, match=words):
+            others.hs.episodes(df["Sp"] < limit)
+    for others in (filled[["Kw"]], df[["Kw"]]):
+        assert windows(others.hs.episodes(filled["Sp"] < limit)) == cold
     assert windows(df.hs.episodes(("Sp", "<", limit))) == windows(filled.hs.episodes(filled["Sp"] < limit)) == cold
     assert windows(filled.hs.episodes((filled["Sp"] < limit) & late)) == [(21, 24)]
     assert windows(filled.loc[DAY].hs.episodes(filled["Sp"].loc[DAY] < limit)) == [(0, 3), (20, 24)]
