@@ -592,3 +592,11 @@ def test_numbers_with_the_unit_of_true_and_false_are_refused_in_words(tmp_path: 
     for frame in (df, pd.DataFrame(df)[["id", "ts", "value", "unit"]]):
         with pytest.raises(MetadataError, match="@plain has numbers with the unit '', which means true and false"):
             Archive(tmp_path).add(frame)
+
+
+def test_texts_that_all_differ_are_packed_in_a_file(tmp_path: Path) -> None:
+    index = pd.date_range("2026-01-01", periods=5_000, freq="1min", tz="UTC", unit="us", name="ts")
+    texts = [f"Alarm {number} of boiler {number % 7} acknowledged by an operator" for number in range(5_000)]
+    Archive(tmp_path).add(pd.DataFrame({"@alarms": pd.array(texts, "str")}, index))
+    size = sum(file.stat().st_size for file in (tmp_path / "samples").rglob("*.parquet"))
+    assert size < 5_000 * 15  # the texts alone have 50 bytes each
