@@ -227,10 +227,9 @@ class _Writer:
         except HsFrameError as error:
             if not may_still_run(error):
                 _mark(entries, grid, NOT_STORED if is_not_run(error) else FAILED)
-            if not (isinstance(error, HTTPStatusError) and error.status == 413) or len(grid) < 2:
+            if not (halves := halves_of(grid, error)):
                 raise
-            middle = len(grid) // 2
-            for half in (rows_of(grid, 0, middle), rows_of(grid, middle, len(grid))):
+            for half in halves:
                 await self.send(half, entries, proves=proves)
         else:
             if proves:
@@ -272,6 +271,14 @@ def _concerns_all(error: HsFrameError) -> bool:
 def rows_of(grid: Grid, start: int, stop: int) -> Grid:
     """Some rows of a grid, as a grid."""
     return Grid(grid.meta, grid.cols, [column[start:stop] for column in grid.columns])
+
+
+def halves_of(grid: Grid, error: HsFrameError) -> list[Grid]:
+    """What to send in place of a grid that a server or a proxy finds too large (413); nothing where that is no help."""
+    if not (isinstance(error, HTTPStatusError) and error.status == 413) or len(grid) < 2:
+        return []
+    middle = len(grid) // 2
+    return [rows_of(grid, 0, middle), rows_of(grid, middle, len(grid))]
 
 
 def _pieces(grid: Grid, body_limit: int | None) -> list[Grid]:

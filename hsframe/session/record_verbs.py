@@ -13,13 +13,13 @@ import pandas as pd
 
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import encode
-from hsframe.errors import HsFrameError, HTTPStatusError, MetadataError
+from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.points import display_name
 from hsframe.frame.record_changes import Kinds, RecordChange, changes_table, id_of, kinds_of, record_changes, tags_of
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
 from hsframe.history.point_records import IDS_A_READ
-from hsframe.history.write import BODY_BYTES, rows_of
+from hsframe.history.write import BODY_BYTES, halves_of, rows_of
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import op_names
 from hsframe.protocol.request_grids import Ids, as_refs
@@ -156,9 +156,7 @@ class RecordVerbs(SessionBase):
             try:
                 answer = await self.client.call("commit", batch)
             except HsFrameError as error:
-                if isinstance(error, HTTPStatusError) and error.status == 413 and len(batch) > 1:
-                    middle = len(batch) // 2
-                    halves = rows_of(batch, 0, middle), rows_of(batch, middle, len(batch))
+                if halves := halves_of(batch, error):
                     waiting[:0] = [(mode, half) for half in halves]
                     continue
                 if may_still_run(error):
