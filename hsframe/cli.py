@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     if argv is None:  # as systemd and timeout(1) end a program
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Arrow's usual allocator keeps some 40 MB more, and needs time to fetch them from the system again and again.
+    # Arrow's usual allocator keeps 20 to 40 MB more of an export after they are freed.
     pa.set_memory_pool(pa.system_memory_pool())
     try:
         args = _parser().parse_args(argv)

@@ -66,15 +66,15 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
             rows = rows[is_true | ~holes]
             between = _after_the_first(holes)  # before its first sample it has none if filled too
             if not mask.isna()[between].all() and not mask.equals(of.df.iloc[:, place].ffill()):
-                _warn_of_holes(int(between.sum()), f"{mask.name!r}")
+                _warn_of_holes(int(between.sum()), repr(mask.name))
         elif of is not samples and (lacking := _lacking(samples, of, place, is_true)):
-            _warn_of_holes(lacking, f"{mask.name!r}")
+            _warn_of_holes(lacking, repr(mask.name))
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif is_own and samples.interval is None:
         # One that is true only where all columns have samples seems to compare them row by row.
         holes = _holes_of_all(samples)
         if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-            _warn_of_holes(int(holes.sum()), "a column")
+            _warn_of_holes(int(holes.sum()))
     own = FrameSamples(rows)
     if not len(own.ts_us):
         return Truth(own.ts_us, np.empty(0, np.int8))
@@ -124,11 +124,11 @@ def _after_the_first(holes: Mask) -> Mask:
     return holes & np.logical_or.accumulate(~holes)
 
 
-def _warn_of_holes(count: int, column: str) -> None:
-    label = column.removeprefix("a ")
+def _warn_of_holes(count: int, label: str = "") -> None:
+    """Say in how many rows of a mask the column of a label, or of some column, has no sample."""
     warn_caller(
-        f"in {count} rows of the mask {column} has no sample, where others have, and the mask tells "
-        f"nothing of it there. For it alone give a condition, as ({label}, '>', Number(...)); for more take "
-        "filled = df.ffill() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
+        f"in {count} rows of the mask {label or 'a column'} has no sample, where others have, and the mask tells "
+        f"nothing of it there. For it alone give a condition, as ({label or 'column'}, '>', Number(...)); for more "
+        "take filled = df.ffill() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
         ReadWarning,
     )

@@ -38,7 +38,6 @@ class LoginSession:
         self._credentials = credentials
         self._accept = accept
         self._dialect = dialect
-        self._refused = dialect.refused
         for secret in (credentials.password, credentials.token):
             transport.secrets.add_own(secret, credentials.username, base)
         self._session: LoginResult | None = None
@@ -66,7 +65,7 @@ class LoginSession:
         if (session := self._session) is None:
             return await self.renew(None, patience)
         if session.scheme in ("bearer", "basic"):
-            self._refused.check(self._credentials)
+            self._dialect.refused.check(self._credentials)
         return session
 
     async def renew(self, old: LoginResult | None, patience: Patience) -> LoginResult:
@@ -83,13 +82,13 @@ class LoginSession:
             self._session = self._failure = None
             if old is not None and old.scheme == "bearer":
                 self._credentials = replace(self._credentials, token=Secret(""))
-            self._refused.check(self._credentials)
+            self._dialect.refused.check(self._credentials)
             try:
                 with logged("login") as log:
                     self._session = session = await patience.answer(_LOGIN, self._driver(), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
                 if session.scheme not in ("bearer", "none"):
-                    self._refused.accept(self._credentials)
+                    self._dialect.refused.accept(self._credentials)
                 self._credentials = replace(who := self._credentials, scram_seen=session.scheme == "scram")
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
@@ -122,16 +121,16 @@ class LoginSession:
         """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
         if isinstance(error, AuthError) and error.refused and session is self._session:
             self._session = None
-            self._refused.add(self._credentials, self._transport.secrets.redacted_message(str(error)))
+            self._dialect.refused.add(self._credentials, self._transport.secrets.redacted_message(str(error)))
 
     def note_acceptance(self, session: LoginResult) -> None:
         """Note that an op was answered with what each request of `session` carries."""
         if session is self._session and session.scheme in ("bearer", "basic"):
-            self._refused.accept(self._credentials)
+            self._dialect.refused.accept(self._credentials)
 
     def was_accepted(self) -> bool:
         """Whether the server has accepted these credentials, in this session or in another one."""
-        return self._refused.are_accepted(self._credentials)
+        return self._dialect.refused.are_accepted(self._credentials)
 
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.

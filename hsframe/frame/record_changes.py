@@ -151,7 +151,9 @@ def _is_of_names(tag: object, df: pd.DataFrame) -> bool:
 
 
 def _check_mod(cell: Any, mod: Any, who: str) -> None:
-    if is_missing(cell) and mod is not None:
+    if is_missing(cell):
+        if mod is None:
+            return
         raise MetadataError(
             f"{who} has no mod in the frame, which may be older than another's change; edit a frame with the column "
             "mod, as hsframe.read() gives it, or say that what is there now was seen: "
@@ -159,8 +161,8 @@ def _check_mod(cell: Any, mod: Any, who: str) -> None:
         )
     seen = None
     with suppress(HsFrameError, ValueError):
-        seen = None if is_missing(cell) else _value(cell, mod, {datetime}, "mod", False)
-    if not is_missing(cell) and not _is_same(seen, mod):
+        seen = _value(cell, mod, {datetime}, "mod", False)
+    if not _is_same(seen, mod):
         taken = ", taken as of the same zone" if isinstance(seen, datetime) and seen.tzinfo is None else ""
         raise MetadataError(
             f"{who} was changed on the server since the frame was read: its mod is {mod}, and in the frame {cell}"
