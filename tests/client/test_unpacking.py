@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import importlib
 import random
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,14 @@ from hsframe.client.unpacking import Unpacker
 from hsframe.errors import CodecError, NetworkError
 from hsframe.options import Limits
 from hsframe.protocol.http import TruncatedBodyError
+
+
+@pytest.fixture(params=["zlib", "isal.isal_zlib"], autouse=True, scope="module")
+def module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With the extra `archive` and without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unpacking, "zlib", importlib.import_module(request.param))
+        yield
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -185,7 +194,7 @@ def test_large_answers_are_unpacked_off_the_loop(monkeypatch: pytest.MonkeyPatch
             taken.append((threading.current_thread() is threading.main_thread(), len(piece)))
             return piece
 
-    monkeypatch.setattr(unpacking.zlib, "decompressobj", Watched)
+    monkeypatch.setattr("hsframe.client.unpacking.zlib.decompressobj", Watched)
     data = random.Random(1).randbytes(1 << 15) * 100
     packed = gzip.compress(data)
     assert asyncio.run(unpacked("gzip", [packed])) == data
