@@ -74,6 +74,11 @@ def may_be_too_large(error: HsFrameError) -> bool:
     return halvings_after(error) > 0
 
 
+def is_suspicion(error: HsFrameError) -> bool:
+    """Whether smaller requests are tried only because the cause is not known: nothing says that it was too large."""
+    return halvings_after(error) == _HALVINGS_ON_SUSPICION
+
+
 def is_limit_of_points(error: HsFrameError) -> bool:
     """Whether the error mentions a limit of points, not of rows."""
     words = _words(error) if isinstance(error, CallError) and not isinstance(error, IncompleteError) else ""
@@ -86,7 +91,7 @@ def may_come_from_a_point(error: HsFrameError) -> bool:
 
 def likeness(error: HsFrameError, ids: Iterable[str]) -> object:
     """Equal for errors that say the same, whichever of the points they name."""
-    if halvings_after(error) == _HALVINGS_ON_SUSPICION:
+    if is_suspicion(error):
         return _HALVINGS_ON_SUSPICION  # a gateway says now this, now that
     words = _words(error) if isinstance(error, CallError) else getattr(error, "reason", "")
     for name in sorted(ids, key=len, reverse=True):

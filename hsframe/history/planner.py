@@ -49,6 +49,9 @@ _log = logging.getLogger("hsframe.history")
 
 # A batch is halved this often in time, then in points until each is alone, then in time again.
 _TIME_HALVINGS_FIRST: Final = 3
+# How long batches stay small where larger ones failed, smaller ones did not, and no answer said why. After an outage
+# they would stay small for the life of the session.
+_SUSPICION_S: Final = 600.0
 # So few points are read one by one at once.
 _FEW_POINTS: Final = 4
 # Points count as irregular if a batch of them has more than this many times the rows of its densest point.
@@ -88,6 +91,8 @@ class Planner:
         self.raises = options.failures is None
         self.failed = {} if options.failures is None else options.failures
         # Learned from the answers; avoids requests that would fail.
+        if asyncio.get_running_loop().time() > self.dialect.most_points_until_s:
+            self.dialect.most_points = None
         self.most_points = min(limits.points, self.dialect.most_points or limits.points)
         self.refuses_dates = False  # as it refuses instants
         self.too_large: dict[GroupKey, int] = {}  # the size of the smallest request that was too large
@@ -150,9 +155,7 @@ class Planner:
 
     async def probed(self, group: Group) -> Group:
         """The group with what a probe shows about it; the samples of the probe are read again later."""
-        probe = group.probe(self.now_us)
-        if self.dialect.his_read_batch is False:
-            probe = probe.in_points()[0]
+        probe = group.probe(self.now_us).in_points(1 if self.dialect.his_read_batch is False else self.most_points)[0]
         async with self.concurrency.turn(0):
             try:
                 answer = await self.send(probe)
@@ -357,6 +360,8 @@ class Planner:
                 self.most_points = min(self.most_points, len(halves[0].records))
             if not self.has_failed(request):
                 self.dialect.most_points = self.most_points
+                now_s = asyncio.get_running_loop().time()
+                self.dialect.most_points_until_s = now_s + _SUSPICION_S if failures.is_suspicion(error) else math.inf
             return parts
         if many and failures.may_come_from_a_point(error):
             parts = await self.apart(request, origin)

@@ -7,6 +7,7 @@ results. If the server was changed since, it costs requests until the doctor ask
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -56,6 +57,8 @@ class Dialect:
     out without a word: requests are made to stay below."""
     most_points: int | None = None
     """The most points that one hisRead is made for, where more were refused."""
+    most_points_until_s: float = math.inf
+    """Until when that counts, by the clock of the event loop."""
     tz: str | None = None
     """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
     largest_read: tuple[int, float] = (0, 0.0)

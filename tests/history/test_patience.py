@@ -32,6 +32,7 @@ from hsframe.server.run import listening
 from hsframe.session import history_verbs
 from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
+from tests import virtual_time
 
 FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
 STEP_US = 15 * 60_000_000
@@ -235,6 +236,34 @@ def test_a_limit_of_points_that_is_not_named_is_learned(most: int, status: int) 
         wrap_op(server.app, "hisRead", limited)
         assert rows_of(s.his_read(ids(points), SPAN, shape="dict", header="id")) == truth(database, points)
     assert len(sent) < 8 * points / most + 40, sent
+
+
+@pytest.mark.parametrize(("status", "later"), [(504, 200), (413, 8)])
+def test_batches_do_not_stay_small_after_an_outage(status: int, later: int) -> None:
+    """A limit that is named lasts for the session; one that is suspected, for ten minutes."""
+    points, most, sent = 200, 8, []
+
+    def limited(call: Any, run: Any) -> Any:
+        sent.append(len(call.grid))
+        if len(call.grid) > most:
+            raise HttpRefusal(status, "no")
+        return run(call)
+
+    async def main() -> None:
+        nonlocal most
+        app = make_app(building(points), {"ann": "secret"}, iterations=4096)
+        wrap_op(app, "hisRead", limited)
+        async with listening(app) as uri, hsframe.AsyncSession(uri, "ann", "secret", retries=0) as s:
+            await s.his_read(ids(points), SPAN)
+            most = points  # the outage is over
+            for pause_s, expected in [(0, 8), (500, 8), (200, later)]:
+                sent.clear()
+                await asyncio.sleep(pause_s)
+                await s.his_read(ids(points), SPAN)
+                assert max(sent) <= expected
+                assert len(sent) <= points / expected * 2 + 2
+
+    virtual_time.run(main())
 
 
 # Until then, and all the same ----------------------------------------------------------------------------------------
