@@ -6,12 +6,13 @@ allowed, is proved here: gateways cut what is packed within a well-framed answer
 
 from __future__ import annotations
 
+import zlib
 from typing import Final
 
-try:  # Comes with the extra `archive`: the calls and checks of zlib in half of its time.
-    from isal import isal_zlib as zlib
+try:  # comes with the extra `archive`
+    from isal import isal_zlib
 except ImportError:
-    import zlib  # type: ignore[no-redef]  # one module or the other
+    isal_zlib = zlib  # type: ignore[misc]  # it has the calls of zlib
 
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import NetworkError
@@ -21,6 +22,9 @@ from hsframe.protocol.http import TruncatedBodyError
 # What is unpacked at once. A chunk that is not small is unpacked in a thread; a small one unpacks to 8 MB at most.
 _PIECE_BYTES: Final = 1 << 20
 _SMALL_CHUNK: Final = 1 << 13
+# A gzip header without flags, as servers send it: isal takes half of zlib's time. Where optional parts of a header are
+# divided between chunks, it fails (1.9.1), and it takes flags that RFC 1952 reserves.
+_PLAIN_GZIP: Final = b"\x1f\x8b\x08\0"
 
 
 class Unpacker:
@@ -49,14 +53,12 @@ class Unpacker:
 
     async def piece(self) -> bytes:
         """The next bytes of what is packed, a megabyte at most; empty where the next chunk is needed."""
-        piece = b""
-        while not piece and (self._chunk or self._has_more):
-            if not self._coding:
-                piece, self._chunk = self._chunk, b""
-            else:
-                piece = self._unpacked() if self._is_small else await in_thread(self._unpacked)
-            self._left -= len(piece)
-            self._limits.check("answer_bytes", self._limits.answer_bytes - self._left, self._where)
+        if not self._coding:
+            piece, self._chunk = self._chunk, b""
+        else:
+            piece = self._unpacked() if self._is_small else await in_thread(self._unpacked)
+        self._left -= len(piece)
+        self._limits.check("answer_bytes", self._limits.answer_bytes - self._left, self._where)
         return piece
 
     def finish(self, *, may_be_empty: bool) -> None:
@@ -65,6 +67,14 @@ class Unpacker:
             raise self._broken("what is packed in it has no end")
 
     def _unpacked(self) -> bytes:
+        """What comes out of the chunk: of several parts together, since each may be a few bytes."""
+        pieces, most = [], min(_PIECE_BYTES, self._left + 1)
+        while most and (self._chunk or self._has_more):
+            pieces.append(self._unpacked_part(most))
+            most -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def _unpacked_part(self, most: int) -> bytes:
         if self._part.eof:
             # gzip may have several parts (RFC 1952), and be padded with zeros.
             self._chunk = self._chunk.lstrip(b"\0") if self._coding == "gzip" else self._chunk
@@ -73,14 +83,16 @@ class Unpacker:
             if self._coding != "gzip":
                 raise self._broken("bytes follow what is packed in it")
         if self._part.eof or not self._has_begun:
-            # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also send it without one.
-            sign = -1 if self._coding == "deflate" and self._chunk[0] & 0x0F != 8 else 1
             self._has_begun = True
-            self._part = zlib.decompressobj(sign * zlib.MAX_WBITS + 16 * (self._coding == "gzip"))
-        most = min(_PIECE_BYTES, self._left + 1)
+            if self._coding == "gzip":
+                module = isal_zlib if self._chunk.startswith(_PLAIN_GZIP) else zlib
+                self._part = module.decompressobj(zlib.MAX_WBITS + 16)
+            else:
+                # Deflate has a zlib header (RFC 9110), which begins with 8 in these bits; servers also leave it out.
+                self._part = zlib.decompressobj(zlib.MAX_WBITS if self._chunk[0] & 0x0F == 8 else -zlib.MAX_WBITS)
         try:
             piece = self._part.decompress(self._chunk, most)
-        except zlib.error as error:  # type: ignore[misc]  # isal declares its class as an instance
+        except (zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # declared as an instance
             raise self._broken(f"it cannot be unpacked: {error}") from None
         self._has_more = len(piece) == most and not self._part.eof
         self._chunk = self._part.unused_data if self._part.eof else self._part.unconsumed_tail

@@ -28,13 +28,21 @@ from hsframe.protocol.http import TruncatedBodyError
 def module(request: pytest.FixtureRequest) -> Iterator[None]:
     """With the extra `archive` and without."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unpacking, "zlib", importlib.import_module(request.param))
+        patch.setattr(unpacking, "isal_zlib", importlib.import_module(request.param))
         yield
 
 
 def raw_deflate(data: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()
+
+
+def with_long_header(data: bytes) -> bytes:
+    """Gzip with all optional parts of its header (RFC 1952): extra field, name, comment and check sum."""
+    header = b"\x1f\x8b\x08\x1e" + bytes(6) + b"\4\0ab\0\0" + b"name\0" + b"comment\0"
+    check = zlib.crc32(header) & 0xFFFF
+    end = zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
+    return header + check.to_bytes(2, "little") + raw_deflate(data) + end
 
 
 def in_two(data: bytes) -> bytes:
@@ -47,10 +55,14 @@ PACKERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", gzip.compress),
     "x-gzip": ("X-GZIP", gzip.compress),
     "gzip of two": ("gzip", in_two),
+    "gzip, long header": ("gzip", with_long_header),
     "gzip, padded": ("gzip", lambda data: gzip.compress(data) + bytes(9)),
     "deflate": ("deflate", zlib.compress),
     "raw deflate": ("deflate", raw_deflate),
 }
+
+
+TEXT = b"a text that is a little longer than nothing"
 
 
 async def unpacked(coding: str, chunks: Iterable[bytes], limits: Limits = Limits()) -> bytes:
@@ -83,7 +95,7 @@ def test_all_that_was_packed_comes_out(name: str, data: bytes, cuts: list[int]) 
     assert asyncio.run(unpacked(coding, pieces(pack(data), cuts))) == data
 
 
-@pytest.mark.parametrize("name", ["gzip", "gzip of two", "deflate", "raw deflate"])
+@pytest.mark.parametrize("name", ["gzip", "gzip of two", "gzip, long header", "deflate", "raw deflate"])
 @given(data=texts, cut=st.integers(0, 100_000), cuts=st.lists(st.integers(0, 10_000), max_size=3))
 def test_nothing_that_was_cut_is_whole(name: str, data: bytes, cut: int, cuts: list[int]) -> None:
     coding, pack = PACKERS[name]
@@ -93,6 +105,26 @@ def test_nothing_that_was_cut_is_whole(name: str, data: bytes, cut: int, cuts: l
         return  # what is packed in several parts does not say how many
     with pytest.raises(TruncatedBodyError, match=r"read at x: the body broke off after \d+ bytes, or is damaged"):
         asyncio.run(unpacked(coding, pieces(body[:cut], cuts)))
+
+
+def test_bytes_of_a_body_one_at_a_time() -> None:
+    for name, (coding, pack) in PACKERS.items():
+        body = pack(TEXT)
+        assert asyncio.run(unpacked(coding, (body[at : at + 1] for at in range(len(body))))) == TEXT, name
+
+
+def test_many_small_parts_are_unpacked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hop to a thread for each of them would take half a minute a megabyte."""
+    hops = []
+
+    async def in_thread(run: Callable[[], bytes]) -> bytes:
+        hops.append(run)
+        return run()
+
+    monkeypatch.setattr(unpacking, "in_thread", in_thread)
+    body = gzip.compress(b"a") * 3000
+    assert asyncio.run(unpacked("gzip", pieces(body, range(0, len(body), 1 << 14)))) == b"a" * 3000
+    assert len(hops) <= 2 * len(body) / (1 << 14) + 2
 
 
 @pytest.mark.parametrize("name", ["gzip", "gzip of two", "deflate"])
@@ -194,7 +226,7 @@ def test_large_answers_are_unpacked_off_the_loop(monkeypatch: pytest.MonkeyPatch
             taken.append((threading.current_thread() is threading.main_thread(), len(piece)))
             return piece
 
-    monkeypatch.setattr("hsframe.client.unpacking.zlib.decompressobj", Watched)
+    monkeypatch.setattr("hsframe.client.unpacking.isal_zlib.decompressobj", Watched)
     data = random.Random(1).randbytes(1 << 15) * 100
     packed = gzip.compress(data)
     assert asyncio.run(unpacked("gzip", [packed])) == data
