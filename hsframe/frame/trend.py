@@ -105,7 +105,7 @@ def trend_frame(
             name: _wide(some, [name] * len(some), _index_zone([some[0].point], tz), label, header)
             for name, some in own.items()
         }
-    index_zone = _index_zone(list(points.values()), tz)
+    index_zone = _index_zone(list(points.values()), tz, "column ts" if shape == "tidy" else "")
     if shape == "wide" or index_zone is None:
         return _wide(tracks, labels, index_zone, label, header)
     df = tidy_frame(tidy_table(tracks, [*map(str, labels)]), index_zone)
@@ -149,13 +149,13 @@ def check_settings(
         targets_in_units(units, [], [])
 
 
-def _index_zone(points: Sequence[Point], tz: str | tzinfo) -> ZoneInfo | None:
+def _index_zone(points: Sequence[Point], tz: str | tzinfo, columns: str = "") -> ZoneInfo | None:
     """The zone of an index; None for local wall times, which have none."""
-    return None if tz == "local" else index_zone_of(points, tz)
+    return None if tz == "local" else index_zone_of(points, tz, columns=columns)
 
 
-def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, of_rows: bool = False) -> ZoneInfo:
-    """The zone that some points, or the rows of some, are shown in together; UTC, with a ZoneWarning, of several."""
+def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, columns: str = "") -> ZoneInfo:
+    """The zone of the index, or of the `columns`, that some points share; UTC, with a ZoneWarning, of several."""
     if isinstance(tz, ZoneInfo):
         return tz
     if isinstance(tz, tzinfo):
@@ -172,10 +172,10 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, of_rows: bool = 
     if len(keys) > 1:
         warn_caller(
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so the "
-            f"{'column ts' if of_rows else 'index'} of their one frame is UTC; choose a zone with tz='New_York' (say), "
-            "or say tz='UTC'"
+            f"{columns or 'index'} of their one frame {'are' if ' and ' in columns else 'is'} UTC; "
+            "choose a zone with tz='New_York' (say), or say tz='UTC'"
             + ", or take one frame a point, each in its own zone, with shape='dict'; tz='local' has days and months of "
-            "each zone side by side, as index='local' has them in matrix()" * (not of_rows),
+            "each zone side by side, as index='local' has them in matrix()" * (not columns),
             ZoneWarning,
         )
         return zone("UTC")

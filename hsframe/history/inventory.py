@@ -182,7 +182,8 @@ def inventory_table(
     """The table of :meth:`hsframe.Session.inventory`."""
     rows = [PointInventory(None) if point.id in failures else inventories[point.id] for point in points]
     last_us = or_nat(one.last_us for one in rows)
-    index_zone = index_zone_of([point for point in points if point.id not in failures], tz, of_rows=True)
+    known = [point for point in points if point.id not in failures]
+    index_zone = index_zone_of(known, tz, columns="columns first and last")
     reasons = [str(failures.get(point.id, "")) for point in points]
     return pd.DataFrame(
         {

@@ -2,8 +2,9 @@
 
 There is one row per point. If the point has a history, the value is its last sample up to now, at the time `ts`. If it
 has none, or no sample within reach, the value is the record's ``curVal``, whose time is not known. At an instant that
-is asked for (`at`) it is the last sample at it or before, and never the ``curVal``. The column ``source`` says which of
-the two it is, and ``status`` how far to trust it:
+is asked for (`at`) it is the last sample at it or before, and never the ``curVal``; of an instant later than now a
+forecast alone, which is a sample later than now. The column ``source`` says which of the two it is, and ``status`` how
+far to trust it:
 
 ============ ============ =========================================================================================
 `source`     `status`     the row
@@ -13,6 +14,7 @@ the two it is, and ``status`` how far to trust it:
 ``"cur"``    curStatus    the record's ``curVal``, and its ``curStatus``: ``"ok"``, ``"stale"``, ``"fault"``, ...;
                           ``"unknown"`` where the record has none; `ts` is missing
 missing      ``"none"``   no sample within reach, and no present value
+missing      ``"future"`` the instant is later than now, and there is no forecast for it
 missing      ``"failed"`` it could not be read, and ``df.hs.catalog`` says why; a ``curVal`` does not stand in for it
 ============ ============ =========================================================================================
 
@@ -24,7 +26,7 @@ as they should. ``unit`` is the unit of each row. A point without the tag ``his`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, tzinfo
+from datetime import UTC, date, tzinfo
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -45,6 +47,7 @@ from hsframe.history.read import nearest_samples, read_histories, span_of
 from hsframe.history.source import Source
 from hsframe.history.unread import unread_of, warn_of_unread
 from hsframe.kinds import NA, Number
+from hsframe.spans import from_epoch_us
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 
@@ -96,7 +99,11 @@ async def read_latest(
     warn_of_unread(unread, len(records) + len(unknown))
     lacks = {ident: one.reason for ident, one in unread.items()}
     return [
-        _latest(one, samples.get((one.id, us)), failed.get(one.id), us, lacks.get(one.id), is_now=at is None)
+        _latest(
+            *(one, samples.get((one.id, us)), failed.get(one.id)),
+            *(us, options.now_us, lacks.get(one.id)),
+            is_now=at is None,
+        )
         for one in [*records, *unknown]
         for us in at_us.get(one.point.tz or "") or next(iter(at_us.values()))
     ]
@@ -181,6 +188,7 @@ def _latest(
     last: History | None,
     failure: HsFrameError | None,
     us: int,
+    now_us: int,
     reason: str | None,
     *,
     is_now: bool,
@@ -188,6 +196,9 @@ def _latest(
     at_us = None if is_now else us
     if failure is not None:
         return Latest(record.point, None, None, None, "failed", reason=str(failure), at_us=at_us)
+    if us > now_us and (last is None or last.ts_us[0] <= now_us):
+        reason = f"{from_epoch_us(us, UTC):%Y-%m-%dT%H:%MZ} is later than now, and there is no forecast for it"
+        return Latest(record.point, None, None, None, "future", reason=reason, at_us=at_us)
     if last is not None:
         cell = last.values[0]
         is_nan = isinstance(cell, Number) and cell.val != cell.val
@@ -218,7 +229,7 @@ def latest_frame(
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)
-    index_zone = index_zone_of(points, tz, of_rows=True)
+    index_zone = index_zone_of(points, tz, columns="columns at and ts" if with_at else "column ts")
     df = pd.DataFrame(
         {
             "id": pd.array([point.id for point in points], dtype="str"),
@@ -237,7 +248,8 @@ def latest_frame(
     for row in rows:
         count = int(row.source == "his") + (outcomes[row.point.id]["rows"] if row.point.id in outcomes else 0)
         status = "failed" if row.status == "failed" else "ok" if count else "empty"
-        outcomes[row.point.id] = {"id": row.point.id, "rows": count, "status": status, "reason": row.reason}
+        reason = outcomes.get(row.point.id, {}).get("reason") or row.reason
+        outcomes[row.point.id] = {"id": row.point.id, "rows": count, "status": status, "reason": reason}
     note_outcomes(df, outcomes)
     return df
 

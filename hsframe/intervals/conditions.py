@@ -6,6 +6,7 @@ and record say (``docs/intervals.md``), and the condition with it. So a line cro
 
 from __future__ import annotations
 
+import difflib
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,7 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from hsframe.errors import MetadataError, UnitError, ZoneError, check_choice
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneError, check_choice
 from hsframe.frame.histories import History
 from hsframe.frame.tracks import tracks_of
 from hsframe.intervals.resample import values_of
@@ -67,6 +69,14 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
     if kind == "Str":
         if sign not in ("==", "!="):
             raise MetadataError(f"{condition!r} compares texts, which are equal or not; {_advice(kind)}")
+        states = point.states or ()
+        if states and wanted not in states and wanted not in array:
+            near = ", ".join(map(repr, difflib.get_close_matches(wanted, states, 5, 0)))
+            warn_caller(
+                f"{condition!r} compares with {wanted!r}, which is none of the {len(states)} states in the tag enum of "
+                f"{point}, nor among its values; the nearest are {near}",
+                ReadWarning,
+            )
         holds = compare(np.asarray(array, dtype=object), wanted)
         values, limit = np.zeros(len(known)), 0.0
     else:

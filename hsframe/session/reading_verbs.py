@@ -235,9 +235,10 @@ class ReadingVerbs(ReadingBase):
             whose record has no ``hisInterval``: nothing tells whether samples are missing. Days before the first row.
         ReadWarning
             With ``on_error="warn"``: points that could not be read. A read that is expected to be large
-            (:mod:`hsframe.options`). Points without a tag that `header` names. Points of
-            kind Number whose samples are texts. False readings of a meter that a ``"delta"`` leaves out, such as a zero
-            in between; readings that add over ten times what is usual, near a reset or roll-over, which may be false.
+            (:mod:`hsframe.options`). Points without a tag that `header` names. A text of `where` that is no state of
+            its point. Points of kind Number whose samples are texts. False readings of a meter that a ``"delta"``
+            leaves out, such as a zero in between; readings that add over ten times what is usual, near a reset or
+            roll-over, which may be false.
         """
         with self._one_verb() as source:
             frame: TrendFrames
@@ -305,7 +306,7 @@ class ReadingVerbs(ReadingBase):
         at : str, date, datetime, or iterable of these, optional
             The value at an instant instead, or at several: the last sample at it or before. ``"2026-11-01T08:00"`` is
             8:00 in each point's own zone, a date its midnight; ``"-2h"`` is two hours ago. The present value of a
-            record is not used.
+            record is not used. An instant later than now has no value (status ``"future"``) but that of a forecast.
         units : {"native", "si", "ip"} or mapping
             As for :meth:`his_read`.
         tz : str or tzinfo

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import MetadataError, UnitError, ZoneError
+from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneError
 from hsframe.frame.points import Point, attach
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -112,6 +112,13 @@ def test_conditions_go_by_the_kind_of_the_point(session: hsframe.Session) -> Non
     assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
     assert windows(df.hs.episodes(("Fan", "==", False))) == [(2, 9)]
     assert windows(df.hs.episodes((Ref("mode"), "==", "on"))) == [(4, 24)]
+    # A state that is in no tag and no sample is misspelt, or has not occurred.
+    for sign, windows_of_it in (("==", []), ("!=", [(-5, 24)])):
+        with pytest.warns(ReadWarning, match="'onn', which is none of the 2 states .* of @Mode, .* nearest are 'on', "):
+            assert windows(df.hs.episodes(("@mode", sign, "onn"))) == windows_of_it
+    with pytest.warns(ReadWarning, match="'onn', which is none of the 2 states") as told:
+        hours = session.his_read("@kw", DAY, interval="1h", agg="mean", where=("@mode", "==", "onn"))
+    assert (len(told), told[0].filename, hours["Kw"].notna().sum()) == (1, __file__, 0)
     fan = df.hs.episodes("@fan")
     assert fan[["open_start", "open_end"]].to_numpy().tolist() == [[True, False], [False, True]]
     # A mask is as often known as the point with the most samples: up to three hours after each.

@@ -21,11 +21,11 @@ from hsframe.history.latest import Latest, read_latest
 from hsframe.history.plan import ReadOptions, RequestLimits
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
-from hsframe.spans import from_epoch_us
+from hsframe.spans import epoch_us, from_epoch_us
 from tests.history.odd_server import BASE_S, NOW, OddServer, S, odd_servers, spread
 from tests.session.connected import connected
 
-HOUR, DAY = 3600 * S, 86400 * S
+HOUR, DAY, NOW_US = 3600 * S, 86400 * S, epoch_us(NOW)
 
 
 def at(server: OddServer, instants: Sequence[int], reach_us: int, **options: Any) -> list[Latest]:
@@ -40,7 +40,7 @@ def asked(draw: st.DrawFn) -> tuple[OddServer, list[int]]:
     server = draw(odd_servers())
     samples = sorted({us for own in server.samples.values() for us, _ in own}) or [BASE_S * S]
     beside = st.builds(int.__add__, st.sampled_from(samples), st.sampled_from([0, -1, 1, S, -S]))
-    far = st.integers(BASE_S - 50 * 86400, BASE_S + 15 * 86400).map(lambda s: s * S)
+    far = st.integers(BASE_S - 50 * 86400, BASE_S + 25 * 86400).map(lambda s: s * S)
     return server, draw(st.lists(beside | far, min_size=1, max_size=6))
 
 
@@ -60,10 +60,11 @@ def test_it_is_what_the_whole_history_has(
         for us in instants:
             last = bisect_right(times, us) - 1
             is_near = last >= 0 and us - times[last] < reach_us
+            is_future = us > NOW_US and not (is_near and times[last] > NOW_US)
             wanted.append(
                 (ident, us, times[last], us - times[last], Number(samples[last][1], "kW"), "ok")
-                if is_near
-                else (ident, us, None, None, None, "none")
+                if is_near and not is_future
+                else (ident, us, None, None, None, "future" if is_future else "none")
             )
     assert [(row.point.id, row.at_us, row.ts_us, row.age_us, row.cell, row.status) for row in found] == wanted
 
@@ -130,6 +131,24 @@ def test_instants_in_all_forms() -> None:
                 s.latest("@ny", at=wrong)
         for right in ("2026-11-01T08:00:00-05:00", "now", "yesterday"):  # those that the message names
             assert len(s.latest("@ny", at=right)) == 1
+
+
+def test_what_is_not_yet_has_no_value_but_a_forecast(tmp_path: Any) -> None:
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "kW", "tz": "UTC"}
+    database = Database([{**tags, "id": Ref("kw")}, {**tags, "id": Ref("forecast")}])
+    now = int(datetime.now(UTC).timestamp()) // 3600 * HOUR
+    database.set_history("kw", now + np.arange(-48, 1) * HOUR, np.arange(49.0))
+    database.set_history("forecast", now + np.arange(-48, 49) * HOUR, np.arange(97.0))
+    instants = [pd.Timestamp(now + hours * HOUR, unit="us", tz="UTC") for hours in (-1, 4, 2000)]
+    with connected(database) as s:
+        hsframe.Archive(tmp_path).sync("point", session=s)
+        for source in (s, hsframe.Archive(tmp_path)):
+            df = source.latest("point", at=instants)
+            assert df["status"].tolist() == ["ok", "future", "future", "ok", "ok", "ok"]
+            assert df["value"].fillna(-1).tolist() == [47, -1, -1, 47, 52, 96]
+            reason = f"{instants[1]:%Y-%m-%dT%H:%MZ} is later than now, and there is no forecast for it"
+            assert df.hs.catalog["reason"].fillna("").tolist() == [reason, ""]
+            assert source.latest("@kw", at=instants[2]).hs.catalog["status"].tolist() == ["empty"]
 
 
 def test_an_archive_has_the_same(tmp_path: Any) -> None:

@@ -403,10 +403,16 @@ def test_samples_that_are_too_far_apart_are_said() -> None:
 
 
 def test_what_a_warning_of_the_latest_values_advises_can_be_followed(s: hsframe.Session) -> None:
-    advice = "so the column ts of their one frame is UTC; choose a zone with tz="
-    with pytest.warns(hsframe.errors.ZoneWarning, match=advice) as caught:
-        s.latest(["@kw", "@lon"])
-    assert "dict" not in str(caught[0].message)
+    points = ["@kw", "@lon"]
+    for read, words in [
+        (lambda: s.latest(points), "column ts of their one frame is"),
+        (lambda: s.latest(points, at="2026-11-01"), "columns at and ts of their one frame are"),
+        (lambda: s.inventory(points), "columns first and last of their one frame are"),
+        (lambda: s.his_read(points, "2026-11-01", shape="tidy"), "column ts of their one frame is"),
+    ]:
+        with pytest.warns(hsframe.errors.ZoneWarning, match=f"so the {words} UTC; choose a zone with tz=") as caught:
+            read()
+        assert "dict" not in str(caught[0].message)
     assert str(s.latest(["@kw", "@lon"], tz="New_York")["ts"].dt.tz) == "America/New_York"
 
 
