@@ -15,7 +15,7 @@ from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
 from hsframe.errors import AuthError, HsFrameError, LoginWarning, NetworkError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest
+from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, http_failure
 from hsframe.protocol.login_steps import Credentials, LoginResult, login_steps
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.secret import Secret
@@ -62,16 +62,16 @@ class LoginSession:
         All calls that wait for one login get its failure; a later call tries again, at once if nothing was refused.
         What each request carries may have been refused in another session meanwhile: then it is not sent again either.
         """
-        if (session := self._session) is None:
-            return await self.renew(None, patience)
-        if session.scheme in ("bearer", "basic"):
-            self._dialect.refused.check(self._credentials)
+        session = self._session
+        if session is None or (_is_carried(session) and self._dialect.refused.held(self._credentials)):
+            return await self.renew(session, patience)
         return session
 
     async def renew(self, old: LoginResult | None, patience: Patience) -> LoginResult:
         """A session newer than `old`: the one that another call has made already, or that of a new login.
 
-        A login that fails begins again, at its first step, as the patience of the call allows.
+        A login that fails begins again, at its first step, as the patience of the call allows. Where a password is
+        beside a token, it takes the place of one that the server has refused, or does not do with.
         """
         tried = self._tried
         async with self._lock:
@@ -80,16 +80,17 @@ class LoginSession:
             if self._failure is not None and self._tried != tried:
                 raise self._failure
             self._session = self._failure = None
-            if old is not None and old.scheme == "bearer":
-                self._credentials = replace(self._credentials, token=Secret(""))
-            self._dialect.refused.check(self._credentials)
+            who = self._credentials
+            if who.auth == "auto" and who.username and (old is not None or self._dialect.refused.held(who)):
+                self._credentials = who = replace(who, token=Secret(""))
+            self._dialect.refused.check(who)
             try:
                 with logged("login") as log:
                     self._session = session = await patience.answer(_LOGIN, self._driver(), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
                 if session.scheme not in ("bearer", "none"):
-                    self._dialect.refused.accept(self._credentials)
-                self._credentials = replace(who := self._credentials, scram_seen=session.scheme == "scram")
+                    self._dialect.refused.accept(who)
+                self._credentials = replace(who, scram_seen=session.scheme == "scram")
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
                         f"the server at {self._base} wants no login of {who.username!r}: it answers everyone, or "
@@ -100,24 +101,49 @@ class LoginSession:
                 return session
             except HsFrameError as error:
                 self._failure = error  # not of a cancelled login: the next call that waits logs in
-                self.note_refusal(error)
+                self._note_refusal(error)
                 raise
             finally:
                 self._tried += 1
 
-    async def is_refused(self, session: LoginResult, about: Callable[[], Awaitable[HttpAnswer]]) -> bool:
-        """Whether a 401 of an op means that the server refuses what each request of `session` carries.
+    async def refusal(
+        self, session: LoginResult, answer: HttpAnswer, about: Callable[[], Awaitable[HttpAnswer]]
+    ) -> AuthError | None:
+        """The error where the answer to an op refuses what each request of `session` carries, which is noted.
 
-        Where it was accepted before, a right may be missing for the op: then `about` is asked, which anyone may.
+        None where only a right is missing for the op, or nothing: the answer itself says more then. A token may have
+        to do with that right.
         """
+        if not _is_carried(session) or not answer.refuses_login:
+            return None
+        before = ", which was accepted before" if self._dialect.refused.are_accepted(self._credentials) else ""
+        is_refused = await self._is_refused(session, answer, about)
+        if not is_refused and (session.scheme == "basic" or answer.is_grid):
+            return None
+        what = f"the token is not accepted{before}: " if session.scheme == "bearer" else ""
+        error = AuthError(f"{what}{http_failure(answer)}", refused=is_refused)
+        self._note_refusal(error, session)
+        return error
+
+    async def _is_refused(
+        self, session: LoginResult, answer: HttpAnswer, about: Callable[[], Awaitable[HttpAnswer]]
+    ) -> bool:
+        """Whether it is refused for `about` too, which anyone may ask.
+
+        That is not asked where nothing was accepted before, unless the answer is the one for a missing right, 403.
+        """
+        if answer.request.op == "about":
+            return True
         async with self._lock:  # of many calls one asks
-            if session is not self._session or not self.was_accepted():
+            if session is not self._session:
+                return True
+            if answer.status != 403 and not self._dialect.refused.are_accepted(self._credentials):
                 return True
             with suppress(HsFrameError):
-                return (await about()).status == 401
+                return (await about()).refuses_login
         return False
 
-    def note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
+    def _note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
         """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
         if isinstance(error, AuthError) and error.refused and session is self._session:
             self._session = None
@@ -125,12 +151,8 @@ class LoginSession:
 
     def note_acceptance(self, session: LoginResult) -> None:
         """Note that an op was answered with what each request of `session` carries."""
-        if session is self._session and session.scheme in ("bearer", "basic"):
+        if session is self._session and _is_carried(session):
             self._dialect.refused.accept(self._credentials)
-
-    def was_accepted(self) -> bool:
-        """Whether the server has accepted these credentials, in this session or in another one."""
-        return self._dialect.refused.are_accepted(self._credentials)
 
     def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.
@@ -168,3 +190,8 @@ class LoginSession:
         if not who.username or who.auth in ("bearer", "none") or session.scheme == "basic":
             return False
         return answer.asks_for_login
+
+
+def _is_carried(session: LoginResult) -> bool:
+    """Whether each request carries the password or the token that was given: each may be refused."""
+    return session.scheme in ("bearer", "basic")

@@ -28,12 +28,12 @@ from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import AuthError, CallError, HsFrameError, NetworkError
+from hsframe.errors import CallError, HsFrameError, NetworkError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
-from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure
+from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 
@@ -200,27 +200,15 @@ class RequestSender:
             login, is_new = await self.log_in(patience), False
             while True:
                 send = partial(self._send, op, request, login, fetch)
-                is_there = partial(self._send, OPS["about"], Grid(), login, plain_fetch) if splits else None
-                answer = await patience.answer(op, send, log, is_there)
+                about = partial(self._send, OPS["about"], Grid(), login, plain_fetch)
+                answer = await patience.answer(op, send, log, about if splits else None)
+                failure = await self._session.refusal(login, answer, about)
                 if is_new or not self._session.is_lost(login, answer):
                     break
                 log.retries += 1
                 login, is_new = await self._session.renew(login, patience), True
-        refused = answer.status in (401, 403) or answer.login_page
-        if refused and login.scheme in ("bearer", "basic") and (answer.status == 401 or not answer.is_grid):
-            failure, is_refused = http_failure(answer), False
-            if login.scheme == "bearer" or isinstance(failure, AuthError):
-                before = ", which was accepted before" if self._session.was_accepted() else ""
-                what = f"the token is not accepted{before}: " if login.scheme == "bearer" else ""
-                about = partial(self._send, OPS["about"], Grid(), login, plain_fetch)
-                is_refused = answer.status == 401 and (
-                    op.name == "about" or await self._session.is_refused(login, about)
-                )
-                failure = AuthError(f"{what}{failure}", refused=is_refused)
-                self._session.note_refusal(failure, login)
-            assert failure is not None
-            if is_refused or not answer.is_grid:  # an error grid says what is missing
-                raise failure
+        if failure is not None:
+            raise failure
         if answer.status == 200 and not answer.is_html:
             self._session.note_acceptance(login)
         log.bytes = len(answer.body)

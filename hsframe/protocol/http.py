@@ -27,6 +27,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
 # Tried where a part begins, and nowhere in it: a long Location would take the square of its time.
 _USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
+# What a page for people to log in has; a login may be refused by one.
+_PASSWORD_FIELD: Final = re.compile(rb"<input[^<>]*type\s*=\s*[\"']?password", re.IGNORECASE)
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 # What servers say to http at a port of https: nginx, Jetty; Go; Apache; Tomcat.
@@ -147,6 +149,16 @@ class HttpAnswer:
         return self.is_redirect or (self.status == 200 and self.is_html)
 
     @property
+    def refuses_login(self) -> bool:
+        """Whether the server may not have taken what the request was sent with; or only a right is missing.
+
+        An error grid with 403 says which. Any other redirect or page may be that of a proxy, or of a wrong address.
+        """
+        if self.is_from_proxy:
+            return False
+        return self.status == 401 or (self.status == 403 and not self.is_grid) or bool(self.login_page)
+
+    @property
     def json_error(self) -> str:
         """What a JSON error body says, of protocol version 5 (``dis``) or of a web framework; empty for any other."""
         if not self.body.startswith(b"{") or self.is_grid or len(self.body) > _LONGEST_ERROR:
@@ -207,7 +219,12 @@ class HttpAnswer:
 
     @property
     def login_page(self) -> str:
-        """The address of a page for people to log in, if the server redirects there; without its query, or empty."""
+        """The address of a page for people to log in, without its query: where the server redirects to, or this one.
+
+        Empty where the answer is neither.
+        """
+        if self.status == 200 and self.is_html and _PASSWORD_FIELD.search(self.body[:20_000]):
+            return self.request.url
         target = self.target if self.is_redirect else ""
         return target if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) else ""
 

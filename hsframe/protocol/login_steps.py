@@ -45,6 +45,11 @@ class Credentials:
     cleartext_allowed: bool = False
     scram_seen: bool = False
 
+    @property
+    def sends_token(self) -> bool:
+        """Whether the token is sent, and what is beside it is not."""
+        return self.auth == "bearer" or (self.auth == "auto" and bool(self.token))
+
     def __post_init__(self) -> None:
         if self.auth == "bearer" and not self.token:
             raise MetadataError("auth='bearer' needs token=")
@@ -155,7 +160,7 @@ class _Steps:
         who = self._credentials
         if who.auth == "none":
             return LoginResult("none")
-        if who.auth == "bearer" or (who.auth == "auto" and who.token):
+        if who.sends_token:
             return LoginResult("bearer", _bearer(who.token))
         if not who.username:
             return LoginResult("none")
@@ -221,17 +226,18 @@ class _Steps:
     def _refuse(self, answer: HttpAnswer, what: str = "") -> NoReturn:
         """Raise for an answer that is not a step of the login: refused, or not from a Haystack server.
 
-        `what` says what was refused; by default it is the password, or a proof of it.
+        `what` says what was refused; by default it is the password, or a proof of it, which is not sent again then.
         """
         if answer.status in (400, 401, 403):
             has_password = bool(self._credentials.password)
             wrong = (
                 "the user name or the password is wrong" if has_password else "no password was given; give password="
             )
-            self._fail(what or wrong, answer, refused=not what and answer.status != 400)
+            self._fail(what or wrong, answer, refused=not what)
         if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
-            self._fail(f"the server sends a Haystack login to its login page, {page}{hint}", answer)
+            words = f"the server sends a Haystack login to its login page, {page}{hint}"
+            self._fail(words, answer, refused=not what)
         failure = http_failure(answer)
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")
 
@@ -298,7 +304,7 @@ class _Steps:
                 "PLAINTEXT", username=b64url_encode(who.username), password=b64url_encode(who.password.reveal())
             )
         )
-        if not 200 <= answer.status < 300:
+        if not 200 <= answer.status < 300 or answer.is_html:
             self._refuse(answer)
         token = _authentication_info(answer).get("authtoken")
         if not token:
@@ -312,7 +318,7 @@ class _Steps:
             self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
         headers = {"Authorization": basic_authorization(who.username, who.password)}
         answer = yield from self._ask(headers)
-        if not 200 <= answer.status < 300 or answer.is_html or answer.is_redirect:
+        if not 200 <= answer.status < 300 or answer.is_html:
             self._refuse(answer)
         return LoginResult("basic", headers)
 

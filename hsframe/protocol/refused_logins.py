@@ -3,6 +3,7 @@
 Some servers lock a user out after a few attempts, and many are made by a loop that connects anew for each point, or by
 a cell of a notebook that is run again. Clients that log in at the same moment do not know of each other.
 What was accepted once is refused by a login alone: in answer to another op a 401 may be a right that is missing.
+A login page may be shown for a while only, as by a server that starts: what is refused is sent again after a pause.
 """
 
 from __future__ import annotations
@@ -37,20 +38,24 @@ class RefusedLogins:
 
     def check(self, who: Credentials) -> None:
         """Raise AuthError where these credentials were refused a short while ago."""
-        refusal = self._known.get(_key(who))
-        if refusal is not None and (left_s := refusal.until_s - _now_s()) > 0:
+        if refusal := self.held(who):
             raise AuthError(
                 f"{refusal.words}; so it was answered before, and this program does not send the same again for "
-                f"{left_s:.0f} s: some servers lock users out; connect anew with another one, or wait if this one is "
-                "right by now",
+                f"{refusal.until_s - _now_s():.0f} s: some servers lock users out; connect anew with another one, or "
+                "wait if this one is right by now",
                 refused=True,
             )
 
+    def held(self, who: Credentials) -> _Refusal | None:
+        """The refusal of these credentials, as long as they are not sent again."""
+        refusal = self._known.get(_key(who))
+        return refusal if refusal is not None and refusal.until_s > _now_s() else None
+
     def add(self, who: Credentials, words: str) -> None:
         """Note that these were refused, in words without a secret; once, where several requests were under way."""
-        before = self._known.get(_key(who))
-        if before is not None and before.until_s > _now_s():
+        if self.held(who):
             return
+        before = self._known.get(_key(who))
         times = 1 if before is None else before.times + 1
         until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
         self._note(who, _Refusal(words, times, until_s))
@@ -72,4 +77,6 @@ class RefusedLogins:
 
 def _key(who: Credentials) -> int:
     # Python's hash of a text has a key of its own in each process, so it tells nothing of a secret.
-    return hash((who.username, who.auth, who.password.reveal(), who.token.reveal()))
+    if who.sends_token:
+        return hash(who.token.reveal())
+    return hash((who.username, who.auth, who.password.reveal()))

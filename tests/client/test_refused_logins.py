@@ -1,0 +1,193 @@
+"""A password or a token that a server has refused, in whichever way, is sent once by all clients of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from hsframe.client import Client
+from hsframe.errors import AuthError, HsFrameError
+
+USER, PASSWORD = "ann", "s3cret-pencil"
+SITES = b'ver:"3.0"\nid,dis\n@a,"A"\n@b,"B"\n'
+FORM = '<html><title>Login</title><form><input name="p" type="password"></form></html>'
+
+Answer = Callable[[], web.StreamResponse]
+
+
+def redirect(to: str) -> Answer:
+    return lambda: web.Response(status=302, headers={"Location": to})
+
+
+def page(text: str) -> Answer:
+    return lambda: web.Response(text=text, content_type="text/html")
+
+
+LOGIN_PAGES = {"a redirect": redirect("/login"), "of Niagara": redirect("/prelogin?x=1"), "a page": page(FORM)}
+FORBIDDEN: Answer = lambda: web.Response(status=403, text="not you")  # noqa: E731
+BAD: Answer = lambda: web.Response(status=400, text="bad credentials")  # noqa: E731
+REFUSED = {"403": FORBIDDEN, **LOGIN_PAGES}
+NO_REFUSALS = {
+    "a maintenance page": page("<html><title>Back soon</title></html>"),
+    "another address": redirect("https://station.example/haystack/about"),
+    "a proxy": lambda: web.Response(status=403, headers={"X-Squid-Error": "ERR_ACCESS_DENIED 0"}),
+    "too many": lambda: web.Response(status=429),
+}
+
+
+class Guard:
+    """Answers what carries credentials as a test says, and counts them; `right` is taken whatever is said."""
+
+    def __init__(self, refuse: Answer | None, offer: str = "", right: str = "") -> None:
+        self.refuse, self.offer, self.right = refuse, offer, right
+        self.sent: Counter[str] = Counter()
+
+    def __call__(self, seen: Any) -> web.StreamResponse:
+        header = seen.headers.get("Authorization", "")
+        scheme = header.partition(" ")[0]
+        if scheme in ("", "HELLO"):
+            return web.Response(status=401, headers={"WWW-Authenticate": self.offer})
+        self.sent[scheme] += 1
+        if self.refuse is None or scheme == self.right:
+            return web.Response(body=SITES, headers={"Authentication-Info": "authToken=t1"}, content_type="text/zinc")
+        return self.refuse()
+
+
+async def failures(uri: str, clients: int, **who: Any) -> list[HsFrameError]:
+    """What clients of one uri fail with that read twice each."""
+    found = []
+    for _ in range(clients):
+        async with Client(uri, retries=0, **who) as client:
+            for _ in range(2):
+                with pytest.raises(HsFrameError) as caught:
+                    await client.read("site")
+                found.append(caught.value)
+    return found
+
+
+def answers(guard: Guard) -> dict[str, object]:
+    return {"about": guard, "read": guard, "eval": guard}
+
+
+@pytest.mark.parametrize("how", [*REFUSED, "400"])
+@pytest.mark.parametrize(
+    ("auth", "offer"), [("basic", ""), ("plaintext", ""), ("auto", 'Basic realm="x"'), ("auto", "PLAINTEXT")]
+)
+def test_a_password_is_sent_once_however_it_is_refused(serve: Any, fake: Any, how: str, auth: Any, offer: str) -> None:
+    async def main() -> None:
+        guard = Guard({**REFUSED, "400": BAD}[how], offer)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            who = {"username": USER, "auth": auth}
+            found = await failures(server.uri, 3, password="wrong", **who)
+            assert guard.sent.total() == 1
+            assert all(isinstance(error, AuthError) and error.refused for error in found)
+            assert all("not send the same again for" in str(error) for error in found[1:])
+            guard.refuse = None
+            async with Client(server.uri, password=PASSWORD, **who) as client:
+                assert len(await client.read("site")) == 2, "another password is sent at once"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_a_token_is_sent_once_however_it_is_refused(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        guard = Guard(REFUSED[how])
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            found = await failures(server.uri, 3, token="t0ken")
+            # 403 may be a right that is missing: `about` shows that it is not.
+            assert guard.sent.total() == (2 if how == "403" else 1)
+            assert all(isinstance(error, AuthError) and error.refused for error in found)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", NO_REFUSALS)
+@pytest.mark.parametrize("who", [{"username": USER, "password": PASSWORD, "auth": "basic"}, {"token": "t0ken"}])
+def test_what_says_nothing_of_the_login_shuts_nobody_out(serve: Any, fake: Any, how: str, who: Any) -> None:
+    async def main() -> None:
+        guard = Guard(NO_REFUSALS[how])
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            await failures(server.uri, 2, **who)
+            guard.refuse = None
+            async with Client(server.uri, **who) as client:
+                assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", REFUSED)
+@pytest.mark.parametrize("who", [{"username": USER, "password": PASSWORD, "auth": "basic"}, {"token": "t0ken"}])
+def test_what_is_refused_later_is_sent_again_after_a_pause(
+    serve: Any, fake: Any, how: str, who: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that starts may show its login page to all for a while."""
+
+    async def main() -> None:
+        guard = Guard(None)
+        async with (
+            serve(fake(anonymous=True, answers=answers(guard))) as server,
+            Client(server.uri, **who) as one,
+            Client(server.uri, **who) as another,
+        ):
+            for client in (one, another):
+                await client.read("site")
+            guard.sent.clear()
+            guard.refuse = REFUSED[how]
+            for client in (one, another) * 5:
+                with pytest.raises(AuthError) as caught:
+                    await client.read("site")
+                assert caught.value.refused
+            assert guard.sent.total() == 2, "the op, and about"
+            guard.refuse = None
+            monkeypatch.setattr("hsframe.protocol.refused_logins._now_s", lambda: time.monotonic() + 61.0)
+            for client in (one, another):
+                assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", REFUSED)
+@pytest.mark.parametrize("who", [{"username": USER, "password": PASSWORD, "auth": "basic"}, {"token": "t0ken"}])
+def test_a_right_that_is_missing_shuts_nobody_out(serve: Any, fake: Any, how: str, who: Any) -> None:
+    """Also where a web framework sends to its login page for it."""
+
+    async def main() -> None:
+        guard = Guard(None)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server, Client(server.uri, **who) as client:
+            await client.about()
+            server.answers["eval"] = lambda seen: REFUSED[how]()
+            for _ in range(2):
+                with pytest.raises(HsFrameError) as caught:
+                    await client.eval("now()")
+                assert not getattr(caught.value, "refused", False)
+                assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", [*REFUSED, "401"])
+def test_a_refused_token_beside_a_password_is_sent_once(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        guard = Guard({**REFUSED, "401": lambda: web.Response(status=401)}[how], "Basic", right="Basic")
+        who = {"username": USER, "password": PASSWORD, "token": "expired"}
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            async with Client(server.uri, **who) as first, Client(server.uri, **who) as second:
+                await first.sender.log_in()
+                await second.sender.log_in()  # by the token, which nobody has sent yet
+                for client in (first, second):
+                    assert len(await client.read("site")) == 2
+            for _ in range(3):
+                async with Client(server.uri, **who) as client:
+                    assert len(await client.read("site")) == 2
+            assert guard.sent["BEARER"] == (2 if how == "403" else 1)
+            found = await failures(server.uri, 1, token="expired")
+            assert "not send the same again" in str(found[0]), "nor by who has no password"
+
+    asyncio.run(main())
