@@ -193,6 +193,13 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     write = partial(_write, name, chosen, packs=accepts_gzip(request.headers.get("Accept-Encoding")))
     short = _body_format(request)
+    try:
+        _admit(op, call)
+    except OpRefusal as refusal:  # before its body is read: that may take much memory, and long
+        refused = error_grid(name, refusal)
+        if op.changes(call.grid):
+            journal.changed(call, refused)
+        return write(refused)
     async with request.app[BODIES].read(request) if short else nullcontext(b"") as body:
         asked = _Asked(dict(request.query.items()), body, short)
         is_short = name != "hisRead" and len(body) + len(request.query_string) <= _FEW_BYTES
@@ -206,6 +213,13 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if op.get:  # another has changed something: refused, its client would send it once more
         request.app[UNREAD].admit(len(written.body))
     return written
+
+
+def _admit(op: Op, call: Call) -> None:
+    """A refusal where no request for the op is answered, or none of this user."""
+    if op.writes and call.database.refusal:  # before the role: no role helps
+        raise OpRefusal(f"{call.op}: {call.database.refusal}", "ReadOnlyErr")
+    call.check_role(op.role)
 
 
 def _address(request: web.Request) -> str:
@@ -240,9 +254,6 @@ def _run(op: Op, call: Call) -> Grid:
     # A filter may take seconds, and so may files: neither holds up the others.
     is_beside = op.get and (state.database.reads_files or op.name != "hisRead")
     try:
-        if op.writes and state.database.refusal:  # before the role: no role helps
-            raise OpRefusal(f"{call.op}: {state.database.refusal}", "ReadOnlyErr")
-        call.check_role(op.role)
         with state.lock:
             if state.database.keep_up is not None:
                 state.database.keep_up(state.clock.now())

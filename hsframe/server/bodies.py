@@ -17,6 +17,9 @@ _MAX_S: Final = 120.0
 _MOST_HELD: Final = 128 * 2**20
 _AT_ONCE: Final = 4  # are read past that
 _SMALL: Final = 2**16  # is always read
+# Who brings less than this in so long past `_MOST_HELD` is refused: others wait for the memory that it holds.
+_LITTLE: Final = 2**18
+_LITTLE_S: Final = 5.0
 
 
 class Bodies:
@@ -24,31 +27,52 @@ class Bodies:
 
     def __init__(self) -> None:
         self.held = 0
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = _AT_ONCE
+        self._freed = asyncio.Event()
 
     @asynccontextmanager
     async def read(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body of a request, which counts until the block ends."""
         most, body, has_turn = request.client_max_size, BytesIO(), False
+        now_s = asyncio.get_running_loop().time
+        ends_s = now_s() + _MAX_S
         try:
             _check_size(request.content_length or 0, most)  # said at once
-            try:
-                async with asyncio.timeout(_MAX_S) as limit:
-                    async for part in request.content.iter_any():
-                        self.held += body.write(part)
-                        _check_size(body.tell(), most)
-                        if not has_turn and body.tell() > _SMALL and self.held > _MOST_HELD:
-                            limit.reschedule(None)  # it is not this client that is slow
-                            has_turn = await self._turns.acquire()
-                            limit.reschedule(asyncio.get_running_loop().time() + _MAX_S)
-            except TimeoutError:
-                what = f"the body of the request was not here after {_MAX_S:g} s; send less at once"
-                raise HttpRefusal(408, what, {"Connection": "close"}) from None
+            while not request.content.at_eof():
+                if not has_turn and body.tell() > _SMALL and self.held > _MOST_HELD:
+                    since_s = now_s()
+                    has_turn = await self._room()
+                    ends_s += now_s() - since_s  # it is not this client that was slow
+                before = body.tell()
+                try:
+                    async with asyncio.timeout_at(min(ends_s, now_s() + _LITTLE_S)):
+                        async for part in request.content.iter_any():
+                            self.held += body.write(part)
+                            _check_size(body.tell(), most)
+                            if not has_turn and self.held > _MOST_HELD:
+                                break
+                except TimeoutError:
+                    if now_s() >= ends_s:
+                        what = f"was not here after {_MAX_S:g} s; send less at once"
+                    elif self.held > _MOST_HELD and body.tell() > _SMALL and body.tell() - before < _LITTLE:
+                        what = f"came too slowly: less than {_LITTLE:,} bytes in {_LITTLE_S:g} s, where memory is short"
+                    else:
+                        continue
+                    raise HttpRefusal(408, f"the body of the request {what}", {"Connection": "close"}) from None
             yield body.getvalue()  # without a copy
         finally:
             self.held -= body.tell()
-            if has_turn:
-                self._turns.release()
+            self._turns += has_turn
+            self._freed.set()
+
+    async def _room(self) -> bool:
+        """Wait for memory, or for a turn past it; whether it is a turn, which the caller gives back."""
+        while self.held > _MOST_HELD and not self._turns:
+            self._freed.clear()
+            await self._freed.wait()
+        is_turn = self.held > _MOST_HELD
+        self._turns -= is_turn
+        return is_turn
 
 
 def _check_size(size: int, most: int) -> None:

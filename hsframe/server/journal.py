@@ -32,7 +32,7 @@ def changed(call: Call, answer: Grid) -> None:
     who = f"{call.op} of {in_short(call.user)!r} from {call.address}" if call.user else f"{call.op} from {call.address}"
     asked = _plain(_asked(call, answer))
     if answer.is_error:
-        _log.warning("%s refused: %s; %s", who, _plain(answer.meta.get("dis")), asked)
+        _log.warning("%s refused: %s", who, "; ".join(filter(None, [_plain(answer.meta.get("dis")), asked])))
     else:
         _log.info("%s done: %s", who, asked)
 
@@ -45,7 +45,7 @@ def failed(call: Call, error: Exception) -> None:
 
 
 def _asked(call: Call, answer: Grid) -> str:
-    """Of what a request is: its points or records and the number of its rows, the action, the level, the tags."""
+    """Its points or records, how many rows, the action, the level, the tags; empty where it was not read."""
     grid = call.grid
     row = dict(grid[0]) if len(grid) else {}
     ids = [grid.meta.get("id"), *(col.meta.get("id") for col in grid.cols)]
@@ -53,11 +53,11 @@ def _asked(call: Call, answer: Grid) -> str:
     ids += [one.get("id") for one in answer or grid] if call.op == "commit" else [row.get("id")]
     named = [str(id) for id in ids if id is not None]
     more = f" and {len(named) - _MOST_IDS} more" if len(named) > _MOST_IDS else ""
-    words = [f"{len(grid)} rows", ", ".join(named[:_MOST_IDS]) + more]
+    words = [f"{len(grid)} rows" if len(grid) else "", ", ".join(named[:_MOST_IDS]) + more]
     words += [f"action {grid.meta['action']!r}"] if "action" in grid.meta else []
     if call.op == "commit":
         tags = [col.name for col in grid.cols if col.name not in ("id", "mod")]
-        words.append(" ".join(filter(None, [str(grid.meta.get("commit")), ", ".join(tags)])))
+        words.append(" ".join(filter(None, [str(grid.meta.get("commit", "")), ", ".join(tags)])))
     words += [f"{name} {row[name]}" for name in ("level", "val") if "level" in row and name in row]
     return "; ".join(filter(None, words))
 

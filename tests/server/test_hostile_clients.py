@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import select
 import socket
 import sys
 import threading
@@ -464,6 +465,7 @@ def test_past_some_memory_few_large_bodies_are_read_at_once_and_small_ones_meanw
     raw: Raw, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr("hsframe.server.bodies._MOST_HELD", 0)
+    monkeypatch.setattr("hsframe.server.bodies._LITTLE_S", 2 * WAIT_S)
     whole, bodies = large_body(kind), raw.server.app[BODIES]
     with bodies_that_stay_away(raw, 4, whole[:-1]) as lines, connection(raw) as waiting:
         before = bodies.held
@@ -478,6 +480,47 @@ def test_past_some_memory_few_large_bodies_are_read_at_once_and_small_ones_meanw
     with connection(raw) as line:
         line.sendall(whole)
         assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("trickles", [False, True], ids=["stops", "trickles"])
+def test_past_some_memory_a_body_that_hardly_comes_gives_way(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch, trickles: bool
+) -> None:
+    monkeypatch.setattr("hsframe.server.bodies._MOST_HELD", 2**20)
+    monkeypatch.setattr("hsframe.server.bodies._LITTLE_S", 0.3)
+    whole, is_over = large_body(), threading.Event()
+
+    def trickle(lines: list[socket.socket]) -> None:
+        while not is_over.wait(0.05):
+            for line in lines:
+                with suppress(OSError):  # those that were refused
+                    line.sendall(b"\n")
+
+    with ExitStack() as stack:
+        lines = [stack.enter_context(connection(raw)) for _ in range(40)]
+        for line in lines:
+            line.sendall(whole[:150_000])
+        wait_until(lambda: raw.server.app[BODIES].held > 2**20)
+        stack.enter_context(ThreadPoolExecutor(1)).submit(trickle, lines if trickles else [])
+        stack.callback(is_over.set)
+        other = stack.enter_context(connection(raw))
+        other.sendall(whole)
+        assert other.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        refused = select.select(lines, [], [], WAIT_S)[0][0].recv(65_536)  # not all: until there is memory again
+        assert refused.startswith(b"HTTP/1.1 408 ")
+        assert b"came too slowly: less than 262,144 bytes in 0.3 s, where memory is short" in refused
+    wait_until(lambda: raw.server.app[BODIES].held == 0)
+
+
+def test_who_may_not_call_an_op_is_told_before_the_body_comes(start: Callable[..., Raw]) -> None:
+    raw = start(users={"ann": "s3cret"}, roles={"ann": "viewer"})
+    raw.scram("ann", "s3cret")
+    token = f"Authorization: BEARER authToken={raw.token}\r\nContent-Length: 50000000".encode()
+    with connection(raw) as line:
+        line.sendall(post("hisWrite", "").replace(b"Content-Length: 0", token))
+        answer = line.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"the user 'ann' has the role viewer, and hisWrite needs the role operator" in answer
 
 
 def test_what_is_asked_while_many_large_bodies_are_decoded_waits_for_none_of_them(

@@ -76,7 +76,11 @@ def test_writes_and_actions_are_told_and_reads_are_not(
     ]
     raw.scram("bob", "s3cret")
     raw.call("hisWrite", WRITE)
-    assert "hisWrite of 'bob' from 127.0.0.1 refused: the user 'bob' has the role viewer" in told()[0]
+    raw.call("commit", 'ver:"3.0" commit:"add"\ndis\n"new"\n')
+    refused, other = told()
+    assert other.endswith("who runs this server may give it")
+    assert refused.startswith("hisWrite of 'bob' from 127.0.0.1 refused: the user 'bob' has the role viewer")
+    assert refused.endswith("who runs this server may give it"), "of what was not read it tells nothing"
 
 
 def test_a_commit_is_told_with_its_mode_its_records_and_its_tags(
