@@ -91,7 +91,7 @@ def plot(
             style = {"drawstyle": "steps-post", **kwargs} if is_step else kwargs
             name: Any = df.columns[place]  # of several levels those that are not empty
             text = ", ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
-            axis.plot(times, values, label=text, **style)
+            axis.plot(times, values, label=text if np.isfinite(values).any() else f"{text} (no values)", **style)
         axis.set_ylabel(label)
         if label == _BOOL:
             axis.set_yticks([0, 1], ["false", "true"])

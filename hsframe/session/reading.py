@@ -109,7 +109,7 @@ class ReadRequest:
         _ = self.limits  # raises where they are not valid
         if isinstance(self.span, pd.DataFrame):
             windows_of(self.span)
-            usual = {"shape": ("wide",), "boundary": ("none",), "label": ("start",), "edges": (None, "whole")}
+            usual = {"shape": ("wide",), "label": ("start",), "edges": (None, "whole")}
             refused = [name for name, choices in usual.items() if getattr(self, name) not in choices]
             if refused := [*refused, *["tz"] * (self.tz == "local")]:
                 raise MetadataError(

@@ -32,8 +32,8 @@ async def read_episodes(
 ) -> tuple[pd.DataFrame, list[Point]]:
     """Read as :meth:`hsframe.Session.his_read` describes; gives also the points whose records were read.
 
-    Windows that touch or overlap are read as one. The first is read before all others, which know then what the server
-    can do; of these as many are read at once as requests may be.
+    Windows that touch or overlap are read as one, but with the samples around them each by itself. The first is read
+    before all others, which know then what the server can do; of these as many are read at once as requests may be.
     """
     begun, (starts_us, ends_us) = datetime.now(UTC), windows_of(episodes)
     if request.pad is not None:
@@ -41,7 +41,10 @@ async def read_episodes(
         starts_us, ends_us = starts_us - pad_us, ends_us + pad_us
     # In a span as long as an interval one begins; rows that begin after the end of a shorter episode are left out.
     least_us = 0 if request.interval is None else int(Interval.of(request.interval, "start").longest_us)
-    read_us = union((starts_us, np.maximum(ends_us, starts_us + least_us)))
+    read_us = starts_us, np.maximum(ends_us, starts_us + least_us)
+    boundary = request.boundary if len(episodes) else "none"
+    if boundary == "none":
+        read_us = union(read_us)
     spans = [span_of(*ends) for ends in np.transpose(read_us).tolist()] or [span_of(0, least_us)]
     edges: Edges | None = "whole" if request.interval is not None else None  # without a warning of what is in no row
     at_once: int = request.max_concurrency or getattr(source, "max_concurrency", None) or 1
@@ -49,15 +52,16 @@ async def read_episodes(
 
     async def read(span: Span, max_concurrency: int) -> pd.DataFrame:
         async with limit:
-            own = replace(request, span=span, pad=None, max_concurrency=max_concurrency, edges=edges)
-            frame, _ = await read_frame(source, own, found)
+            own = replace(request, span=span, pad=None, boundary=boundary, edges=edges)
+            frame, _ = await read_frame(source, replace(own, max_concurrency=max_concurrency), found)
         assert isinstance(frame, pd.DataFrame)
         return frame
 
+    windows = (starts_us, ends_us) if boundary == "none" else None
     with DeferredWarnings(), told_once(source.dialect.told):
         found = await find(source, request)
         frames = [await read(spans[0], at_once), *await all_of(read(span, 1) for span in spans[1:])]
-        frame = await in_thread(_by_episode, frames, episodes.index, (starts_us, ends_us))
+        frame = await in_thread(_by_episode, frames, episodes.index, windows)
     # Each frame has noted what the verb had asked for by then, and all of them together would count that many times.
     if (noted := source_of(frame)) is not None:
         note_source(frame, {**noted, **source.origin, "seconds": (datetime.now(UTC) - begun).total_seconds()})
@@ -65,14 +69,19 @@ async def read_episodes(
     return frame, [record.point for record in found.records]
 
 
-def _by_episode(frames: list[pd.DataFrame], names: pd.Index, windows: Windows) -> pd.DataFrame:
-    """The rows of each episode below its name; those of two that overlap are there twice."""
-    whole = joined(frames, [f"window {number}" for number in range(len(frames))])
-    ts_us = pd.DatetimeIndex(whole.index).as_unit("us").asi8
-    first, last = (np.searchsorted(ts_us, own_us) for own_us in windows)
-    counts = last - first
-    rows = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
-    found: pd.DataFrame = whole.iloc[rows]
+def _by_episode(frames: list[pd.DataFrame], names: pd.Index, windows: Windows | None) -> pd.DataFrame:
+    """The rows of each episode below its name; those of two that overlap are there twice.
+
+    Of a frame for each episode, without `windows`, they are all of its rows.
+    """
+    found = joined(frames, [f"window {number}" for number in range(len(frames))])
+    if windows is None:
+        counts = np.array([*map(len, frames)])
+    else:
+        ts_us = pd.DatetimeIndex(found.index).as_unit("us").asi8
+        first, last = (np.searchsorted(ts_us, own_us) for own_us in windows)
+        counts = last - first
+        found = found.iloc[np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)]
     levels = [names.repeat(counts), found.index]
-    found.index = pd.MultiIndex.from_arrays(levels, names=[names.name or "episode", whole.index.name])
+    found.index = pd.MultiIndex.from_arrays(levels, names=[names.name or "episode", found.index.name])
     return found

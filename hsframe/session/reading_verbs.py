@@ -185,7 +185,8 @@ class ReadingVerbs(ReadingBase):
         boundary : {"none", "before", "both"}
             Samples around the span, each at its own instant: ``"before"``, the last one before it, which says what held
             when it began; ``"both"``, the first one from its end on too. Each is looked for up to 400 days away; a
-            point without one has none. Not together with `interval`, which reads by itself what it needs.
+            point without one has none. Of episodes around the window of each. Not together with `interval`, which reads
+            by itself what it needs.
         pad : str or timedelta, optional
             How far to read before and after each episode.
         on_error : {"raise", "warn", "catalog"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
@@ -71,6 +71,37 @@ def test_each_episode_has_the_rows_of_its_window(server: RunningServer, pairs: l
         pd.testing.assert_frame_equal(read, frame, check_index_type=False)
 
 
+@settings(max_examples=8)
+@given(PAIRS, st.integers(0, 4), st.sampled_from(["before", "both"]))
+def test_each_episode_has_the_samples_around_its_window(
+    server: RunningServer, pairs: list[tuple[int, int]], pad: int, boundary: Any
+) -> None:
+    points = ["@fan", "@mode", "@oat"]
+    with hsframe.connect(server.uri, "demo", "demo") as session:
+        read = session.his_read(
+            points, episodes(pairs), pad=f"{pad}h" if pad else None, boundary=boundary, tz="New_York", na="flag"
+        )
+        assert read.index.get_level_values("episode").unique().tolist() == [*range(len(pairs))]
+        around = pd.Timedelta(pad, "h")
+        for name, row in episodes(pairs).iterrows():
+            span = (row.start - around, row.end + around)
+            own = session.his_read(points, span, boundary=boundary, tz="New_York", na="flag")
+            pd.testing.assert_frame_equal(read.loc[name], own, check_freq=False)
+
+
+def test_what_held_when_a_window_began_is_known(session: hsframe.Session) -> None:
+    windows = episodes([(1, 3), (12, 25), (80, 86)])
+    df = session.his_read(["@fan", "@kw"], windows, pad="1h", boundary="before")
+    assert df.hs.catalog["rows"].tolist() == [df[name].notna().sum() for name in ("fan", "kw")]
+    sizes = []
+    for name in windows.index:
+        runs = df.loc[name].hs.episodes("@fan")
+        assert not (runs["open_start"] & (runs["start"] > windows["start"][name] - pd.Timedelta("1h"))).any()
+        sizes.append(len(runs))
+    assert sizes == [0, 2, 1]
+    assert len(session.his_read("@fan", windows.iloc[:0], boundary="before")) == 0
+
+
 def test_only_the_windows_are_read(session: hsframe.Session, caplog: pytest.LogCaptureFixture) -> None:
     windows = episodes([(100, 103), (2, 4), (3, 5)])
     session.his_read("@kw", "2026-10-30")  # so the server is known
@@ -106,7 +137,6 @@ def test_an_episode_in_which_no_interval_begins_has_no_rows(
     ("settings", "words"),
     [
         ({"shape": "tidy"}, "shape='tidy' is not for a read of episodes"),
-        ({"boundary": "before"}, "boundary="),
         ({"interval": "1h", "edges": "partial"}, "edges='partial'"),
         ({"interval": "1D", "tz": "local"}, "tz='local'"),
         ({"interval": "1D", "label": "end"}, "label='end'"),

@@ -281,5 +281,7 @@ def test_pictures_and_reports_say_where_a_frame_is_from(session: Session, df: pd
     at = df.hs.source["at"][:16].replace("T", " ")
     assert df.hs.plot()[0].get_title(loc="right") == f"server {session.uri}, read {at} UTC"
     assert pd.DataFrame({"a": [1.0]}).hs.plot()[0].get_title(loc="right") == ""
+    legend = pd.DataFrame({"a": [1.0], "b": [float("nan")]}).hs.plot()[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b (no values)"]
     pyplot.close("all")
     assert df.hs.report().hs.source == df.hs.source
