@@ -35,12 +35,16 @@ _SHOWN: Final = 5  # points of one problem on stderr
 def _connect(args: argparse.Namespace) -> Session:
     from hsframe.frame.trend import index_zone_of
     from hsframe.session import connect
+    from hsframe.spans import resolve
 
     # What is wrong is told before anything is asked.
     index_zone_of([], getattr(args, "tz", "point"))
     words = [*getattr(args, "points", ()), getattr(args, "span", "")]
     if getattr(args, "csv", False) and (file := next((word for word in words if word.endswith(".csv")), "")):
         raise MetadataError(f"--csv writes to stdout and takes no file; write --csv > {file}")
+    for given in (getattr(args, "span", None), getattr(args, "since", None)):
+        for part in () if given is None else given.split(","):
+            resolve(part.strip(), "UTC")  # which end of a span is the first depends on the zones of the points
     user, password, args.password = args.user, args.password, None
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}

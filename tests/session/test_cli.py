@@ -23,6 +23,8 @@ from hsframe.command_messages import in_commands
 from hsframe.testing.quirks import QUIRKS
 from hsframe.testing.server import RunningServer
 
+NO_SERVER = ("--uri", "http://127.0.0.1:1/api", "--retries", "0")
+
 
 def hs(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -285,6 +287,10 @@ def test_wrong_arguments_are_told_before_anything_is_done(
         (["read", "--limit", "x", "site"], "argument --limit: .* from 0 up; got 'x'"),
         (["about", "--auth", "bearer"], "--auth bearer needs HSFRAME_TOKEN"),
         (["about", "--auth", "scram", "--user", ""], "--auth scram needs a user name"),
+        (["sync", "x", "kw", "--since", "2026-13-01", *NO_SERVER], "'2026-13-01' is not a day of the calendar"),
+        (["his-read", "@kw", "2026-13", *NO_SERVER], "'2026-13' is not a day of the calendar"),
+        (["export", "kw", "2026-01,tomorow", "x.parquet", *NO_SERVER], "'tomorow' is not a valid span"),
+        (["his-read", "kw", "", *NO_SERVER], "'' is not a valid span"),
     ):
         assert cli.main(args) == 2, args
         told = capsys.readouterr()
