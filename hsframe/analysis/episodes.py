@@ -42,7 +42,8 @@ def episodes(
     of that column alone, and one made of several is wrong. Give a condition, or compare rows in which all have a value,
     read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill()``, and
     ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``. Which of the missing values are NA a frame does not
-    always know: then it warns, and ``na="flag"`` says it. In a frame that was not read all missing values are NA.
+    always know: then it warns, and ``na="flag"`` says it. In a frame that was not read, and in a column that was
+    renamed or computed since, all missing values are NA.
 
     Parameters
     ----------

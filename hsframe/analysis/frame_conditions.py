@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_samples import NOTHING_READ, FrameSamples
+from hsframe.analysis.frame_samples import NOTHING_READ, FrameSamples, after_the_first
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.per_point import per_point
@@ -28,7 +28,7 @@ from hsframe.kinds import Ref
 
 
 def truth_in(samples: FrameSamples, condition: Any) -> Truth:
-    """When a condition holds; what is missing in a frame that was not read is not known."""
+    """When a condition holds."""
     if isinstance(condition, pd.DataFrame):
         return Truth.of_windows(windows_of(condition))
     if not len(samples.ts_us):
@@ -37,9 +37,11 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
         return _truth_of_mask(samples, condition)
     name = parse_condition(condition)[0]
     place = _place_of(samples, f"@{name.val}" if isinstance(name, Ref) else name)
+    rule = rule_of_time(samples.sampling(place))
+    histories, until_us = samples.column(place)
+    truth = truth_of(histories, condition, rule, until_us)
     samples.warn_of_missing([place])
-    histories, until_us = samples.column(place, na=True)
-    truth = truth_of(histories, condition, rule_of_time(samples.sampling(place)), until_us)
+    samples.warn_of_unknown({place: [rule]})
     firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
     return truth.clip(min(firsts_us, default=until_us), until_us)
 
@@ -62,9 +64,10 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
         of.warn_of_missing([place])
+        of.warn_of_unknown({place: []})
         if (holes := of.holes(place)).any():
             rows = rows[is_true | ~holes]
-            between = _after_the_first(holes)  # before its first sample it has none if filled too
+            between = after_the_first(holes)  # before its first sample it has none if filled too
             if not mask.isna()[between].all() and not mask.equals(of.df.iloc[:, place].ffill()):
                 _warn_of_holes(int(between.sum()), repr(mask.name))
         elif of is not samples and (lacking := _lacking(samples, of, place, is_true)):
@@ -82,7 +85,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         own.points = [replace(own.points[0], tz=samples.zones[0])]
     # A row holds to the end of the span that was read, which any of the columns may tell.
     reads = [one for one in samples.reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
-    histories, until_us = own.column(0, na=True, read=reads[0] if reads else NOTHING_READ)
+    histories, until_us = own.column(0, read=reads[0] if reads else NOTHING_READ)
     gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
     until_us = max(until_us, samples.end_us)
     truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
@@ -102,7 +105,7 @@ def _holes_of_all(samples: FrameSamples) -> Mask:
     """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
     holes = np.zeros(len(samples.ts_us), dtype=bool)
     for place in samples.places:
-        holes |= _after_the_first(samples.holes(place))
+        holes |= after_the_first(samples.holes(place))
     return holes
 
 
@@ -117,11 +120,6 @@ def _lacking(samples: FrameSamples, of: FrameSamples, place: int, is_true: Mask)
         return 0
     seems_filled = not _holes_of_all(samples).any() and (is_true[1:] & is_true[:-1]).any()
     return 0 if seems_filled else max(len(is_true) - rows, 0)
-
-
-def _after_the_first(holes: Mask) -> Mask:
-    """The rows without a sample that are after the first one; none where there is none."""
-    return holes & np.logical_or.accumulate(~holes)
 
 
 def _warn_of_holes(count: int, label: str = "") -> None:

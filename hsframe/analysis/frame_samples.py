@@ -2,14 +2,15 @@
 
 A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left. In a row without any
 value one was cleared, by the user, unless the note says that none is lacking: it is not known either. Elsewhere a
-missing value is no sample. A value that holds does so to the end of the span that was read, or else to the last sample
-of its column. Between spans that :func:`hsframe.concat` put together nothing is known. Rows of intervals
-(``df.hs.interval``) hold for theirs.
+missing value is no sample. Of a column that was not read, or that was renamed or computed since, nothing is noted: all
+its missing values are NA, and its numbers are on a line. A value that holds does so to the end of the span that was
+read, or else to the last sample of its column. Between spans that :func:`hsframe.concat` put together nothing is known.
+Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -24,12 +25,12 @@ from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.points import Point, points_of
+from hsframe.frame.points import Point, noted, points_from, points_of
 from hsframe.frame.reads import Read, checksum, reads_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.regular import edges_around
-from hsframe.intervals.rules import PointSampling, rule_of_time
+from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
 from hsframe.intervals.samples import Floats, IntervalSamples, Mask
 from hsframe.kinds import NA
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -120,11 +121,11 @@ class FrameSamples:
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
         return is_missing & ~self._na_rows(place)[0]
 
-    def _na_rows(self, place: int, *, unread: bool = True) -> tuple[Mask, bool]:
+    def _na_rows(self, place: int) -> tuple[Mask, bool]:
         """The rows in which a column has NA or NaN, or had a value that was cleared, and whether these are all.
 
         In a wide frame a value is missing too where other points have samples. Which ones are NA is said by a column of
-        flags, or by the checksum that the read has noted. Of what was not read all are, or with `unread` False none.
+        flags, or by the checksum that the read has noted. Of what was not read all are.
         """
         label, read = self.df.columns[place], self.reads.get(self.known[place].id)
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
@@ -139,7 +140,7 @@ class FrameSamples:
             is_told = is_alone or not is_cleared or read is None or checksum(self.ts_us[flagged]) != read.missing
             return flagged | (empty & self.df[flag].isna().to_numpy()), is_told
         if read is None or read.missing is None:
-            return is_missing & unread, True
+            return is_missing, True
         if is_alone:
             return is_missing if read.missing else empty, True
         has_no_na = all(one.missing == 0 for one in self.reads.values())  # so each empty row has lost a value
@@ -172,28 +173,56 @@ class FrameSamples:
         empty: Mask = self.df.iloc[:, self.places].isna().all(axis=1).to_numpy()
         return empty
 
-    def column(self, place: int, *, na: bool = False, read: Read | None = None) -> tuple[list[History], int]:
-        """The samples of a column, and up to when the last one holds.
-
-        With `na` a missing value is NA also where the frame is not a read.
-        """
+    def column(self, place: int, *, read: Read | None = None) -> tuple[list[History], int]:
+        """The samples of a column, and up to when the last one holds."""
         column, point = self.df.iloc[:, place], self.points[place]
-        is_na, _ = self._na_rows(place, unread=na)
+        is_na, _ = self._na_rows(place)
         ts_us, unknown_us, until_us = self._known(place, is_na, read)
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
 
     def warn_of_missing(self, places: Iterable[int]) -> None:
         """Warn where nothing tells which of the missing values of some columns are no samples."""
-        untold = [self.points[place].dis for place in places if not self._na_rows(place)[1]]
-        if untold:
-            of = f"{untold[0]!r}" if len(untold) == 1 else f"{len(untold)} points, of the first, {untold[0]!r},"
+        if untold := [self.points[place].dis for place in places if not self._na_rows(place)[1]]:
             warn_caller(
                 "a wide frame does not tell which missing values are NA or were cleared, where other points have "
-                f"samples then: those of {of} may be, and count as no samples here; read with na='flag', and set the "
-                "flags of what you clear to 'NA'",
+                f"samples then: those of {_some(untold, 'points')} may be, and count as no samples here; read with "
+                "na='flag', and set the flags of what you clear to 'NA'",
                 ReadWarning,
             )
+
+    def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
+        """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""
+        if unknown := [self.points[place].dis for place, own in rules.items() if self._is_doubtful(place, own)]:
+            warn_caller(
+                f"the frame does not know the point of {_some(unknown, 'columns')}, as after rename or where it was "
+                "computed: its numbers count as on a line between samples at most three hours apart, and all its "
+                "missing values as NA. Take values over intervals before you rename and compute (df.hs.resample, or "
+                "interval= in the read); name columns in the read, with header=; or, where its missing values are no "
+                f"samples, take df[[{unknown[0]!r}]].dropna()",
+                ReadWarning,
+            )
+
+    def _is_doubtful(self, place: int, rules: Sequence[Rule]) -> bool:
+        """Whether a column that was renamed or computed may have other values, by the points that were read."""
+        points = points_from(entries := noted(self.df, "points") or {}, entries).values()
+        if not points or self.interval is not None or self.is_known(place):
+            return False
+        by_time = [rule for rule in rules if replace(rule, is_step=True).bridges]
+        column, usual = self.df.iloc[:, place], rule_of_time(self.sampling(place))
+        is_there = column.notna().to_numpy(dtype=bool)
+        if after_the_first(~is_there).any():
+            return bool(by_time) or not rules
+        if column.dtype.kind not in "iuf":
+            return False
+        steps_us, numbers = np.diff(self.ts_us[is_there]), [one for one in points if one.kind in (None, "Number")]
+        return any(
+            other.is_step
+            or (rule.gap_us == usual.gap_us and ((steps_us > rule.gap_us) != (steps_us > other.gap_us)).any())
+            for other in (rule_of_time(PointSampling.from_record(one.his_tags())) for one in numbers)
+            for rule in by_time
+            if rule.agg != "linear"
+        )
 
     def drawn(self, place: int) -> tuple[Instants, Floats, bool]:
         """The line of a column: its instants and values, NaN where it is broken, and whether each value holds."""
@@ -230,6 +259,16 @@ class FrameSamples:
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
         ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
+
+
+def after_the_first(holes: Mask) -> Mask:
+    """The rows without a sample that are after the first one; none where there is none."""
+    return holes & np.logical_or.accumulate(~holes)
+
+
+def _some(labels: Sequence[str], what: str) -> str:
+    """The first of some labels, and how many there are, for a message."""
+    return f"{labels[0]!r}" if len(labels) == 1 else f"{len(labels)} {what}, of the first, {labels[0]!r},"
 
 
 def one_of(index: pd.Index) -> str:

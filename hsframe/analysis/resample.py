@@ -195,6 +195,7 @@ def over_intervals(
     known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
     samples.warn_of_missing(places)
+    samples.warn_of_unknown(dict(zip(places, rules.values(), strict=True)))
     columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]
     until_us = {label: us for label, (_, us) in zip(labels, columns, strict=True)}

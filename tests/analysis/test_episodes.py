@@ -300,6 +300,79 @@ def test_parts_of_one_read_put_together_know_what_it_knew(session: hsframe.Sessi
     assert df.hs.resample(**hours)["Kw"].loc[DAY].tolist()[6:10] == [1, 0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda df, _: df.rename(columns={"Kw": "p"}),
+        lambda df, _: df.set_axis(["p"], axis=1),
+        lambda df, _: df.assign(p=df["Kw"] * 2)[["p"]],
+        lambda df, _: df.assign(p=df["Kw"] * 2),
+        lambda df, other: df.join(other),
+        lambda df, other: df.merge(other, left_index=True, right_index=True),
+        lambda df, other: pd.concat([df, other], axis=1),
+        lambda df, _: pd.DataFrame({"p": df["Kw"]}),
+    ],
+)
+def test_na_stays_na_in_a_frame_that_was_changed(session: hsframe.Session, change: Any) -> None:
+    """Resample, over and episodes have one answer; a frame that knows that it was read says what it does not know."""
+    read = session.his_read("@kw", DAY, boundary="both")
+    df = change(read, pd.DataFrame({"q": 1.0}, read.index))
+    label = "p" if "p" in df else "Kw"
+    is_told = bool(df.attrs) and label == "p"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        hours = df.hs.resample("1h", {label: "coverage"})[label]
+        window = pd.DataFrame({"start": hours.index[7:8], "end": hours.index[9:10]})
+        over = df.hs.over(window, {label: ["coverage", "integral"]})
+        known = [df.hs.episodes((label, sign, 0.5)) for sign in ("<", ">")]
+    assert hours.tolist()[6:10] == [1, 0, 0, 1]
+    assert over[f"{label} coverage"].tolist() == [0]
+    assert over[f"{label} integral"].isna().all()
+    assert windows(pd.concat(known)) == [(0, 7), (9, 13), (20, 23)]
+    assert len(told) == 4 * is_told
+    assert all("does not know the point of 'p'" in str(one.message) for one in told)
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")  # a line is not known over so many hours
+def test_a_number_whose_point_is_not_known_warns_where_one_that_was_read_holds(session: hsframe.Session) -> None:
+    """It counts as on a line; of samples and of a line that the user asks for this is no matter."""
+    df = session.his_read("@sp", DAY, boundary="before").rename(columns={"Sp": "s"})
+    words = r"does not know the point of 's', .* on a line .* with header=;"
+    day = pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("1D")]})
+    for ask in (
+        lambda: df.hs.resample("1D", "mean"),
+        lambda: df.hs.resample("1D", "max"),
+        lambda: df.hs.over(day, "coverage"),
+        lambda: df.hs.episodes(("s", ">", 65)),
+    ):
+        with pytest.warns(hsframe.errors.ReadWarning, match=words) as told:
+            ask()
+        assert [one.category for one in told].count(hsframe.errors.ReadWarning) == 1
+    assert df.hs.resample("1D", {"s": ["avg", "last", "count"]})["s", "count"].tolist() == [2]
+    df.hs.resample("1D", "linear")
+    assert windows(df.hs.episodes(df["s"] > 65)) == [(3, 20)]  # a row of a mask holds
+    mixed = session.his_read(["@kw", "@sp"], DAY).assign(p=lambda df: df["Kw"].ffill())
+    with pytest.warns(hsframe.errors.ReadWarning, match="the point of 'p'"):
+        mixed.hs.resample("1D", {"p": "coverage"})
+    mixed.hs.resample("1D", {"Kw": "coverage"})
+
+
+@pytest.mark.parametrize(("minutes", "apart", "is_told"), [(15, 15, False), (15, 60, True), (None, 60, False)])
+def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
+    minutes: int | None, apart: int, is_told: bool
+) -> None:
+    index = pd.date_range(DAY, periods=97, freq="15min", tz="America/New_York")
+    kept = index[(np.arange(97) < 20) | (np.arange(97) >= 19 + apart // 15)]
+    df = pd.DataFrame({"x": pd.array(np.ones(len(kept)), dtype="unit[kW]")}, kept)
+    his = None if minutes is None else f"{{hisInterval:{minutes}min}}"
+    attach(df, {"x": Point("x", "x", "kW", "New_York", "Number", None, his)})
+    assert (df.hs.resample("1D", "coverage")["x"].iloc[0] < 1) == is_told
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert df.rename(columns={"x": "p"}).hs.resample("1D", "coverage")["p"].iloc[0] == 1
+    assert [str(one.message)[:39] for one in told] == ["the frame does not know the point of 'p"] * is_told
+
+
 def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
     """What is missing where others have samples is no row, in the frame and beside it."""
     df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
