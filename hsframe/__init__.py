@@ -35,6 +35,7 @@ from hsframe.errors import (
     UnitError,
     UnitWarning,
     UnknownRecError,
+    WriteWarning,
     ZoneError,
     ZoneWarning,
 )
@@ -83,12 +84,13 @@ __all__ = [
     "Coord", "GapWarning", "Grid", "GridBuilder", "HTTPStatusError", "HsFrameError", "IncompleteError", "Limits",
     "LoginWarning", "Marker", "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove",
     "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError",
-    "UnitWarning", "UnknownRecError", "Uri", "XStr", "ZoneError", "ZoneWarning", "about", "arrow_to_frame", "call",
-    "close", "commit", "concat", "connect", "decode", "defs", "degree_days", "doctor", "encode", "estimate", "eval",
-    "eval_all", "export", "filetypes", "find", "formats", "frame_to_arrow", "frame_to_his_grids", "grid_to_frame",
-    "his_iter", "his_read", "his_remove", "his_write", "inventory", "invoke_action", "latest", "libs", "matrix", "nav",
-    "ops", "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table",
-    "testing", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "UnitWarning", "UnknownRecError", "Uri", "WriteWarning", "XStr", "ZoneError", "ZoneWarning", "about",
+    "arrow_to_frame", "call", "close", "commit", "concat", "connect", "decode", "defs", "degree_days", "doctor",
+    "encode", "estimate", "eval", "eval_all", "export", "filetypes", "find", "formats", "frame_to_arrow",
+    "frame_to_his_grids", "grid_to_frame", "his_iter", "his_read", "his_remove", "his_write", "inventory",
+    "invoke_action", "latest", "libs", "matrix", "nav", "ops", "options", "point_write", "point_write_array", "read",
+    "read_by_ids", "read_parquet", "spans", "table", "testing", "units", "watch", "watch_close", "watch_poll",
+    "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 
 

@@ -280,6 +280,10 @@ class ReadWarning(UserWarning):
     """
 
 
+class WriteWarning(UserWarning):
+    """What was edited in a frame is not all sent, or refers to a record that is not there."""
+
+
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise a MetadataError where a parameter is none of its choices."""
     if value not in choices:

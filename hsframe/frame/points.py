@@ -50,12 +50,13 @@ ColumnLabel: TypeAlias = "str | tuple[str, ...]"
 """The label of a column, in levels where the header has several."""
 AnyLabel = TypeVar("AnyLabel", bound=ColumnLabel)
 
-# What the samples of a point mean, and the limits of its values.
-_HIS_TAGS = (
-    *("hisMode", "hisInterpolate", "hisCov", "hisTotalized", "hisInterval", "hisRollover"),
-    *("minVal", "maxVal"),
-)
-POINT_TAGS = frozenset({*POINT_FIELDS, *_HIS_TAGS, "enum", "navName", "id" + DIS_SUFFIX})
+# What the samples of a point mean, and the limits of its values: of each tag the kind.
+HIS_TAGS: Mapping[str, type] = {
+    **dict.fromkeys(("hisMode", "hisInterpolate"), str),
+    **dict.fromkeys(("hisCov", "hisTotalized"), Marker),
+    **dict.fromkeys(("hisInterval", "hisRollover", "minVal", "maxVal"), Number),
+}
+POINT_TAGS = frozenset({*POINT_FIELDS, *HIS_TAGS, "enum", "navName", "id" + DIS_SUFFIX})
 """What a point is made of; a macro may name more."""
 
 # A macro names a tag, as $tag or ${tag}; $<pod::key> is a text in the server's own language and stays as it is.
@@ -197,7 +198,7 @@ def _states(enum: object) -> tuple[str, ...] | None:
 
 
 def _his(record: Mapping[str, Any]) -> str | None:
-    found = {tag: as_kind(record[tag]) for tag in _HIS_TAGS if not is_missing(record.get(tag))}
+    found = {tag: as_kind(record[tag]) for tag in HIS_TAGS if not is_missing(record.get(tag))}
     # In the frame that read() gave, a Marker is True, and False where a record has none.
     kept = {tag: value for tag, value in found.items() if isinstance(value, Number | Marker | str) or value is True}
     return write_value(kept) if kept else None

@@ -3,8 +3,8 @@
 A cell of a frame does not say its kind: a text may be a Str, a Ref, or a Number that was in a CSV file, a number the
 digits of a Str or a Ref, True a Marker or a Bool. It is of the kind that the tag has in the record or, where it has
 none there, in others. A tag that nobody has is what the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its
-name ends in ``Ref``. What cannot be of that kind is refused; only a value of hsframe's kinds, which says its own, gives
-a tag another one.
+name ends in ``Ref``; those of histories, as ``hisInterval``, have their kinds. What cannot be of that kind is refused;
+only a value of hsframe's kinds, which says its own, gives a tag another one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning
-from hsframe.frame.points import DIS_SUFFIX, display_name
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, WriteWarning
+from hsframe.frame.points import DIS_SUFFIX, HIS_TAGS, display_name
 from hsframe.grid import Value
-from hsframe.kinds import MARKER, NAME, REMOVE, Bin, Coord, Marker, Number, Ref, Symbol, Uri, XStr
+from hsframe.kinds import MARKER, NA, NAME, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Symbol, Uri, XStr
+from hsframe.protocol.answers import named
 from hsframe.protocol.request_grids import as_kind, as_ref
 from hsframe.unit_array.scalars import is_missing
 from hsframe.units.table import convertible, find, unknown
@@ -37,9 +38,16 @@ _NEVER_STORED: Final = frozenset(
     | {"writeVal", "writeLevel", "writeStatus", "writeErr", "nextTime", "nextVal", "hisStatus", "hisErr", "hisId"}
     | {"hisSize", "hisStart", "hisStartVal", "hisEnd", "hisEndVal"}
 )
-_SAYS_ITS_KIND: Final = (Number, Ref, Uri, Symbol, Marker, Coord, XStr, Bin)
+# What pandas (3.1) reads from a file as a missing cell.
+_READ_AS_MISSING: Final = frozenset(
+    {"", "#N/A N/A", "#N/A", "#NA", "<NA>", "N/A", "n/a", "NA", "NULL", "null", "None", "NaN", "nan", "-NaN", "-nan"}
+    | {"1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"}
+)
+_SAYS_ITS_KIND: Final = (Number, Ref, Uri, Symbol, Marker, Na, Coord, XStr, Bin)
 _BOOLS: Final = {"true": True, "false": False}
-_NAMES: Final = {bool: "Bool", str: "Str", datetime: "DateTime", date: "Date", time: "Time", list: "List", dict: "Dict"}
+_MARKERS: Final = {**_BOOLS, "m": True, "marker": True, "✓": True}  # as hsframe writes and prints it
+_TIMES: Final = {datetime: "DateTime", date: "Date", time: "Time"}
+_NAMES: Final[Mapping[type, str]] = {Na: "NA", bool: "Bool", str: "Str", list: "List", dict: "Dict", **_TIMES}
 
 Kinds = Mapping[str, Collection[type]]
 """The kinds that each tag has in records."""
@@ -77,7 +85,7 @@ def kinds_of(records: Iterable[Mapping[str, Any]]) -> dict[str, set[type]]:
 
 def id_of(cell: object) -> Ref | None:
     """The id in a cell, None where there is none; one of digits alone is a number after a CSV file."""
-    if is_missing(cell):
+    if _is_blank(cell):
         return None
     return as_ref(_digits(as_kind(cell)) or cell)  # type: ignore[arg-type]  # what is neither is refused there
 
@@ -108,12 +116,15 @@ def record_changes(
     Those that are to be `gone` are not compared. `kinds` are those of the tags in these records, or in others.
 
     MetadataError where a row is of no such record, of one that another has changed since the frame was read, or of one
-    that another row changes too, and where it has a value that cannot be sent.
+    that another row changes too, and where it has values that cannot be sent. A WriteWarning has what is not sent.
     """
     tags = tags_of(df, kinds)
-    columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags) if tag in df}
+    kinds = {**{tag: (kind,) for tag, kind in HIS_TAGS.items()}, **kinds}
+    names = [tag for tag in df.columns if _is_of_names(tag, df)]
+    columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags, *names) if tag in df}
     markers = {tag for tag in tags if df[tag].dtype == np.bool_}
-    found = dict[Ref | int, RecordChange]()
+    found, wrong, kept = dict[Ref | int, RecordChange](), list[str](), list[str]()
+    renamed: dict[str, list[str]] = {name: [] for name in names}
     for place in range(len(df)):
         row = {tag: cells[place] for tag, cells in columns.items()}
         id = id_of(row.get("id"))
@@ -125,23 +136,50 @@ def record_changes(
         who = f"row {place} of the frame" if id is None else f"{id} ({dis})"
         changed = {}
         for tag in tags if id not in gone else ():
-            was = old.get(tag)
+            was, cell = old.get(tag), row[tag]
+            if cell is not NA and _is_blank(cell):
+                if _is_nothing(was):
+                    continue
+                if is_missing(cell) and _text_of(was) in _READ_AS_MISSING:
+                    kept.append(f"{who}, tag {tag}: {_text_of(was)!r}")
+                    continue
             try:
-                new = _value(row[tag], None if is_missing(was) else was, kinds.get(tag, ()), tag, tag in markers)
-                if _is_same(new, was) or (new is None and _is_nothing(was)):
+                new = _value(cell, None if is_missing(was) else was, kinds.get(tag, ()), tag, tag in markers)
+                if _is_same(new, was):
                     continue
                 to_bytes(write_value({tag: new}), "zinc")
             except (HsFrameError, ValueError) as error:
-                raise MetadataError(f"{who}, tag {tag}: {error}; nothing was sent") from error
+                wrong.append(f"{who}, tag {tag}: {error}")
+                continue
             if tag == "unit" and isinstance(new, str) and not new.startswith("_") and find(new) is None:
                 warn_caller(f"{who} gets the unit {new!r}: {unknown(new)}", UnitWarning)
             changed[tag] = was, new
-        if old and (changed or (id in gone and not is_missing(row.get("mod")))):
+        for name in names if old and id not in gone else ():
+            of = name.removesuffix(DIS_SUFFIX)
+            if of not in changed and _is_renamed(row[name], old.get(of)):
+                renamed[name].append(who)
+        if old and (changed or (id in gone and not _is_blank(row.get("mod")))):
             _check_mod(row.get("mod"), old.get("mod"), who)
         if changed:
             if id in found:
                 raise MetadataError(f"the frame has two rows of {id} with changes; expected one; nothing was sent")
             found[id or place] = RecordChange(id, dis, old.get("mod"), changed)
+    if wrong:
+        more = f"\nand {len(wrong) - 10} more" if wrong[10:] else ""
+        raise MetadataError("\n".join(wrong[:10]) + f"{more}; nothing was sent")
+    if kept:
+        warn_caller(
+            f"texts that pandas reads from a file as missing cells are missing in the frame, and stay: {named(kept)}; "
+            "hsframe.REMOVE takes such a tag away, as in df[tag] = df[tag].mask(rows, hsframe.REMOVE)",
+            WriteWarning,
+        )
+    for name, rows in renamed.items():
+        if rows:
+            warn_caller(
+                f"the column {name!r} has other names than the server, and they are not sent: {named(rows)}; a display "
+                "name is made of the tags of its own record, so edit those (dis, navName) in a frame of it",
+                WriteWarning,
+            )
     return list(found.values())
 
 
@@ -150,8 +188,22 @@ def _is_of_names(tag: object, df: pd.DataFrame) -> bool:
     return isinstance(tag, str) and tag.endswith(DIS_SUFFIX) and tag.removesuffix(DIS_SUFFIX) in df
 
 
+def _is_renamed(name: Any, of: Value | None) -> bool:
+    """Whether a cell beside a Ref has another name than the Ref."""
+    dis = of.dis if isinstance(of, Ref) else None
+    try:
+        return not _is_blank(name) and _value(name, dis, {str}, "dis", False) != dis
+    except HsFrameError:
+        return True
+
+
+def _is_blank(cell: object) -> bool:
+    """Whether a cell is missing, or the empty text that ``read_csv(keep_default_na=False)`` makes of that."""
+    return is_missing(cell) or (isinstance(cell, str) and not cell)
+
+
 def _check_mod(cell: Any, mod: Any, who: str) -> None:
-    if is_missing(cell):
+    if _is_blank(cell):
         if mod is None:
             return
         raise MetadataError(
@@ -163,6 +215,13 @@ def _check_mod(cell: Any, mod: Any, who: str) -> None:
     with suppress(HsFrameError, ValueError):
         seen = _value(cell, mod, {datetime}, "mod", False)
     if not _is_same(seen, mod):
+        if not isinstance(seen, datetime) or (isinstance(mod, datetime) and _is_cut(seen, mod)):
+            raise MetadataError(
+                f"{who} has the mod {str(cell)!r} in the frame, which is no timestamp in full, so it does not tell if "
+                "another has changed the record; expected the text of mod as it was read, as "
+                "'2026-11-25 20:28:44.816+00:00', which Excel keeps in a column of texts; read it again and edit that; "
+                "nothing was sent"
+            )
         taken = ", taken as of the same zone" if isinstance(seen, datetime) and seen.tzinfo is None else ""
         raise MetadataError(
             f"{who} was changed on the server since the frame was read: its mod is {mod}, and in the frame {cell}"
@@ -170,9 +229,16 @@ def _check_mod(cell: Any, mod: Any, who: str) -> None:
         )
 
 
+def _is_cut(seen: datetime, mod: datetime) -> bool:
+    """Whether a time may be another without its seconds, or without their fraction, as Excel shows and saves it."""
+    wall = seen if seen.tzinfo is None else seen.astimezone(mod.tzinfo).replace(tzinfo=None)
+    away = abs(wall - mod.replace(tzinfo=None))
+    return wall.microsecond == 0 and away < timedelta(seconds=1 if wall.second else 60)
+
+
 def _value(cell: Any, was: Any, others: Collection[type], tag: str, is_marker: bool) -> Any:
     """What a cell means for a tag that was `was`, and has the kinds `others` in other records; None is no tag."""
-    if is_missing(cell) or cell is REMOVE:
+    if cell is REMOVE or (is_missing(cell) and cell is not NA):
         return None
     says_its_kind = isinstance(cell, _SAYS_ITS_KIND)
     cell = as_kind(cell.to_pydatetime() if isinstance(cell, pd.Timestamp) else cell)
@@ -180,7 +246,7 @@ def _value(cell: Any, was: Any, others: Collection[type], tag: str, is_marker: b
     if kind is None and isinstance(cell, str) and tag.endswith("Ref"):
         kind = Ref
     if isinstance(cell, bool) and (kind is Marker or (kind is None and is_marker)):
-        return MARKER if cell else None
+        return _flag(cell, Marker)
     if kind is not None and type(cell) is not kind and not says_its_kind:
         cell = _of_kind(cell, kind, was)
     if isinstance(cell, Number) and isinstance(was, Number):
@@ -202,25 +268,28 @@ def _value(cell: Any, was: Any, others: Collection[type], tag: str, is_marker: b
 def _of_kind(cell: Any, kind: type, was: Any) -> Any:
     """A text as a value of a kind: as it is written in Zinc, or as pandas writes the kind into a CSV file.
 
-    A number is what pandas makes of a column of a file: of digits, also with blanks, and of Bools with blanks.
+    A number is what pandas makes of a column of a file: of digits, also with blanks, and of Bools with blanks. True is
+    what it makes of the texts true.
     """
+    text_there = _text_of(was)
     if was is not None and str(cell) == str(was):
         return was
     if kind is date and isinstance(cell, datetime) and cell.time() == time():
         return cell.date()  # as read_csv(parse_dates=...) makes it
     if isinstance(cell, Number) and cell.unit is None:
-        if kind is bool and cell.val in (0, 1):
-            return bool(cell.val)
-        if kind in (str, Ref) and was is not None and _number_of(was) == cell.val:
+        if kind in (bool, Marker) and cell.val in (0, 1):
+            return _flag(bool(cell.val), kind)
+        if text_there is not None and _number_of(text_there) == cell.val:
             return was  # as 1234 is "01234"
         if kind is Ref and (digits := _digits(cell)):
             return Ref(digits)
+    if isinstance(cell, bool) and text_there is not None and _BOOLS.get(text_there.lower()) is cell:
+        return was
     if not isinstance(cell, str):
         raise _refusal(cell, kind, was)
     text = cell.strip()
-    if kind in (bool, Marker) and text.lower() in _BOOLS:
-        is_there = _BOOLS[text.lower()]
-        return is_there if kind is bool else MARKER if is_there else None
+    if kind in (bool, Marker) and text.lower() in (told := _BOOLS if kind is bool else _MARKERS):
+        return _flag(told[text.lower()], kind)
     try:
         value = _OF_TEXT.get(kind, parse_value)(text)
     except (CodecError, ValueError):
@@ -228,6 +297,15 @@ def _of_kind(cell: Any, kind: type, was: Any) -> Any:
     if type(value) is not kind:
         raise _refusal(cell, kind, was)
     return value
+
+
+def _flag(is_set: bool, kind: type) -> Any:
+    return is_set if kind is bool else MARKER if is_set else None
+
+
+def _text_of(value: Any) -> str | None:
+    """The text of a kind that a file has as its text alone."""
+    return value.val if isinstance(value, Ref | Uri | Symbol) else value if isinstance(value, str) else None
 
 
 def _digits(number: object) -> str | None:
@@ -238,9 +316,8 @@ def _digits(number: object) -> str | None:
     return str(int(number.val)) if is_whole else None
 
 
-def _number_of(was: str | Ref) -> float | None:
+def _number_of(text: str) -> float | None:
     """The number that a reader of files makes of a text; of digits an int, which no rounding makes equal to another."""
-    text = was.val if isinstance(was, Ref) else was
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
@@ -283,6 +360,8 @@ def _refusal(cell: Any, kind: type, was: Any) -> MetadataError:
             f"{says}digits are read from a file as texts with pd.read_csv(path, dtype=str), and so with read_excel; "
             f"hsframe.Number({cell.val}) makes it a Number"
         )
+    if kind is Marker:
+        return MetadataError(f"{says}expected True, M, MARKER or ✓ to set it, False or a missing cell to take it away")
     return MetadataError(
         f"{says}only a value that says its own kind, as hsframe.Number(5, 'kW'), changes the kind or the dimension"
     )

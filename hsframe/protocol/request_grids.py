@@ -96,6 +96,8 @@ def as_refs(ids: Ids, op: str) -> list[Ref]:
     """Refs from ids, or from one id; `op` is for the message that there are none."""
     if isinstance(ids, str | Ref):
         ids = [ids]
+    if hasattr(ids, "columns"):  # of which the names would be taken for ids
+        raise MetadataError(f"{op}: a frame has more than ids; give its column of them, as df['id']")
     if not isinstance(ids, Iterable):
         raise MetadataError(f"{op}: ids must be a Ref, a text or several of them; got {ids!r}")
     refs = [as_ref(of) for of in ids]

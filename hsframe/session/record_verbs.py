@@ -11,17 +11,18 @@ from typing import Any, Final
 
 import pandas as pd
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import encode
-from hsframe.errors import HsFrameError, MetadataError
+from hsframe.errors import HsFrameError, MetadataError, WriteWarning
 from hsframe.frame.points import display_name
 from hsframe.frame.record_changes import Kinds, RecordChange, changes_table, id_of, kinds_of, record_changes, tags_of
 from hsframe.grid import Grid
 from hsframe.history.failures import may_still_run
-from hsframe.history.point_records import IDS_A_READ
+from hsframe.history.point_records import read_records
 from hsframe.history.write import BODY_BYTES, halves_of, rows_of
 from hsframe.kinds import Ref
-from hsframe.protocol.answers import op_names
+from hsframe.protocol.answers import named, op_names
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import SessionBase
 
@@ -43,22 +44,26 @@ class RecordVerbs(SessionBase):
     ) -> pd.DataFrame:
         """Send what was edited in a frame of records (SkySpark, Haxall, ``hsframe serve``); only what has changed.
 
-        The records are read, and each cell is compared with the tag: a missing one takes it away, as False does with a
-        Marker. Columns and rows that the frame does not have stay as they are, and so does what a server has from
-        elsewhere, as ``curVal`` and ``hisSize``. A record that another has changed since the frame was read (its
-        ``mod``) is refused, before anything is sent or by the server. Additions are sent first, then changes, then
-        removals; of each request, of 2 MiB at most, the server does all or nothing.
+        The records are read, and each cell is compared with the tag: a missing one takes it away, and so do
+        ``hsframe.REMOVE`` and of a Marker False. Columns and rows that the frame does not have stay as they are, and so
+        does what a server has from elsewhere, as ``curVal`` and ``hisSize``. A record that another has changed since
+        the frame was read (its ``mod``) is refused, before anything is sent or by the server. Additions are sent first,
+        then changes, then removals; of each request, of 2 MiB at most, the server does all or nothing.
 
         A cell is of the kind that the tag has in the record, or else in other records of the server: so texts, as a CSV
         file has them, become Refs, Numbers and dates, and a number without a unit is in that of the tag. What cannot be
         of that kind is refused, and so is a unit of another dimension. A value that says its kind, as
         ``hsframe.Number(5, "kW")`` or ``hsframe.Ref("a")``, is sent as it is. A tag that no record has is a Ref where
         its name ends in ``Ref``, a Marker in a column of bool, and else what the cell is: there ``hsframe.MARKER`` is a
-        Marker, and True in one cell a Bool.
+        Marker, and True in one cell a Bool; ``hisInterval``, ``minVal`` and their like have the kinds that reads want.
+        A Marker is set by True, 1 or the texts true, M, MARKER and ✓, and taken away by False, 0 or the text false, in
+        upper or lower case.
 
         What a file makes of a value is no edit: digits of a Str or an id that became a number, a Bool that became 1 or
         0, a Number converted to the unit of its column, and a time without its zone, ``mod`` too, by the clock of the
-        tag's zone, to the millisecond. Texts of digits are edited after ``pd.read_csv(path, dtype=str)``.
+        tag's zone, to the millisecond. Texts of digits are edited after ``pd.read_csv(path, dtype=str)``. An empty text
+        is no tag where there is none, and texts that pandas reads as missing, as N/A and empty ones, stay with a
+        warning where the cell is missing; ``hsframe.REMOVE`` takes them away.
 
         Parameters
         ----------
@@ -83,7 +88,8 @@ class RecordVerbs(SessionBase):
         ------
         MetadataError
             The server has no commit for this user; a row is of no record, of one that was changed meanwhile or that
-            another row changes too, or has a value that is not of the tag's kind or cannot be sent. Nothing was sent.
+            another row changes too, or has values that are not of the tag's kind or cannot be sent (ten are named).
+            Nothing was sent.
         CallError
             The server refused; ``error.report`` has what was done before, and ``"not sent"`` for the rest, which goes
             where the records are read once more and edited in the same way.
@@ -92,6 +98,9 @@ class RecordVerbs(SessionBase):
         -----
         UnitWarning
             A record gets a ``unit`` that the unit table does not have; the server may.
+        WriteWarning
+            A text stays though its cell is missing; a column of display names, as ``siteRef->dis``, differs from the
+            server's, and is not sent; a Ref is edited to a record that the server will not have.
 
         Examples
         --------
@@ -119,14 +128,12 @@ class RecordVerbs(SessionBase):
             )
         gone = dict.fromkeys([] if remove is None else as_refs(remove, "commit"))
         ids = list(dict.fromkeys([*filter(None, map(id_of, df.get("id", ()))), *gone]))
-        there: dict[str, Mapping[str, Any]] = {}
-        for place in range(0, len(ids), IDS_A_READ):
-            grid = await self.client.read_by_ids(ids[place : place + IDS_A_READ], checked=False, raw=True)
-            there |= {id.val: row for row in grid if isinstance(id := row.get("id"), Ref)}
+        there = {one.id: one.tags for one in await read_records(self.client, [id.val for id in ids], {})}
         if unknown := [str(id) for id in gone if id.val not in there]:
             raise MetadataError(f"remove= names {', '.join(unknown)}, which the server does not have; nothing was sent")
         kinds = await self._kinds(df, there.values())
         edited = await in_thread(partial(record_changes, df, there, kinds, add=add, gone=gone))
+        await self._warn_of_lost_refs(edited, gone)
         referrers = await self._referrers(gone, {(one.id, tag) for one in edited for tag in one.tags})
         steps = {
             "add": [one for one in edited if one.id is None or one.id.val not in there],
@@ -180,6 +187,22 @@ class RecordVerbs(SessionBase):
                     kept = [rec.get(tag) for tag in _PARENTS if (id, tag) not in edited]
                     counts.update({ref for ref in kept if isinstance(ref, Ref)}.intersection(some))
         return counts
+
+    async def _warn_of_lost_refs(self, edited: Iterable[RecordChange], gone: Collection[Ref]) -> None:
+        """Warn of new Refs to records that are not there when all is done."""
+        refs, added = dict[Ref, str](), {one.id for one in edited}
+        for one in edited:
+            for tag, (_, new) in one.tags.items():
+                if isinstance(new, Ref) and new not in added:
+                    refs.setdefault(new, f"{new} ({one.dis}, tag {tag})")
+        unknown: dict[str, HsFrameError] = {}
+        await read_records(self.client, [ref.val for ref in refs], unknown)
+        if lost := [where for ref, where in refs.items() if ref.val in unknown or ref in gone]:
+            warn_caller(
+                f"the server will have no records of these new Refs: {named(lost)}; expected ids that hsframe.read() "
+                "gives, or of records that are added with them",
+                WriteWarning,
+            )
 
     async def _kinds(self, df: pd.DataFrame, records: Iterable[Mapping[str, Any]]) -> Kinds:
         """The kinds of the tags of a frame: in its records, and of those that none of them has in others."""

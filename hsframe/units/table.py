@@ -215,7 +215,8 @@ def unknown(symbol: str) -> str:
         return f"{says}a unit that begins with _ is the server's own, and its size is not known"
     identifiers = list(_by_identifier())
     by_fold = {identifier.casefold(): identifier for identifier in reversed(identifiers)}
-    folded = [by_fold[symbol.casefold()]] if symbol.casefold() in by_fold else []
+    folds = (symbol.casefold(), symbol.casefold().replace("deg", "°"))  # degF is °F
+    folded = [by_fold[fold] for fold in folds if fold in by_fold][:1]
     near = folded or difflib.get_close_matches(symbol, identifiers, n=3, cutoff=0.6)
     if not near:
         return f"{says}hsframe.units.all_units() lists what there is"

@@ -56,6 +56,8 @@ def test_an_unknown_unit_is_named_with_its_neighbours():
         units.unit("_kilowatt_hour")
     with pytest.raises(UnitError, match="no 'kwh'; did you mean 'kWh'"):
         units.unit("kwh")
+    with pytest.raises(UnitError, match=r"no 'degF'; did you mean '°F'\?"):
+        units.unit("degF")
     with pytest.raises(UnitError, match="all_units"):
         units.unit("zzzzzzzzzz")
 
