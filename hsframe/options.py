@@ -53,10 +53,11 @@ class Limits:
     answer_bytes : int
         The bytes of one answer, unpacked; 1 GiB by default. That is about 25 million rows of Zinc, far above what a
         planned read asks for at once; with what decoding takes beside it, it is about all that a machine of 8 GB can
-        hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory. Records take up to a hundred times their
-        bytes: for a server that you do not trust, allow 10 MB. ``max_concurrency`` answers may be there at once, and
-        nothing bounds the frame of them all; ``Client.his_stream`` makes none. All but histories is read into Python
-        objects: the text and what is estimated for them must fit into these bytes and 200 MB more.
+        hold. Without a bound, a packed answer of 9 MB may fill 4 GB of memory. Records of a site take 5 to 12 times
+        their bytes, and small dicts a hundred times: for a server that you do not trust, allow 10 MB.
+        ``max_concurrency`` answers may be there at once, and nothing bounds the frame of them all;
+        ``Client.his_stream`` makes none. All but histories is read into Python objects: the text and what is estimated
+        for them must fit into these bytes and 200 MB more.
     cells : int
         The cells of one grid, its rows times its columns, also those without a value; 25 million by default, which
         are 200 MB where they are empty. In JSON an empty cell takes no bytes, so 500 kB may be a billion of them. Of a

@@ -46,7 +46,7 @@ _MOST_KEYS: Final = 100_000  # are looked at, whether they are different ones
 # Some texts of JSON and what is between them; a text and what it may be: a key, a kind, or what has a type.
 _SOME_TEXTS: Final = re.compile(r'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?+[^"]*+){0,2000}+', re.DOTALL)
 _TEXT: Final = re.compile(
-    r'"(?:(_kind|marker|number|ref|dateTime|uri|date)"|([a-z\-]:)?+[^"\\]*+(?:\\.[^"\\]*+)*+"?+)', re.DOTALL
+    r'"(?:(_kind|marker|number|ref|dateTime|uri|date)"|([b-ln-y]:)?+[^"\\]*+(?:\\.[^"\\]*+)*+"?+)', re.DOTALL
 )
 _KEY: Final = re.compile(r'"([^"\\]*+)"[ \t\r\n]*+:')
 _BLANKS: Final = re.compile(r"[ \t\r\n]++")

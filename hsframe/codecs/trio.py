@@ -31,7 +31,8 @@ _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9 ,._/-]+")
 _ZINC_FIRST: Final = frozenset('"`@^[{<')
 _CALL = re.compile(r"[A-Z][A-Za-z0-9_]*\(")
 _BLOCK_NAMES: Final = ("Zinc:", "Trio:")
-_TAG_BYTES: Final = 264  # of memory: its line, its place in the record, its value
+# The memory of a tag's line and its place in a record, whose name and value the reader of Zinc counts; of a cell.
+_TAG_BYTES, _CELL_BYTES = 208, 9
 _INDENT: Final = "  "
 
 
@@ -77,6 +78,8 @@ class _Reader:
                     raise self.error(begin, 0, f"the tag {name} stands twice in this record", "a line of dashes before")
                 record[name] = value
         self.end_record(record)
+        made = self.zinc.made_bytes + _CELL_BYTES * len(self.names) * len(self.records)
+        self.limits.check_memory(self.zinc.beside + made, _SOURCE)
         return Grid.from_rows({}, list(self.names), self.records)
 
     def end_record(self, record: dict[str, Any]) -> None:
@@ -90,7 +93,7 @@ class _Reader:
         match = _TAG.fullmatch(line.rstrip(" \t"))
         if match is None:
             raise self.error(self.number, 0, "no tag begins here", "name, name:value, a line of dashes or // comment")
-        name, text = match.groups()
+        name, text = self.zinc.shared_name(match[1]), match[2]
         begin = self.number
         self.number += 1
         if text is None:

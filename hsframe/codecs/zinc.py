@@ -28,9 +28,10 @@ from hsframe.options import Limits
 _SOURCE: Final = "zinc"
 
 # The memory of a cell while the columns are made; of a value within another one: its text's head and its place, a list,
-# a dict, a tag with its name, a column, a grid. What was made is checked at times.
+# a dict, a tag, a name that no other tag has, a column, a grid. What was made is checked at times.
 _CELL_BYTES: Final = 18
-_TEXT_BYTES, _LIST_BYTES, _DICT_BYTES, _TAG_BYTES, _COL_BYTES, _GRID_BYTES = 72, 128, 240, 144, 400, 700
+_TEXT_BYTES, _LIST_BYTES, _DICT_BYTES, _TAG_BYTES, _NAME_BYTES = 72, 128, 208, 80, 184
+_COL_BYTES, _GRID_BYTES = 400, 700
 _CHECKED_BYTES: Final = 100_000
 # So many commas may be in the texts of a row for one of its cells.
 _COMMAS_A_CELL: Final = 100
@@ -60,6 +61,8 @@ _OPENS: Final = ("[", "{")
 _NESTS: Final = ("[", "{", "<")
 _BLANKS = re.compile(r"[ \t]*")
 _BLANKS_AND_LINES = re.compile(r"[ \t\r\n]*")
+_COLON = re.compile(r"[ \t]*:[ \t]*")
+_SEPARATOR = re.compile(r"[ \t\r\n]*+(?:,[ \t\r\n]*)?")
 
 
 def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
@@ -134,6 +137,7 @@ class ZincReader:
         self.made_bytes = self._checked_bytes = 0
         self.pos = 0
         self.cells = Cells()
+        self.names: dict[str, str] = {}
         self.version = _VERSIONS[0]
 
     def whole_grid(self, body: bytes | str) -> Grid:
@@ -238,15 +242,17 @@ class ZincReader:
     def tag(self, name: re.Match[str], tags: dict[str, Any], depth: int, read: Callable[[int], Any]) -> None:
         if name[0] in tags:
             raise self.error(f"the tag {name[0]} stands here twice", "each tag once")
-        self.pos = name.end()
         self.count(_TAG_BYTES)
-        self.skip()
-        if not self.at(":"):
-            self.pos, tags[name[0]] = name.end(), MARKER
-            return
-        self.pos += 1
-        self.skip()
-        tags[name[0]] = read(depth)
+        colon = _COLON.match(self.text, name.end())
+        self.pos = (colon or name).end()
+        tags[self.shared_name(name[0])] = read(depth) if colon else MARKER
+
+    def shared_name(self, name: str) -> str:
+        """The one object of a name that many dicts have."""
+        if name not in self.names:
+            self.count(_NAME_BYTES)
+            self.names[name] = name
+        return self.names[name]
 
     # <cols> := <col> ("," <col>)* <nl>
     # <col>  := <id> <meta>
@@ -429,10 +435,7 @@ class ZincReader:
         return tags
 
     def separator(self) -> None:
-        self.skip_lines()
-        if self.at(","):
-            self.pos += 1
-            self.skip_lines()
+        self.pos = _SEPARATOR.match(self.text, self.pos).end()  # type: ignore[union-attr]  # it matches everywhere
 
     def nested_grid(self, depth: int) -> Grid:
         begin = self.pos

@@ -367,6 +367,27 @@ def test_values_of_zinc_are_counted_while_they_are_made(cells: str, monkeypatch:
     assert peak_of(refused) < 1.5 * (len(body) + 20_000_000)
 
 
+def test_empty_cells_of_trio_are_counted_before_they_are_made(monkeypatch: Any) -> None:
+    """A record of many tags makes as many columns of each short one after it."""
+    monkeypatch.setattr(Limits, "_beside_bytes", 20_000_000)
+    body = ("\n".join(f"a{number}" for number in range(5_000)) + "\n---\na1" * 999).encode()
+
+    def refused() -> None:
+        with pytest.raises(CodecError, match=r"trio: the answer would take about [0-9,]+ bytes of memory"):
+            decode(body, "trio", limits=Limits(answer_bytes=len(body)))
+
+    assert peak_of(refused) < 20_000_000
+    assert len(decode(body, "trio")) == 1_000
+
+
+def test_names_of_tags_are_in_memory_once() -> None:
+    rows = decode('ver:"3.0"\na\n{tag:1 marker}\n{tag:2 marker}\n', "zinc")
+    records = decode("tag:1\nmarker\n---\ntag:{tag marker}\n", "trio")
+    names = [list(tags) for tags in (rows[0]["a"], rows[1]["a"], records[1]["tag"])]
+    assert names == [["tag", "marker"]] * 3
+    assert all(one is other for one, other in zip(names[0], names[1], strict=True))
+
+
 def test_a_text_takes_the_bytes_of_its_widest_character(monkeypatch: Any) -> None:
     monkeypatch.setattr(Limits, "_beside_bytes", 1000)
     limits = Limits(answer_bytes=302_000)  # the body, its text and the value
