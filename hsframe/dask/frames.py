@@ -181,12 +181,14 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
     parts: list[tuple[ReadRequest, Found]] = []
     starts_us: list[int] = []
     for window, some in windows.items():
-        edges_us, width = _cuts(request, window, len(some), a_point, index_zone)
+        edges_us, width = _cuts(request, window, some, a_point, index_zone)
         for place in range(0, len(some), width):
             of = found.of(some[place : place + width])
             parts += [(replace(read, span=span_of(*part)), of) for part in itertools.pairwise(edges_us)]
         starts_us += edges_us[:-1]
     meta = clear_known_categories(seen.iloc[:0])
+    if len(spans) > 1:  # at an instant at which an interval begins in one zone, points of another may have no row
+        meta = meta.astype({name: "Int64" for name, dtype in meta.dtypes.items() if dtype == "int64"})
     meta.attrs = {}
     # Dask includes the last one.
     divisions = tuple(time_index(np.array([*starts_us, end_us - 1]), index_zone)) if is_wide else None
@@ -194,10 +196,10 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
 
 
 def _cuts(
-    request: PartitionedRead, window: tuple[int, int], count: int, a_point: float, index_zone: ZoneInfo
+    request: PartitionedRead, window: tuple[int, int], records: list[PointRecord], a_point: float, index_zone: ZoneInfo
 ) -> tuple[list[int], int]:
     """Where a window is cut, and how many of its points are in a partition."""
-    is_wide = request.shape == "wide"
+    is_wide, count = request.shape == "wide", len(records)
     least = 0.0 if request.interval is None else _days(request.interval)
     lengths = [length for length in _LENGTHS if _days(length) >= least]
     width = count if is_wide else min(count, _PROBED_POINTS)
@@ -206,7 +208,7 @@ def _cuts(
     if _days(by) < least:
         raise MetadataError(f"by={by!r} is shorter than interval={request.interval!r}: partitions would lack rows")
     width = width if is_wide else max(int(_SAMPLES / (a_point * _days(by))), 1)
-    return ends_us(request, *window, by, index_zone), width
+    return ends_us(request, *window, by, index_zone, (record.tz for record in records)), width
 
 
 def _days(length: Duration) -> float:
@@ -229,6 +231,10 @@ class _Fetch:
         """
         df, _ = self.origin.run(read_frame, *part)
         assert isinstance(df, pd.DataFrame), "shape='dict' was refused"
+        counts = [
+            name for name, dtype in df.dtypes.items() if dtype == "int64" and self.meta.dtypes.get(name) == "Int64"
+        ]
+        df = df.astype(dict.fromkeys(counts, "Int64"))
         found, expected = ({name: str(dtype) for name, dtype in one.dtypes.items()} for one in (df, self.meta))
         if list(found.items()) != list(expected.items()):
             name = next((name for name in {**expected, **found} if found.get(name) != expected.get(name)), "")

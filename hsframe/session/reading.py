@@ -198,20 +198,26 @@ async def find(source: Source, request: ReadRequest) -> Found:
     return Found(records, await read_labels(source, records, asked, header), unknown)
 
 
-def ends_us(request: ReadRequest, start_us: int, end_us: int, by: Duration, tz: ZoneInfo) -> list[int]:
-    """The ends of the parts of a window, each as long as `by` in that zone.
+def ends_us(
+    request: ReadRequest, start_us: int, end_us: int, by: Duration, tz: ZoneInfo, of_points: Iterable[str]
+) -> list[int]:
+    """The ends of the parts of a window, each as long as `by` in the zone `tz`.
 
-    Of a read of intervals each part has one that starts in it: one without a row would have no frame.
+    Of a read of intervals each part has one that starts in it, in each zone of the points: one without a row would have
+    no frame, so it is in the part before it.
     """
     if start_us >= end_us:
         return [start_us, end_us]
     parts = intervals(start_us, end_us, parse_step(by, request.week_start), tz, partial=True)
-    edges_us: list[int] = parts.edges_us.tolist()
+    starts_us = []
     if request.interval is not None and request.edges != "partial":
-        rows = intervals(start_us, end_us, parse_step(request.interval, request.week_start), tz)
-        used = np.unique(np.searchsorted(edges_us, rows.labels_us, side="right") - 1)
-        edges_us = [start_us, *(edges_us[place] for place in used[1:]), end_us]
-    return edges_us
+        step = parse_step(request.interval, request.week_start)
+        starts_us = [intervals(start_us, end_us, step, zone(name)).labels_us for name in set(of_points)]
+    cuts_us = [end_us]
+    for edge_us in parts.edges_us[-2::-1].tolist():
+        if all(np.diff(np.searchsorted(own_us, [edge_us, cuts_us[-1]]))[0] for own_us in starts_us):
+            cuts_us.append(edge_us)
+    return [start_us, *cuts_us[-2::-1]]
 
 
 async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadRequest, Found]]:
@@ -230,7 +236,7 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
         for tz, records in groups.items():
             start_us, end_us = spans[tz].start_us, spans[tz].end_us
             last_us = max(options.now_us, start_us + 1) if end_us is None else end_us
-            edges_us = ends_us(request, start_us, last_us, request.by, zone(tz))
+            edges_us = ends_us(request, start_us, last_us, request.by, zone(tz), [tz])
             cuts = [from_epoch_us(us, zone(tz)) for us in edges_us[:-1]]
             for place in range(0, len(records), request.points_at_once):
                 own = found.of(records[place : place + request.points_at_once])

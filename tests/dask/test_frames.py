@@ -40,7 +40,7 @@ from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
 from hsframe.session import reading
 from hsframe.testing.server import RunningServer, running_server
-from tests.archive.building import FIRST_US
+from tests.archive.building import FIRST_US, add_point
 from tests.session.connected import break_point
 
 SECRET = "an-even-longer-secret"
@@ -135,6 +135,24 @@ def test_values_over_intervals_and_points_of_several_zones(server: RunningServer
     assert len(wide) >= len(session.his_read(points, local, tz="UTC"))
     tidy = in_dask(points, local, server, shape="tidy", tz="UTC").compute()
     assert len(tidy) == len(session.his_read(points, local, shape="tidy", tz="UTC")) > 90
+
+
+@pytest.mark.parametrize(("interval", "by"), [("1h", "1D"), ("1D", "1D"), ("1D", "1W"), ("1W", "1W"), ("1W", "1M")])
+@pytest.mark.parametrize("points", [["@temp"], ["@power"], ["@temp", "@york"], ["@temp", "@power", "@lord"]])
+def test_each_partition_has_rows_of_each_zone_and_counts_that_may_be_missing(
+    server: RunningServer, session: Session, database: Database, points: list[str], interval: str, by: str
+) -> None:
+    for name, tz in (("lord", "Lord_Howe"), ("york", "New_York")):
+        add_point(database, name, "Number", tz=tz)
+        database.set_history(name, database.history("temp").ts_us, database.history("temp").values)
+    how: dict[str, Any] = {"interval": interval, "agg": "count", "edges": "whole", "tz": "UTC"}
+    for end in (SPAN[1] + pd.Timedelta("3D"), *(SPAN[1] - pd.Timedelta(f"{hour}h") for hour in (2, 7, 12, 19))):
+        span = (FIRST + pd.Timedelta("3.5h"), end + pd.Timedelta("5D"))
+        ddf, expected = in_dask(points, span, server, by=by, **how), session.his_read(points, span, **how)
+        found = ddf.compute()
+        assert found.dtypes.tolist() == ddf.dtypes.tolist()
+        assert set(map(str, found.dtypes)) == {"int64" if len(points) == 1 else "Int64"}
+        pd.testing.assert_frame_equal(found.astype("Int64"), expected.astype("Int64"), check_freq=False)
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # Dask's own, in to_parquet
