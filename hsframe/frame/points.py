@@ -29,7 +29,7 @@ import pandas as pd
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CodecError, MetadataError
-from hsframe.kinds import Marker, Number, Ref
+from hsframe.kinds import UNIT, Marker, Number, Ref
 from hsframe.protocol.request_grids import as_kind
 from hsframe.unit_array.scalars import is_missing
 
@@ -199,9 +199,15 @@ def _states(enum: object) -> tuple[str, ...] | None:
 
 def _his(record: Mapping[str, Any]) -> str | None:
     found = {tag: as_kind(record[tag]) for tag in HIS_TAGS if not is_missing(record.get(tag))}
-    # In the frame that read() gave, a Marker is True, and False where a record has none.
-    kept = {tag: value for tag, value in found.items() if isinstance(value, Number | Marker | str) or value is True}
+    kept = {tag: value for tag, value in found.items() if _is_kept(value)}
     return write_value(kept) if kept else None
+
+
+def _is_kept(value: object) -> bool:
+    if isinstance(value, Number):  # servers take any text as a unit, and none must stop a read
+        return value.unit is None or UNIT.problem(value.unit) is None
+    # In the frame that read() gave, a Marker is True, and False where a record has none.
+    return isinstance(value, Marker | str) or value is True
 
 
 def id_text(ident: Any) -> str:

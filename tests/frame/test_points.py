@@ -19,7 +19,7 @@ from hsframe.frame.points_like import as_points, points_table
 from hsframe.frame.reads import Read, note_reads
 from hsframe.frame.stamps import Interval, note_interval
 from hsframe.grid import Grid
-from hsframe.kinds import NA, Ref
+from hsframe.kinds import NA, Number, Ref
 
 METER = Point("a", "Main meter", "kW", "New_York", "Number")
 FAN = Point("b", "Fan", None, "London", "Bool")
@@ -49,6 +49,11 @@ def test_a_point_of_a_record_keeps_what_is_there():
     record = {"id": Ref("a", "Main meter"), "unit": "kW", "tz": "New_York", "kind": "Number"}
     assert Point.from_record(record) == METER
     assert Point.from_record({"id": "@a", "dis": "x", "unit": None, "tz": float("nan"), "kind": ""}) == Point("a", "x")
+
+
+def test_a_unit_that_cannot_be_written_stops_no_read():
+    point = Point.from_record({"id": Ref("a"), "minVal": Number(0, "k W"), "maxVal": Number(9, "kW")})
+    assert point.his_tags() == {"kind": None, "maxVal": Number(9, "kW")}
 
 
 def test_a_record_without_an_id_is_refused():
