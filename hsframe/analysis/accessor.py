@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import pandas as pd
 
+from hsframe.analysis.episodes import episodes, over
+from hsframe.analysis.plot import plot
+from hsframe.analysis.report import describe, report
+from hsframe.analysis.resample import integrate, resample
 from hsframe.errors import MetadataError
 from hsframe.frame.again import Reading, read_again
 from hsframe.frame.in_units import converted, frame_in_units, in_one_unit, magnitudes, mapped
 from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import points_table
-from hsframe.frame.reads import outcomes_table, source_of
+from hsframe.frame.reads import note_source, outcomes_table, source_of
 from hsframe.frame.to_xarray import frame_to_xarray
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -33,6 +37,17 @@ if TYPE_CHECKING:
     from hsframe.spans import SpanLike
 
 Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _text_of(function: Callable[..., Any]) -> Callable[[Method], Method]:
+    """Give a method the text of the function that it calls with its own frame."""
+
+    def documented(method: Method) -> Method:
+        method.__doc__ = (function.__doc__ or "").replace("    df : DataFrame\n", "    self : DataFrame\n")
+        return method
+
+    return documented
 
 
 class _OfRows(Generic[Object]):
@@ -51,6 +66,11 @@ class _OfRows(Generic[Object]):
                 "shape='wide' (or units='si'), or group it: df.groupby(['id', 'unit'], observed=True)['value']"
             )
         return df
+
+    def _of_source(self, found: pd.DataFrame) -> pd.DataFrame:
+        """A frame that was made of this one, with its source."""
+        note_source(found, source_of(self._obj))  # type: ignore[arg-type]  # a Series has attrs too
+        return found
 
     def _like_given(self, df: pd.DataFrame) -> Object:
         found: Any = df
@@ -72,6 +92,7 @@ class _OfRows(Generic[Object]):
 
         return interval_of(self._obj.to_frame() if isinstance(self._obj, pd.Series) else self._obj)
 
+    @_text_of(integrate)
     def integrate(
         self,
         interval: Duration = "1D",
@@ -81,10 +102,8 @@ class _OfRows(Generic[Object]):
         edges: Literal["whole", "partial"] = "whole",
     ) -> Object:
         """Power to energy: the integral over time, see :func:`hsframe.analysis.resample.integrate`."""
-        from hsframe.analysis.resample import integrate
-
         found = integrate(self._wide, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
-        return self._like_given(found)
+        return self._like_given(self._of_source(found))
 
     def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
         """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""
@@ -240,6 +259,7 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
         return aggregated(self._wide, func, named)
 
+    @_text_of(resample)
     def resample(
         self,
         interval: Duration = "1D",
@@ -252,19 +272,18 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         edges: Literal["whole", "partial"] = "whole",
     ) -> pd.DataFrame:
         """Values over intervals, by time and while something holds: :func:`hsframe.analysis.resample.resample`."""
-        from hsframe.analysis.resample import resample
-
         how = {"max_gap": max_gap, "min_coverage": min_coverage, "rollover": rollover, "edges": edges}
-        return resample(self._wide, interval, agg, where=where, **how)  # type: ignore[arg-type]  # of one type
+        found = resample(self._wide, interval, agg, where=where, **how)  # type: ignore[arg-type]  # of one type
+        return self._of_source(found)
 
+    @_text_of(episodes)
     def episodes(
         self, condition: Condition | pd.Series[Any], *, min: Duration | None = None, merge: Duration | None = None
     ) -> pd.DataFrame:
         """When a condition holds, from when to when: :func:`hsframe.analysis.episodes.episodes`."""
-        from hsframe.analysis.episodes import episodes
+        return self._of_source(episodes(self._wide, condition, min=min, merge=merge))
 
-        return episodes(self._wide, condition, min=min, merge=merge)
-
+    @_text_of(over)
     def over(
         self,
         episodes: pd.DataFrame,
@@ -274,28 +293,24 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         min_coverage: float | None = None,
     ) -> pd.DataFrame:
         """Values of the columns over episodes, by time: :func:`hsframe.analysis.episodes.over`."""
-        from hsframe.analysis.episodes import over
+        found = over(self._wide, episodes, agg, max_gap=max_gap, min_coverage=min_coverage)
+        return self._of_source(found)
 
-        return over(self._wide, episodes, agg, max_gap=max_gap, min_coverage=min_coverage)
-
+    @_text_of(describe)
     def describe(self, percentiles: Any = None) -> pd.DataFrame:
         """``DataFrame.describe`` with units, see :func:`hsframe.analysis.report.describe`."""
-        from hsframe.analysis.report import describe
+        return self._of_source(describe(self._wide, percentiles))
 
-        return describe(self._wide, percentiles)
-
+    @_text_of(report)
     def report(self) -> pd.DataFrame:
         """One row per column: how complete it is, where it looks wrong; see :func:`hsframe.analysis.report.report`."""
-        from hsframe.analysis.report import report
+        return self._of_source(report(self._wide))
 
-        return report(self._wide)
-
+    @_text_of(plot)
     def plot(
         self, *, figsize: tuple[float, float] | None = None, episodes: pd.DataFrame | None = None, **kwargs: Any
     ) -> Any:
         """One axis per unit, labelled; `episodes` are shaded: see :func:`hsframe.analysis.plot.plot`."""
-        from hsframe.analysis.plot import plot
-
         return plot(self._wide, figsize=figsize, episodes=episodes, **kwargs)
 
     def to_grid(self) -> Grid:
@@ -317,7 +332,10 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         span that was read, ``start`` and ``end``, in UTC (no end: all that there was); when it was read, ``at``; and
         how many ``requests``, ``bytes`` of answers and ``seconds`` that took; and of frames that
         :func:`hsframe.concat` put together, ``spans``, a pair each, if they do not all touch. Parquet files keep it. It
-        is in ``df.attrs``: of frames that pandas puts together it is that of the first.
+        is in ``df.attrs``: of frames that pandas puts together it is that of the first, or lost. The frames of
+        ``his_read``, ``his_iter``, ``latest``, ``matrix``, ``read``, ``read_by_ids``, ``inventory`` and ``estimate``
+        have one (of records, and an inventory of all, without a span), and what ``df.hs`` and ``degree_days`` make of a
+        frame has that of the frame. Its points are in :attr:`points`, its intervals in :attr:`interval`.
         """
         return source_of(self._obj)
 
@@ -336,7 +354,7 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         DataFrame
             Of the points that the frame has columns of, under the same labels, as ``his_read`` gives it with the
             ``tz=``, ``interval=``, ``agg=`` and other settings of the read, which are in ``df.attrs``; what a setting
-            has for other points is left out.
+            has for other points is left out. What was done with the frame since is not done again.
 
         Raises
         ------
@@ -344,6 +362,12 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
             The frame does not know how it was read, as one of another verb; or a setting was a value that a frame does
             not keep, as a condition with a Number; a column may have been renamed; or the session is with another
             server.
+
+        Warns
+        -----
+        ReadWarning
+            The frame shows that something was done with it: its columns are in other units, or pandas has made its
+            rows, as ``resample`` does. Of values that were changed (``df * 2``, ``df.groupby(...)``) nothing tells it.
         """
         return read_again(self._obj, span, session)
 
@@ -378,8 +402,6 @@ class SeriesAccessor(_OfRows["pd.Series[Any]"]):
 
     def report(self) -> pd.Series[Any]:
         """How complete the column is and where it looks wrong; see :func:`hsframe.analysis.report.report`."""
-        from hsframe.analysis.report import report
-
         if len(found := report(self._wide)) > 1:
             raise MetadataError("the column is of several groups; df.hs.report() of a frame has a row for each")
         return found.iloc[0]

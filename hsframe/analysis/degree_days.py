@@ -14,6 +14,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
 from hsframe.frame.points import Point, points_of
+from hsframe.frame.reads import note_source, source_of
 from hsframe.frame.stamps import Interval, interval_of, note_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
 from hsframe.intervals.regular import Intervals, Step, edges_around, intervals, parse_step
@@ -161,6 +162,7 @@ def degree_days(
     result = pd.DataFrame(dict(enumerate(arrays)), index=time_index(rows.labels_us, days_tz))
     result.columns = df.columns
     note_interval(result, Interval.of(interval, "start"))
+    note_source(result, source_of(df))
     if isinstance(temp, pd.DataFrame):
         return result
     series = result.iloc[:, 0]

@@ -13,7 +13,7 @@ from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.reads import Read, note_source, reads_of, source_of
+from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
 from hsframe.intervals.meters import false_readings, reading_deltas
@@ -128,6 +128,15 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
         - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are
           some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
+
+    Examples
+    --------
+    >>> index = pd.date_range("2026-11-01", periods=4, freq="15min", tz="America/New_York")
+    >>> df = pd.DataFrame({"Meter": pd.array([1.0, 2.0, None, 3.0], dtype="unit[kW]")}, index=index)
+    >>> print(df.hs.report()[["unit", "samples", "missing", "coverage"]])
+          unit  samples  missing  coverage
+    point
+    Meter   kW        3        1      0.75
     """
     if df.index.names == ["start", "end"]:
         df = df.droplevel("end")
@@ -162,9 +171,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
     columns = {name: pd.array([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items() if rows}
-    result = pd.DataFrame(columns, index=df.columns.rename("point") if df.columns.nlevels == 1 else df.columns)
-    note_source(result, source_of(df))
-    return result
+    return pd.DataFrame(columns, index=df.columns.rename("point") if df.columns.nlevels == 1 else df.columns)
 
 
 def _is_number(series: pd.Series[Any]) -> bool:

@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 
 import pandas as pd
 
-from hsframe.errors import MetadataError
+from hsframe.caller_warnings import warn_caller
+from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.flags import flag_label
 from hsframe.frame.per_point import keys_of
 from hsframe.frame.points import ColumnLabel, Point, id_text, is_tidy, label_of, note, noted, point_labels, points_of
@@ -106,7 +107,28 @@ def read_again(df: pd.DataFrame, span: SpanLike | pd.DataFrame, session: Reading
     ids = list(dict.fromkeys(f"@{point.id}" for point in points.values()))
     again: pd.DataFrame = session.his_read(ids, span, **how)
     note(again, _SETTINGS, settings)
+    if changes := _changes(df, again):
+        warn_caller(
+            f"again() reads the points once more, and what was done with the frame since its read is not done again: "
+            f"{'; '.join(changes[:3])}. Do it with what again() gives",
+            ReadWarning,
+        )
     return again
+
+
+def _changes(df: pd.DataFrame, again: pd.DataFrame) -> list[str]:
+    """By what a frame shows that it is not as it was read: rows that pandas has made, and other units."""
+    found, freq = [], getattr(df.index, "freqstr", None)
+    if freq is not None:  # reads have none, nor have slices of them
+        found.append(f"pandas has made its rows, by {freq!r}")
+    levels = [df.index.get_level_values(place).dtype for place in range(df.index.nlevels)]
+    if not any(dtype.kind == "M" for dtype in [*levels, *df.dtypes]):
+        found.append("its rows have no times")
+    units = {label: unit_of_dtype(dtype) for label, dtype in df.dtypes.items()}
+    for label, dtype in again.dtypes.items():
+        if (unit := units.get(label, own := unit_of_dtype(dtype))) != own:
+            found.append(f"{label!r} is in {unit or 'no unit'}, and was read in {own or 'no unit'}")
+    return found
 
 
 def _of_points(setting: Mapping[str, Any], points: Mapping[ColumnLabel, Point], df: pd.DataFrame) -> dict[str, Any]:

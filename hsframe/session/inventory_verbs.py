@@ -18,7 +18,7 @@ from hsframe.history.inventory import inventories_of, inventory_table
 from hsframe.history.plan import ReadOptions
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.session.base import ReadingBase
-from hsframe.session.reading import OnError, failure_text
+from hsframe.session.reading import OnError, failure_text, note_origin
 from hsframe.spans import SpanLike
 
 
@@ -118,10 +118,12 @@ class InventoryVerbs(ReadingBase):
             found = [*(record.point for record in records), *(Point(ident, ident) for ident in failures)]
             spans = None if span is None else options.spans(span, (record.tz for record in records))
             inventories = await inventories_of(source, records, spans, options)
+            df = inventory_table(found, inventories, failures, options.now_us, tz)
+            note_origin([df], source, options, (spans or {}).values())
         self._remember(record.point for record in records)
         if failures and on_error == "warn":
             warn_caller(failure_text(failures, len(found), "samples", "The frame"), ReadWarning)
-        return inventory_table(found, inventories, failures, options.now_us, tz)
+        return df
 
     async def estimate(self, points: PointsLike, span: SpanLike, *, week_start: str = "monday") -> pd.DataFrame:
         """What a read of some histories is expected to take, from the records alone.
@@ -150,4 +152,6 @@ class InventoryVerbs(ReadingBase):
             records = await with_zones(source, await find_records(source, points))
             spans = options.spans(span, (record.tz for record in records))
             self._remember(record.point for record in records)
-            return estimate_table(records, shares_of_read(records, spans, options), source)
+            df = estimate_table(records, shares_of_read(records, spans, options), source)
+            note_origin([df], source, options, spans.values())
+        return df

@@ -89,8 +89,11 @@ class ReadingVerbs(ReadingBase):
         """
         if not isinstance(filter, str):
             raise MetadataError(f"filter must be a text, as 'point and temp'; got {filter!r}; read_by_ids takes ids")
+        options = ReadOptions()
         with self._one_verb() as source:
-            return await self._records(await source.read(filter, limit, raw=True))
+            df = await self._records(await source.read(filter, limit, raw=True))
+            note_origin([df], source, options, [])
+        return df
 
     async def read_by_ids(self, ids: Ids) -> pd.DataFrame:
         """Records by id, in the order of the ids.
@@ -109,9 +112,11 @@ class ReadingVerbs(ReadingBase):
         UnknownRecError
             Ids that the server does not know; the message names them.
         """
-        refs = as_refs(ids, "read")
+        refs, options = as_refs(ids, "read"), ReadOptions()
         with self._one_verb() as source:
-            return await self._records(await source.read_by_ids(refs, checked=True, raw=True))
+            df = await self._records(await source.read_by_ids(refs, checked=True, raw=True))
+            note_origin([df], source, options, [])
+        return df
 
     @_by_shape(_OneFrame, _FramePerPoint)
     async def his_read(self, request: ReadRequest) -> TrendFrames:

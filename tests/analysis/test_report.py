@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
@@ -556,3 +557,11 @@ def test_times_that_are_texts_are_refused_and_how_they_become_times(tmp_path: Pa
     pd.testing.assert_frame_equal(back, df, check_index_type=False, check_freq=False)
     assert back.hs.report()["missing"].tolist() == [2]
     assert back.set_axis([f"Site {n}" for n in range(len(back))], axis=0).hs.report()["samples"].tolist() == [298]
+
+
+@pytest.mark.parametrize("name", ["resample", "integrate", "episodes", "over", "describe", "report", "plot"])
+def test_the_help_of_a_method_has_its_parameters(name: str) -> None:
+    text = inspect.getdoc(getattr(pd.DataFrame().hs, name))
+    assert text is not None
+    sections = {line for line in text.splitlines() if line in ("Parameters", "Returns")}
+    assert sections == {"Parameters", "Returns"}

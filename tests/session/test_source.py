@@ -238,6 +238,61 @@ def test_a_renamed_column_is_refused(session: Session) -> None:
         assert list(other.drop(columns="Meter").hs.again(SPAN)) == ["oat"]
 
 
+@pytest.mark.parametrize("settings", [{}, {"interval": "15min", "agg": "mean"}])
+def test_what_was_done_with_a_frame_is_told_to_be_left_out(session: Session, settings: dict[str, Any]) -> None:
+    df = session.his_read(["@kw", "@oat"], SPAN, header="id", tz="UTC", **settings)
+    done: list[tuple[pd.DataFrame, str]] = [
+        (df.resample("1h").mean(), "pandas has made its rows, by 'h'"),
+        (df.groupby(df.index.hour).mean(), "its rows have no times"),  # type: ignore[attr-defined]
+        (df.hs.to("si"), "'oat' is in °C, and was read in °F"),
+        (df.diff(), "'oat' is in Δ°F, and was read in °F"),
+        (df[["kw"]].hs.magnitude(), "'kw' is in no unit, and was read in kW"),
+        (df[["kw"]] > hsframe.Number(5, "kW"), "'kw' is in no unit, and was read in kW"),
+    ]
+    for other, words in done:
+        with pytest.warns(ReadWarning, match=f"done with the frame since its read .*{words}") as told:
+            assert len(other.hs.again("2026-11-05")) == 96
+        assert [one.filename for one in told] == [__file__]
+    for same in (
+        df.iloc[5:9],
+        df[::7],
+        df[["oat"]],
+        df.dropna(),
+        df.reset_index(),
+        df.tz_convert("Europe/London"),
+        df[:0],
+    ):
+        assert len(same.hs.again("2026-11-05")) == 96
+    si = session.his_read(["@kw", "@oat"], SPAN, units="si", header="id", tz="UTC", **settings)
+    assert si.hs.again("2026-11-05").hs.units == si.hs.units
+
+
+def test_what_is_made_of_a_frame_has_its_source(session: Session, df: pd.DataFrame) -> None:
+    runs = df.hs.episodes(("@kw", ">", 30.0))
+    assert len(runs)
+    made = [df.hs.resample("1h"), df.hs.integrate(), runs, df.hs.over(runs, "mean"), df.hs.describe(), df.hs.report()]
+    assert all(other.hs.source == df.hs.source for other in made)
+    oat = session.his_read("@oat", SPAN)
+    assert hsframe.degree_days(oat, 65, "heating").hs.source == oat.hs.source
+
+
+def test_records_and_inventories_have_a_source(session: Session, tmp_path: Path) -> None:
+    Archive(tmp_path).sync("@kw", session=session, since="2026-10-01")
+    for source in (session, Archive(tmp_path)):
+        points = source.read("point and power")
+        frames = [points, source.read_by_ids("@kw"), source.inventory(points, tz="UTC")]
+        for df in frames:
+            known = df.hs.source
+            assert (known["kind"], known["start"], known["end"]) == (points.hs.source["kind"], None, None)
+            assert known["seconds"] > 0
+        assert source.inventory("@kw", SPAN).hs.source["start"] == "2026-11-01T04:00:00+00:00"
+        assert len(source.his_read(points[points["id"] == "kw"], SPAN)) == len(source.his_read("@kw", SPAN))
+        assert points.hs.points["id"].tolist() == points["id"].tolist()
+        assert len(pd.concat([points, points])) == 2 * len(points)
+    assert session.estimate("@kw", SPAN).hs.source["end"] == "2026-11-04T05:00:00+00:00"
+    assert session.read("point").hs.source["requests"] == 1
+
+
 def test_episodes_are_read_again(session: Session) -> None:
     episodes = pd.DataFrame({"start": pd.to_datetime(["2026-11-01T08:00Z", "2026-11-02T08:00Z"])})
     episodes["end"] = episodes["start"] + pd.Timedelta("1h")
