@@ -35,7 +35,8 @@ def episodes(
     any point of the frame (``max_gap`` of ``docs/intervals.md``); without points, however far the next row is. A row of
     intervals (``df.hs.interval``) holds for its interval. What is not known ends an episode: NA, and a gap that is too
     long. What holds does so to the end of the span that was read; in other frames to the last row, so what begins there
-    has no length and is none.
+    has no length and is none. Where a mask ends before the frame, its last row holds to the next row of the frame or,
+    if it has rows of its own, for the shortest of their steps; nothing is known of it after that.
 
     In a wide frame of samples a value is also missing where only other points have a sample. A mask of a column of Bool
     (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is

@@ -18,8 +18,10 @@ import pandas as pd
 from hsframe.analysis.frame_samples import NOTHING_READ, FrameSamples, after_the_first
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
+from hsframe.frame.histories import Instants
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
+from hsframe.frame.reads import Read
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import Rule, rule_of_time
 from hsframe.intervals.samples import Mask
@@ -83,13 +85,38 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         return Truth(own.ts_us, np.empty(0, np.int8))
     if len(samples.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
         own.points = [replace(own.points[0], tz=samples.zones[0])]
-    # A row holds to the end of the span that was read, which any of the columns may tell.
-    reads = [one for one in samples.reads.values() if one.spans and own.ts_us[-1] in one.spans[-1][3]]
-    histories, until_us = own.column(0, read=reads[0] if reads else NOTHING_READ)
+    given_us = pd.DatetimeIndex(mask.index.get_level_values(0)).as_unit("us").asi8
+    read = _read_on(samples if made_of is None else made_of[0], own, int(given_us[-1]))
+    histories, until_us = own.column(0, read=read)
+    if read is NOTHING_READ and own.interval is None:
+        until_us = max(until_us, _held_until(samples, given_us))
     gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
-    until_us = max(until_us, samples.end_us)
     truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
     return truth.clip(int(own.ts_us[0]), until_us)
+
+
+def _read_on(samples: FrameSamples, own: FrameSamples, last_us: int) -> Read:
+    """The read to the end of whose span the last row of a mask holds, which any of the columns may tell.
+
+    None does where the mask ends, at `last_us`, before some samples of the columns that it is of.
+    """
+    ids = {point.id for point in samples.known}
+    spans = [span for ident, one in own.reads.items() if ident in ids for span in one.spans]
+    is_cut = any(start_us <= last_us < max(us or 0 for us in (*lasts, 0)) for start_us, _, _, lasts in spans)
+    told = (one for one in own.reads.values() if any(own.ts_us[-1] in span[3] for span in one.spans))
+    return NOTHING_READ if is_cut else next(told, NOTHING_READ)
+
+
+def _held_until(samples: FrameSamples, ts_us: Instants) -> int:
+    """Until when the last row of a mask holds of which no read tells it: the next row of the frame, if it has its rows.
+
+    Else it does so for as long as the shortest of the steps between its rows.
+    """
+    first = int(np.searchsorted(samples.ts_us, ts_us[0]))
+    end = first + len(ts_us)
+    if np.array_equal(samples.ts_us[first:end], ts_us):
+        return samples.end_us if end == len(samples.ts_us) else int(samples.ts_us[end])
+    return int(ts_us[-1] + (np.diff(ts_us).min() if len(ts_us) > 1 else 0))
 
 
 def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:

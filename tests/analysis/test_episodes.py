@@ -437,6 +437,48 @@ def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None
     assert df.hs.episodes("@fan")["open_end"].tolist() == [False, False]
 
 
+@pytest.mark.parametrize("is_so", [True, False])
+@pytest.mark.parametrize("step", ["frame", "15min", "1h", "1D"])
+def test_a_mask_is_not_known_after_its_end(is_so: bool, step: str) -> None:
+    """Its last row holds to the next one of the frame whose rows it has, or for its own step, true and false alike."""
+    df = frame(FIRST_US + np.arange(4 * 96 + 5) * HOUR_US // 4, P=np.full(4 * 96 + 5, 10.0))
+    if step == "frame":
+        mask = (df["P"] > 5).loc[:"2026-10-31"] == is_so
+    else:
+        mask = pd.Series(is_so, pd.date_range(FIRST, FIRST + pd.Timedelta("2D"), freq=step, inclusive="left"))
+    found = df.hs.resample("1D", ["integral", "coverage"], where=mask)["P"]
+    assert found["coverage"].fillna(-1).tolist() == ([1, 1, 0, 0] if is_so else [-1, -1, 0, 0])
+    assert found["integral"].fillna(-1).tolist() == ([240, 240, -1, -1] if is_so else [0, 0, -1, -1])
+    assert windows(df.hs.episodes(mask)) == [(0, 48)] * is_so
+
+
+def test_a_mask_of_a_shorter_read_is_known_to_the_end_of_its_span(session: hsframe.Session) -> None:
+    """Also of what changes when it likes, and renamed."""
+    points = ["@sp", "@fan"]
+    df = session.his_read(points, "2026-10-30,2026-11-03", boundary="before")
+    one = session.his_read(points, DAY, boundary="before").ffill()
+    cold, fan = one["Sp"] < Number(65, "°F"), one["Fan"]
+    renamed = one.rename(columns={"Sp": "s"})["s"] < Number(65, "°F")
+    for mask, expected in [
+        (cold, [(-10, 3), (20, 24)]),
+        (renamed, [(-10, 3), (20, 24)]),
+        (fan, [(-5, 2), (9, 24)]),
+        (cold & fan, [(-5, 2), (20, 24)]),
+    ]:
+        found = df.hs.episodes(mask)
+        assert windows(found) == expected
+        assert found["open_end"].tolist() == [False, True]
+        assert df.hs.resample("1D", {"Fan": "coverage"}, where=mask)["Fan"].tolist() == [1, 0]
+
+
+def test_a_mask_that_was_cut_holds_to_the_next_row(session: hsframe.Session) -> None:
+    """Though its last row is the last sample of one of its columns."""
+    df = session.his_read(["@kw", "@fan"], DAY, boundary="before").ffill()
+    mask = (df["Kw"] > 0) & df["Fan"]
+    assert windows(df.hs.episodes(mask)) == [(0, 2), (9, 16), (20, 24)]
+    assert windows(df.hs.episodes(mask.loc[:"2026-10-30T09:30"])) == [(0, 2), (9, 10)]
+
+
 @pytest.mark.parametrize("label", ["start", "both"])
 def test_rows_of_intervals_hold_for_their_interval(session: hsframe.Session, label: Any) -> None:
     df = session.his_read(["@kw", "@fan"], DAY, interval="30min", agg={"@kw": "mean"}, label=label)
