@@ -8,7 +8,6 @@ command goes on where it was, and two at once do no harm.
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from hsframe.history.estimate import dry_run_table, shares_of
 from hsframe.history.his_answers import sample_count
 from hsframe.history.plan import GUESSED_ROWS_A_DAY, POINTS_A_BATCH, ReadOptions
 from hsframe.history.point_records import PointRecord
-from hsframe.history.read import BOUNDARY_REACH_US, nearest_samples, read_batches, span_of
+from hsframe.history.read import BOUNDARY_REACH_US, FIRST_DEPTH_US, nearest_samples, read_batches, span_of
 from hsframe.history.source import Progress, Source, WholeSource
 from hsframe.history.unread import part_read
 from hsframe.spans import Span
@@ -45,6 +44,8 @@ _ALONE_A_MERGE: Final = 10
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
+# Of points without an interval some mostly have no sample within a day: requests of all that are left, further away.
+_FURTHER_SEARCHES: Final = 2
 # The share of its time that a run takes to note until when points were read: what is not noted is read again after a
 # kill.
 _NOTING: Final = 0.01
@@ -250,11 +251,13 @@ def expected_table(jobs: Sequence[Job], options: ReadOptions, *, has_beside: boo
     wanted = [job for job in jobs if not job.status]
     windows = {window: [job.record for job in some] for window, some in by_window(wanted).items()}
     found = shares_of(windows, options, _limited(options).limits)
-    for (_, _, _, due_us), some in (_beside(wanted, options.now_us) if has_beside else {}).items():
-        share = math.ceil(len(some) / POINTS_A_BATCH) / len(some) if due_us else 1.0
-        for job in some:
-            rows, requests = found[job.record.id]
-            found[job.record.id] = rows, requests + share
+    for (is_after, from_us, _, due_us), some in (_beside(wanted, options.now_us) if has_beside else {}).items():
+        depth_us = due_us or FIRST_DEPTH_US
+        start_us = from_us if is_after else from_us - depth_us
+        searched = shares_of({(start_us, start_us + depth_us): [job.record for job in some]}, options, options.limits)
+        for ident, (_, requests) in searched.items():
+            more = 0 if due_us else _FURTHER_SEARCHES / len(some)
+            found[ident] = found[ident][0], found[ident][1] + requests + more
     return dry_run_table(((job.record, job.status, job.reason) for job in jobs), found)
 
 

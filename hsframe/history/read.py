@@ -42,9 +42,9 @@ from hsframe.protocol.answers import named
 from hsframe.spans import FIRST, LAST, Span, SpanLike, epoch_us, from_epoch_us
 from hsframe.zones import zone
 
-_FIRST_DEPTH_US: Final = DAY_US
+FIRST_DEPTH_US: Final = DAY_US
 # How far each search reaches; the last one, after these, reaches as far as the caller allows.
-_DEPTHS_US: Final = (_FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
+_DEPTHS_US: Final = (FIRST_DEPTH_US, 8 * DAY_US, 40 * DAY_US, 400 * DAY_US)
 _AROUND_US: Final = HOUR_US
 BOUNDARY_REACH_US: Final = 400 * DAY_US
 
@@ -194,7 +194,7 @@ async def _samples_for(
         own, grid = rules_by_id[record.id], grids[record.tz]
         held = [rule for rule in own if rule.holds and rule.before_us]
         # One window for all aggregations of a point: the widest that any of them needs.
-        before_us = max(min(rule.before_us, _FIRST_DEPTH_US) if rule in held else rule.before_us for rule in own)
+        before_us = max(min(rule.before_us, FIRST_DEPTH_US) if rule in held else rule.before_us for rule in own)
         after_us = max(rule.after_us for rule in own)
         if held:
             gap_us = max(rule.gap_us for rule in held)
@@ -216,7 +216,7 @@ async def _samples_for(
             for record, until_us in pairs
             if not any(((one.ts_us <= until_us) & ~null_mask(one.values)).any() for one in found[record.id])
         ]
-        for history in await nearest_samples(source, some, starts_us, gap_us, options, searched_us=_FIRST_DEPTH_US):
+        for history in await nearest_samples(source, some, starts_us, gap_us, options, searched_us=FIRST_DEPTH_US):
             found[history.point.id].insert(0, history)
     return found
 

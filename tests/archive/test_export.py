@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from hsframe.history import plan
 from hsframe.history.planner import Planner
 from hsframe.kinds import MARKER, Number
 from hsframe.server.database import Database
+from hsframe.server.demo import demo_building
 from hsframe.testing.server import running_server
 from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, add_point, assert_in_step, building
 from tests.archive.warm import Warm
@@ -200,7 +201,7 @@ def test_a_dry_run_writes_nothing_and_says_what_is_left(tmp_path: Path, session:
         "status": "str", "reason": "str",
     }  # fmt: skip
     assert table["rows"].tolist()[:2] == [960, 960]
-    assert table["requests"].sum() == 3 * 3  # two zones, changes of value; with what is beside
+    assert table["requests"].sum() == 3 * 3 + 2 * 2  # two zones, changes of value; beside, where these may be far away
     assert table["bytes"].tolist() == [1920, 1920, 4800]
     assert not path.exists()
     session.export("temp", (day(1), day(5)), path)
@@ -271,6 +272,33 @@ def test_a_window_is_never_larger_than_what_is_merged_at_once(
     said = session.export("temp or plain", SPAN, some, dry_run=True)["requests"].sum()
     session.export("temp or plain", SPAN, some)
     assert said == pytest.approx(sum(not one.is_exact for one in sent), rel=0.2)
+
+
+def test_as_many_requests_are_told_as_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, send = [], Planner.send
+
+    async def counted(self: Planner, request: Any) -> Any:
+        sent.append(request)
+        return await send(self, request)
+
+    monkeypatch.setattr(Planner, "send", counted)
+    with (
+        running_server(demo_building(datetime(2026, 6, 2, tzinfo=UTC))) as server,
+        hsframe.connect(server.uri, "demo", "demo") as demo,
+    ):
+        for days in (365, 31, 7):
+            span = (date(2026, 5, 31) - timedelta(days), date(2026, 5, 31))
+            path = tmp_path / f"{days}"
+            found = {"archive": demo.export("point and his", span, path, dry_run=True)}
+            sent.clear()
+            demo.export("point and his", span, path)
+            counts = {"archive": len(sent)}
+            found["read"] = demo.estimate("point and his", span)
+            sent.clear()
+            demo.his_read("point and his", span, tz="UTC")
+            counts["read"] = len(sent)
+            for name, table in found.items():
+                assert 1 / 1.3 < table["requests"].sum() / counts[name] < 1.3, (days, name)
 
 
 def test_half_a_stage_is_never_taken_for_a_whole_one(
