@@ -24,10 +24,10 @@ import pandas as pd
 import pyarrow as pa
 
 from hsframe.archive.layout import PARTITION_COLUMNS, SAMPLE_SCHEMA, Layout
-from hsframe.archive.parquet_file import END_US, START_US, DataFile, epoch
+from hsframe.archive.parquet_file import END_US, START_US, DataFile, epoch, opened
 from hsframe.archive.storage import Storage, Stored, reaching, words_of
 from hsframe.durations import HOUR_US
-from hsframe.errors import MetadataError, SpanError
+from hsframe.errors import CodecError, MetadataError, SpanError
 from hsframe.spans import from_epoch_us, resolve
 
 with suppress(ModuleNotFoundError):  # without the extra, which Storage() names
@@ -139,7 +139,25 @@ class DeltaLog:
         if (damaged := self.damaged()) and self._has_files_of(damaged[0] - 1):
             how = f"remove {_ENTRY.format(damaged[0])}, which is empty or half written, and all later versions, and "
             how += "sync(), which reads anew what they told of; add() anew what was added"
+        elif not damaged and (broken := self._needless_checkpoints()):
+            how = f"remove {' and '.join(broken)}: the log has all that they tell without them, so nothing is lost"
         return f"put the archive back from a backup, or {how}"
+
+    def _needless_checkpoints(self) -> list[str]:
+        """The summaries of the log that cannot be read, where it is whole from the last one that can be read on."""
+        log, last = self.storage.listing(_LOG), f"{_LOG}/_last_checkpoint"
+        entries = {int(path[-25:-5]) for path in log if re.search(r"/\d{20}\.json$", path)}
+        broken, since = [], 0
+        for path in sorted(path for path in log if re.search(r"/\d{20}\.checkpoint\..*parquet$", path)):
+            try:
+                with opened(self.storage, path, pa.schema([])):
+                    since = int(path[len(_LOG) + 1 :][:20]) + 1
+            except CodecError:
+                broken.append(path)
+        named = [_ENTRY.format(line.get("version", 0))[:-4] + "checkpoint" for line in self._lines(last)]
+        is_lost = not all(any(path.startswith(name) for path in log) for name in named)
+        is_whole = entries >= {*range(since, max(entries, default=since) + 1)}
+        return [*broken, last] if is_whole and (broken or is_lost) else []
 
     def _has_files_of(self, version: int) -> bool:
         """Whether all files of a version are still there; :meth:`vacuum` takes those of older ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import deltalake
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -159,6 +161,41 @@ def test_a_log_of_which_a_power_cut_has_taken_an_entry_is_named_and_mended_by_wh
     archive.sync("power or temp", session=session)
     assert_in_step(archive, session, "power or temp")
     assert archive.check()["problem"].str.startswith("no version counts it").all()
+
+
+@pytest.mark.parametrize("left", [lambda whole: b"", lambda whole: whole[:-3], None])
+@pytest.mark.parametrize("others", ["all", "checkpoint", "none"])
+def test_a_damaged_checkpoint_is_needless_where_the_log_is_whole_without_it(
+    left: Callable[[bytes], bytes] | None, others: str, tmp_path: Path, session: Session
+) -> None:
+    archive = synced(tmp_path / "trends", session)
+    log = tmp_path / "trends" / "samples" / "_delta_log"
+    if others == "checkpoint":
+        deltalake.DeltaTable(str(log.parent)).create_checkpoint()
+    archive.sync("power", session=session, since=SINCE)
+    deltalake.DeltaTable(str(log.parent)).create_checkpoint()
+    if others != "all":
+        sorted(log.glob("*.json"))[0].unlink()
+    expected, versions = archive.his_read("point", (SINCE, None), tz="UTC"), archive.versions
+    damaged = sorted(log.glob("*.checkpoint.parquet"))[-1]
+    if left is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(left(damaged.read_bytes()))
+    with pytest.raises(MetadataError, match="cannot be opened") as caught:
+        Archive(tmp_path / "trends")
+    if others == "none":
+        assert str(caught.value).endswith("put the archive back from a backup, or sync to another folder")
+        return
+    advised = re.findall(r"_delta_log/[\w.]+", str(caught.value).partition("or remove ")[2])
+    assert "nothing is lost" in str(caught.value)
+    assert advised == [*([] if left is None else [f"_delta_log/{damaged.name}"]), "_delta_log/_last_checkpoint"]
+    for path in advised:
+        (log.parent / path).unlink()
+    again = Archive(tmp_path / "trends")
+    pd.testing.assert_frame_equal(again.his_read("point", (SINCE, None), tz="UTC"), expected)
+    assert again.versions.equals(versions)
+    assert again.check().empty
 
 
 def test_to_remove_an_entry_is_not_advised_where_the_version_before_it_has_lost_its_files(
