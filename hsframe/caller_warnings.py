@@ -68,6 +68,16 @@ def cleaned(clean: Callable[[str], str]) -> Generator[None]:
         _CLEAN.reset(token)
 
 
+@contextmanager
+def unsaid() -> Generator[None]:
+    """A block whose warnings are given to nobody: a server reads in it what a client has sent."""
+    token = _DEFERRED.set({})
+    try:
+        yield
+    finally:
+        _DEFERRED.reset(token)
+
+
 class DeferredWarnings:
     """A block whose warnings, those of its tasks and threads too, are given when it ends; none where it fails.
 

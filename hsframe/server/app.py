@@ -23,6 +23,7 @@ from typing import Any, Final, ParamSpec, TypeVar, Unpack
 
 from aiohttp import web
 
+from hsframe.caller_warnings import unsaid
 from hsframe.codecs import decode, encode
 from hsframe.codecs.formats import FORMATS, media_type, mime_of, short_of
 from hsframe.codecs.zinc import parse_value
@@ -288,6 +289,7 @@ def _body_format(request: web.Request) -> str:
     return short
 
 
+@unsaid()
 def _request_grid(asked: _Asked, limits: Limits) -> Grid:
     try:
         if asked.short:

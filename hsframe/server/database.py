@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hsframe.errors import MetadataError, ZoneError
+from hsframe.codecs.zinc_write import write_value
+from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.filters import Filter, parse
 from hsframe.grid import Grid
 from hsframe.kinds import Number, Ref
@@ -80,9 +81,14 @@ class Database:
     def check(self, rec: Mapping[str, Any]) -> None:
         """Refuse a record that cannot be served: a commit asks before it is done, and so does a start that reads it.
 
-        MetadataError where its ``unit`` or a point's ``tz`` is no Str, or its ``kind`` is not that of the samples that
-        are there, also while it lacks the tag ``his``; ZoneError where no zone is called as its ``tz``.
+        MetadataError where its ``unit`` or a point's ``tz`` is no Str, its ``kind`` is not that of the samples that
+        are there, also while it lacks the tag ``his``, or no answer can have it, for JSON brings ids and units that are
+        written in no format; ZoneError where no zone is called as its ``tz``.
         """
+        try:
+            write_value(dict(rec))
+        except CodecError as error:
+            raise MetadataError(f"{_named(rec)} cannot be written in an answer: {error.problem}") from error
         _check_zone(rec)
         _check_str(rec, "unit")
         samples = self._histories.get(rec["id"].val)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -21,7 +22,9 @@ from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call
 from hsframe.testing.quirk_wrappers import with_quirks
 from hsframe.testing.quirks import QUIRKS
+from hsframe.testing.server import running_server
 from hsframe.zones import zone
+from tests.server.conftest import Raw, small_building
 
 NOW = datetime(2026, 11, 10, 17, 7, tzinfo=UTC)
 
@@ -78,7 +81,7 @@ def app_of(building: Database, quirks: list[str]) -> web.Application:
 def test_any_grid(op: str, request_: Grid, names: list[str], building: Any) -> None:
     numbered = [name + "=2" if "cap" in name else name for name in names]
     app = app_of(building(), numbered)
-    app[STATE].watches.open(None).id = "w"
+    app[STATE].watches._watches["w"] = app[STATE].watches.open(None)
     if op not in app[SERVED_OPS]:
         return
     try:
@@ -90,6 +93,88 @@ def test_any_grid(op: str, request_: Grid, names: list[str], building: Any) -> N
         return
     for short in ("zinc", "json4", "json3"):
         assert len(decode(encode(answer, short), short)) == len(answer)
+
+
+# Requests in JSON, which carries more than the other formats, as an id with a blank, or nesting that is too deep.
+KW = {"_kind": "ref", "val": "kw"}
+NOON = {"_kind": "dateTime", "val": "2026-11-09T12:00:00-05:00", "tz": "New_York"}
+ASKED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("ops", {}, {"filter": "def", "limit": 1}),
+    ("read", {}, {"filter": "point", "limit": 2}),
+    ("read", {}, {"id": KW}),
+    ("nav", {}, {"navId": {"_kind": "ref", "val": "ahu"}}),
+    ("watchSub", {"watchDis": "w", "lease": {"_kind": "number", "val": 5, "unit": "min"}}, {"id": KW}),
+    ("watchSub", {"watchId": "w"}, {"id": KW}),
+    ("watchPoll", {"watchId": "w", "refresh": {"_kind": "marker"}}, {}),
+    ("watchUnsub", {"watchId": "w", "close": {"_kind": "marker"}}, {"id": KW}),
+    ("pointWrite", {}, {"id": {"_kind": "ref", "val": "mode"}, "level": 8, "val": "on", "who": "me", "duration": 9}),
+    ("pointWrite", {}, {"id": {"_kind": "ref", "val": "sp"}, "level": 9, "val": 20}),
+    ("hisRead", {}, {"id": KW, "range": "2026-11-09"}),
+    ("hisRead", {"range": "2026-11-09", "tz": "London"}, {"id": KW}),
+    ("hisWrite", {"id": KW}, {"ts": NOON, "val": 1}),
+    ("invokeAction", {"id": KW, "action": "a"}, {"x": 1}),
+    ("commit", {"commit": "add"}, {"id": {"_kind": "ref", "val": "new"}, "dis": "New", "unit": "kW", "tz": "UTC"}),
+    ("commit", {"commit": "add"}, {"point": {"_kind": "marker"}, "his": {"_kind": "marker"}, "kind": "Str"}),
+    (
+        "commit",
+        {"commit": "update"},
+        {"id": KW, "mod": {"_kind": "dateTime", "val": "2026-11-10T17:07:00Z", "tz": "UTC"}, "dis": "Other"},
+    ),
+]
+
+
+def deep(depth: int) -> Any:
+    return [deep(depth - 1)] if depth else 1
+
+
+WRONG = [
+    {"_kind": "number", "val": 3, "unit": "a\nb"},
+    {"_kind": "ref", "val": "a b"},
+    {"_kind": "dateTime", "val": "2026-11-09T12:00:00+05:17", "tz": "New_York"},
+    *map(deep, (60, 62, 63, 64)),
+]
+texts = st.text(max_size=3) | st.sampled_from(["a b", "a\nb", "@kw", "w", "today", "0001-01-01,9999-12-31", "add", "T"])
+tagged = st.fixed_dictionaries(
+    {
+        "_kind": st.sampled_from(
+            ["marker", "na", "remove", "ref", "uri", "symbol", "number", "xstr", "date", "dateTime"]
+        ),
+        "val": texts | st.floats() | st.sampled_from(["INF", "9999-12-31", "9999-12-31T23:59:59.999999Z"]),
+    },
+    optional={"unit": texts, "dis": texts, "type": texts, "tz": texts | st.just("New_York")},
+)
+odd = st.sampled_from(WRONG) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts | tagged,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> tuple[str, str]:
+    """An op, and a request for it with an odd value in the place of an argument, or as one more."""
+    op, meta, row = draw(st.sampled_from(ASKED))
+    meta, row = dict(meta), dict(row)
+    part = draw(st.sampled_from([part for part in (meta, row) if part]))
+    part[draw(st.sampled_from([*part, "x"]))] = draw(odd)
+    cols = [{"name": tag} for tag in row]
+    return op, json.dumps({"_kind": "grid", "meta": {"ver": "3.0", **meta}, "cols": cols, "rows": [row] if row else []})
+
+
+@given(st.lists(asked(), min_size=5, max_size=20))
+def test_any_json(requests: list[tuple[str, str]]) -> None:
+    """No op fails, and none stores what no answer can have."""
+    database = small_building()
+    database.actions["a"] = lambda database, rec, args: Grid()
+    with running_server(database, users={}, clock=ManualClock(NOW)) as server:
+        raw, watches = Raw(server), server.app[STATE].watches
+        watches._watches["w"] = watches.open(None)
+        for op, body in requests:
+            database.update("kw", {"mod": NOW})
+            answer = raw.send("POST", op, body, {"Content-Type": "application/json"})
+            assert answer.status == 400 or answer.grid.meta.get("errType") not in ("InternalErr", "CodecErr")
+        assert len(raw.get("read", filter="id").grid) >= len(small_building())
+        assert len(raw.call("pointWrite", 'ver:"3.0"\nid\n@mode\n')) == 17
 
 
 @given(

@@ -102,6 +102,27 @@ def test_a_point_that_was_never_written_may_become_one_of_another_kind(tmp_path:
         assert samples(raw, "n") == []
 
 
+NUMBER = '{"_kind": "number", "val": 3, "unit": "a\\nb"}'
+
+
+@pytest.mark.parametrize("tags", [f'"x": {NUMBER}', '"id": "a b c"', '"x": ' + "[" * 64 + "]" * 64])
+def test_a_record_that_no_answer_can_have_is_refused_in_words(
+    tmp_path: Path, raw: Raw, tags: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON carries ids, units and lists that are written in no format."""
+    cols = '{"name": "id"}, {"name": "x"}'
+    body = f'{{"_kind": "grid", "meta": {{"ver": "3.0", "commit": "add"}}, "cols": [{cols}], "rows": [{{{tags}}}]}}'
+    write(tmp_path)
+    with running_server(parquet_folder(tmp_path), users={}) as server:
+        for one in (Raw(server), raw):
+            before = len(one.server.database)
+            answer = one.send("POST", "commit", body, {"Content-Type": "application/json"}).grid
+            assert answer.meta["errType"] == "CommitErr"
+            assert "cannot be written in an answer: " in answer.meta["dis"]
+            assert len(one.server.database) == before
+    assert "the op failed" not in caplog.text
+
+
 def test_a_point_of_the_files_that_is_removed_and_added_again_begins_a_new_history(tmp_path: Path) -> None:
     write(tmp_path)
     with running_server(parquet_folder(tmp_path), users={}) as server:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from hsframe.caller_warnings import unsaid
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import TimeColumn
 from hsframe.errors import CodecError, SpanError, ZoneError
@@ -120,7 +121,8 @@ def parse_range(value: Any, tz: ZoneInfo, now: datetime) -> Span:
     parts: list[Any] = [value]
     if isinstance(value, str) and value.strip() not in ("today", "yesterday"):
         try:
-            parts = [parse_value(text) for text in value.split(",")]
+            with unsaid():
+                parts = [parse_value(text) for text in value.split(",")]
         except CodecError as error:
             raise OpRefusal(f"the range {value!r} cannot be read: {error.problem}; {_EXPECTED}", "RangeErr") from error
         if len(parts) > 2 or not all(isinstance(part, date) for part in parts) or len(set(map(type, parts))) > 1:
