@@ -65,10 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(argv)
         run: Callable[[argparse.Namespace], int] = args.run
-        if argv is None and "port" in args and sys.platform != "win32":
-            # A closed terminal stops a server, in words. One without a terminal is told so to read its settings anew:
-            # it follows the file of users anyhow.
-            signal.signal(signal.SIGHUP, signal.default_int_handler if os.isatty(0) else signal.SIG_IGN)
+        if argv is None and "port" in args:
+            _interrupt_once()
         with warnings.catch_warnings(), waits_told(args):
             warnings.showwarning = show_warning
             code = run(args)
@@ -88,6 +86,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
             tell(args, f"{where}{advised(error)}")
         return 1
+
+
+def _interrupt_once() -> None:
+    """Let a signal end a server, and no other one interrupt that: it takes a second, in which some send more."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32":
+        numbers.append(signal.SIGHUP)
+        # A closed terminal stops a server, in words. One without a terminal is told so to read its settings anew: it
+        # follows the file of users anyhow.
+        if not os.isatty(0):
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    taken = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as nohup has it ignored
+
+    def end(number: int, frame: object) -> None:
+        for each in taken:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in taken:
+        signal.signal(number, end)
 
 
 def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -557,6 +558,23 @@ def test_demo_and_serve_serve_until_ctrl_c(args: list[str], user: str) -> None:
         out, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (0, "")
         assert "s3cret" not in out
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(os.name == "nt", reason="a signal cannot be sent to one child on Windows")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_ends_is_not_interrupted(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "hsframe", "demo", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        while "Ctrl-C" not in process.stdout.readline():
+            pass
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.02)
+        assert (process.returncode, *process.communicate()) == (0, "stopped\n", "")
 
 
 @pytest.mark.one_python
