@@ -63,7 +63,8 @@ def episodes(
     DataFrame
         A row each, index ``episode``: ``start`` and ``end`` in the zone of the frame, ``duration``
         (``timedelta64[us]``), and whether the first or the last instant that the frame knows cuts it, so that it may
-        have begun earlier or ended later: ``open_start``, ``open_end``.
+        have begun earlier or ended later: ``open_start``, ``open_end``. One that goes on ends at the instant of the
+        read (``df.hs.source``).
 
     Raises
     ------
@@ -84,7 +85,7 @@ def episodes(
     """
     samples = FrameSamples(df)
     limits_us = [0 if given is None else duration_us(given, name) for name, given in (("merge", merge), ("min", min))]
-    truth = truth_in(samples, condition)
+    truth = truth_in(samples, condition).trimmed()
     starts_us, ends_us = truth.episodes(*limits_us)
     times = {name: time_index(us, samples.tz, None) for name, us in (("start", starts_us), ("end", ends_us))}
     found = pd.DataFrame(times).rename_axis("episode")

@@ -61,6 +61,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
     is_own, is_true = mask.index.equals(samples.given.index), mask.fillna(False).to_numpy(dtype=bool)
     rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
+    rows = rows[~samples.is_to_come] if is_own else rows
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
     if (made_of := _made_of(samples, mask, is_own)) is not None:

@@ -26,7 +26,7 @@ from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
-from hsframe.frame.reads import Read, checksum, reads_of
+from hsframe.frame.reads import Read, checksum, reads_of, source_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.regular import edges_around
@@ -92,6 +92,17 @@ class FrameSamples:
     def end_us(self) -> int:
         """The last row, or the end of its interval."""
         return int(self.ts_us[-1]) if self.interval is None else max(int(self._rows_of(tz)[1][-1]) for tz in self.zones)
+
+    @cached_property
+    def read_us(self) -> int:
+        """The instant of the read, after which only forecasts have values; the last one that there is if not known."""
+        source = source_of(self.given)
+        return np.iinfo(np.int64).max if source is None else pd.Timestamp(source["at"]).value // 1000
+
+    @property
+    def is_to_come(self) -> Mask:
+        """The rows of intervals that begin after the read, in which no column has a value."""
+        return self._is_empty & (self.interval is not None) & (self.ts_us >= self.read_us)
 
     def sampling(self, place: int) -> PointSampling:
         """How a column is sampled: by its record, but rows of intervals hold, and those of pandas are as far apart."""
@@ -205,7 +216,7 @@ class FrameSamples:
 
     def _is_doubtful(self, place: int, rules: Sequence[Rule]) -> bool:
         """Whether a column that was renamed or computed may have other values, by the points that were read."""
-        points = points_from(entries := noted(self.df, "points") or {}, entries).values()
+        points = points_from(entries := noted(self.given, "points") or {}, entries).values()
         if not points or self.interval is not None or self.is_known(place):
             return False
         by_time = [rule for rule in rules if replace(rule, is_step=True).bridges]
@@ -246,6 +257,8 @@ class FrameSamples:
         ts_us, na_us = self.ts_us[is_there], self.ts_us[is_na]
         if self.interval is not None:
             is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
+            if len(ts_us) and ts_us[-1] < self.read_us:  # the interval of the present goes on, and nothing tells how
+                row_ends_us = np.where(self.ts_us < ts_us[-1], row_ends_us, np.minimum(row_ends_us, self.read_us))
             ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
         else:
             ends_us, until_us = self._ends_us(ts_us, read or self.reads.get(self.known[place].id, NOTHING_READ))

@@ -60,6 +60,12 @@ class Truth:
         changes = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
         return Truth(np.append(edges_us[:-1][changes], edges_us[-1:]), codes[changes])
 
+    def trimmed(self) -> Truth:
+        """From the first to the last instant at which it is known."""
+        known = np.flatnonzero(self.codes != UNKNOWN)
+        first, end = (known[0], known[-1] + 1) if len(known) else (0, 0)
+        return Truth(self.edges_us[first : end + 1], self.codes[first:end])
+
     def episodes(self, merge_us: int = 0, least_us: int = 0) -> Windows:
         """The windows in which it is true: those at most `merge_us` apart are one, and shorter ones are left out then.
 

@@ -58,10 +58,12 @@ def test_rows_of_a_mask_hold_until_the_next_over_clock_changes(
     how = {"merge": f"{merge}h" if merge else None, "min": f"{least}h" if least else None}
     found = df.hs.episodes(df["mask"], **how)
     codes = [-1 if cell is None else int(cell) for cell in cells]
-    expected = slow_episodes(codes, merge, least)
+    known = [place for place, code in enumerate(codes) if code >= 0] or [0]
+    own = slow_episodes(codes[known[0] : known[-1] + 1], merge, least)
+    expected = [(known[0] + a, known[0] + b) for a, b in own]
     assert windows(found, start_us) == expected
-    assert found["open_start"].tolist() == [a == 0 for a, _ in expected]
-    assert found["open_end"].tolist() == [b == 60 for _, b in expected]
+    assert found["open_start"].tolist() == [a == known[0] for a, _ in expected]
+    assert found["open_end"].tolist() == [b == known[-1] + 1 for _, b in expected]
     assert (found["duration"] == found["end"] - found["start"]).all()
     assert [str(one) for one in found.dtypes] == [
         *[f"datetime64[us, {zone(tz)}]"] * 2, "timedelta64[us]", "bool", "bool"
@@ -494,17 +496,33 @@ def test_rows_of_intervals_hold_for_their_interval(session: hsframe.Session, lab
         ends.hs.episodes(("@kw", ">", 4))
 
 
+def test_what_goes_on_in_the_interval_of_the_present_ends_at_the_read_and_is_open() -> None:
+    """By a condition and by masks, which may be false in the rows of the days to come."""
+    today = pd.Timestamp.now("UTC").floor("D")
+    index = pd.DatetimeIndex([today - pd.Timedelta("3D"), today - pd.Timedelta("2D")]).as_unit("us")
+    stored = pd.DataFrame({"fan": [False, True]}, index)
+    with hsframe.testing.serve(stored) as uri, hsframe.connect(uri) as session:
+        df = session.his_read("fan", (index[0], today + pd.Timedelta("4D")), interval="1D", agg="step")
+    assert df["fan"].isna().tolist()[-2:] == [True] * 2
+    for condition in ("fan", df["fan"], df["fan"].fillna(False).astype(bool)):
+        found = df.hs.episodes(condition)
+        assert found["start"].tolist() == [index[1]]
+        assert found["end"].tolist() == [pd.Timestamp(df.hs.source["at"])]
+        assert found["open_end"].tolist() == [True]
+        assert df.hs.resample("1D", "coverage", where=condition)["fan"].tolist()[-2:] == [0, 0]
+
+
 def test_rows_of_days_and_weeks_hold_for_theirs() -> None:
     database = Database(tz="New_York")
     tags = {"point": MARKER, "his": MARKER, "tz": "New_York", "kind": "Number", "hisInterval": Number(1, "day")}
     database.add({"id": Ref("kw"), "dis": "Kw", "unit": "kW", "hisMode": "cov", **tags})
-    database.set_history("kw", FIRST_US + np.arange(-40, 40) * 24 * HOUR_US, np.arange(80.0))
+    database.set_history("kw", FIRST_US + np.arange(-405, -325) * 24 * HOUR_US, np.arange(80.0))
     with running_server(database) as running, hsframe.connect(running.uri, "demo", "demo") as session:
         steps = [("1D", "monday", {"days": 1}), ("1W", "sunday", {"weeks": 1}), ("1M", "monday", {"months": 1})]
         steps += [("10D", "monday", {"days": 10})]
         for interval, weeks, length in steps:
             how: Any = {"interval": interval, "week_start": weeks, "agg": "avg", "edges": "whole"}
-            df = session.his_read("@kw", "2026-10-01,2026-11-20", **how)
+            df = session.his_read("@kw", "2025-10-01,2025-11-20", **how)
             found = df.hs.episodes(df["Kw"] > 0)
             assert found["start"].tolist() == [df.index[0]]
             assert found["end"].tolist() == [df.index[-1] + pd.DateOffset(**length)]
