@@ -58,9 +58,9 @@ _IN_COMMANDS: Final = {
 
 
 def tell(args: argparse.Namespace, text: str) -> None:
-    """Print a line of what went wrong; with --quiet, as in cron, it has the time and place."""
+    """Print a line of what went wrong; with --quiet or --json, as in cron, it has the time and place."""
     where = ""
-    if getattr(args, "quiet", False):
+    if getattr(args, "quiet", False) or getattr(args, "json", False):
         place = origin(args)
         where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place)]) + ": "
     try:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PROBLEMS: Final = ("failed", "changed", "gone", "kept")
 _SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "trust_env")
 _SHOWN: Final = 5  # points of one problem on stderr
+_NAMED: Final = 100  # points with changes in a line of JSON
 
 
 def _connect(args: argparse.Namespace) -> Session:
@@ -232,11 +233,16 @@ def sync(args: argparse.Namespace) -> int:
         )
     counted = [str(name) for name in table if str(name).startswith(("rows", "requests", "bytes"))]
     found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}
-    corrected = table[:0] if args.dry_run else table[table["rows_changed"] > 0]
-    corrections = [{"id": one.id, "dis": one.dis, "rows": one.rows_changed} for one in corrected.itertuples()]
-    if corrections and not args.json:
-        names = [f"@{one.id} ({one.dis}) {one.rows_changed}" for one in corrected[:_SHOWN].itertuples()]
-        found["corrected"] = "; ".join(names + ["..."] * (len(corrections) > _SHOWN))
+    kinds = ["rows_late", "rows_changed", "rows_removed"]
+    differing = table[:0] if args.dry_run else table[table[kinds].any(axis=1)]
+    changes = [
+        {"id": one["id"], "dis": one["dis"], **{name: one[name] for name in kinds}}
+        | {name: one[name].isoformat() for name in ("first_change", "last_change")}
+        for one in differing[:_NAMED].to_dict("records")
+    ]
+    if changes and not args.json:
+        names = [f"@{one['id']} ({one['dis']}) {sum(one[name] for name in kinds)}" for one in changes[:_SHOWN]]
+        found["of"] = "; ".join(names + ["..."] * (len(differing) > _SHOWN))
     if assumed := int((table["reason"] == ASSUMED).sum()):
         found["assuming"] = f"ten years of {assumed} points whose records have no hisStart; --since says from when"
     problems = []
@@ -251,7 +257,8 @@ def sync(args: argparse.Namespace) -> int:
             tell(args, f"{len(rows) - _SHOWN} more points {name}; --json names all")
     version = None if args.dry_run else int(archive.versions["version"].iloc[0])
     code = int(bool(found["failed"] or found["changed"]))
-    return _say(args, found, started_s, code, version=version, corrections=corrections, problems=problems)
+    more = {"version": version, "points_differing": len(differing), "changes": changes, "problems": problems}
+    return _say(args, found, started_s, code, **more)
 
 
 def doctor(args: argparse.Namespace) -> int:

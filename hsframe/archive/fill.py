@@ -57,7 +57,7 @@ class Job:
 
     `end_us` None: all that there is from `start_us` on. `since_us`: from when on it is known afterwards, and `until_us`
     until when. `earlier_us` is a window before, which is read last. `before_us`: the last sample before it is kept too,
-    as it may hold until then. One that has a `status` is not read.
+    as it may hold until then. `known_us` is the window in which it had been read. One that has a `status` is not read.
     """
 
     record: PointRecord
@@ -71,6 +71,7 @@ class Job:
     until_us: int = 0
     earlier_us: tuple[int, int] | None = None
     before_us: int | None = None
+    known_us: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -194,9 +195,9 @@ class Filling:
         if isinstance(self.samples, Stage):
             self.samples.put(rows, bounds, records.values(), (start_us, max(window)))
         else:
-            self.changes.add(
-                merge(self.samples, rows, ids, start_us, until_us, add_only=lacking, young_us=self.young_us)
-            )
+            known_us = {ident: known for ident in ids if (known := left[ident].known_us)}
+            how: dict[str, Any] = {"add_only": lacking, "known_us": known_us, "young_us": self.young_us}
+            self.changes.add(merge(self.samples, rows, ids, start_us, until_us, **how))
         self._silent.update(ident for ident in ids if ident not in bounds)
         for job in map(left.__getitem__, ids):
             if job.record.id in bounds:

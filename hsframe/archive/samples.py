@@ -7,8 +7,9 @@ someone else has committed meanwhile, it is compared anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,7 +18,17 @@ import pyarrow as pa
 
 from hsframe.archive.delta import SampleTable
 from hsframe.archive.layout import ROWS_SCHEMA, Layout, Partition
-from hsframe.archive.parquet_file import END_US, START_US, DataFile, Ids, instants, read_rows, runs_of, written
+from hsframe.archive.parquet_file import (
+    END_US,
+    START_US,
+    DataFile,
+    Ids,
+    bounds_of,
+    instants,
+    read_rows,
+    runs_of,
+    written,
+)
 from hsframe.durations import DAY_US
 from hsframe.errors import IncompleteError
 from hsframe.frame.values import bools_of
@@ -33,20 +44,31 @@ _Places: TypeAlias = npt.NDArray[np.int64]
 class Changes:
     """How many samples of each point, by id, are new, have another value, are gone, and were kept all the same.
 
-    `first` has of the first sample with another value the row that was there, and the other one.
+    `late` ones are new within what had been read before. `spans` has the first and the last instant of those that came
+    late, have another value or are gone, and `first` of the first one with another value the row that was there, and
+    the other one.
     """
 
     new: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     first: dict[str, tuple[_Row, _Row]] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
-        for name in ("new", "changed", "removed", "kept"):
+        for name in ("new", "changed", "removed", "kept", "late"):
             getattr(self, name).update(getattr(other, name))
+        for ident, span in other.spans.items():
+            self.widen(ident, *span)
         for ident, one in other.first.items():
             self.first[ident] = min(self.first.get(ident, one), one, key=lambda pair: pair[0]["ts"])
+
+    def widen(self, ident: str, first_us: int, last_us: int) -> None:
+        """Let the span of a point have two more instants."""
+        own = self.spans.get(ident, (first_us, last_us))
+        self.spans[ident] = min(own[0], first_us), max(own[1], last_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +162,17 @@ def merge(
     end_us: int,
     *,
     add_only: Iterable[str] = (),
+    known_us: Mapping[str, tuple[int, int]] = MappingProxyType({}),
     young_us: int = END_US,
     existing: Existing | None = None,
     dry_run: bool = False,
 ) -> Changes:
     """Make a half-open window of some points have exactly these samples, sorted by id and ts.
 
-    Points in `add_only` lose no samples. With `existing` no point does, and unless it is ``"replace"`` those that are
-    there stay as they are; with ``"refuse"`` and one that is another nothing is changed at all. Where
-    nothing differs no version is made. New samples from `young_us` on get files of their own: what is read again and
-    corrected soon must not take a whole month with it.
+    Points in `add_only` lose no samples; new ones in the window of `known_us` count as late. With `existing` no point
+    loses one, and unless it is ``"replace"`` those that are there stay as they are; with ``"refuse"`` and one that is
+    another nothing is changed at all. Where nothing differs no version is made. New samples from `young_us` on get
+    files of their own: what is read again and corrected soon must not take a whole month with it.
     """
     wanted, add_only = Ids(ids), set(add_only)
     while True:
@@ -169,8 +192,13 @@ def merge(
             _counts(rows, differs.changed_new),
             _counts(found.rows, gone),
             _counts(found.rows, differs.gone[is_kept]) + (_counts(rows, held) if stays else Counter()),
-            first,
+            first=first,
         )
+        late = _late(rows, differs.new, known_us)
+        changes.late = _counts(rows, late)
+        for some, places in ((rows, late), (rows, differs.changed_new), (found.rows, gone)):
+            for ident, (first_us, last_us, _) in bounds_of(some.select(["id", "ts"]).take(pa.array(places))).items():
+                changes.widen(ident, first_us, last_us)
         if (
             dry_run
             or (existing == "refuse" and len(held))
@@ -213,6 +241,17 @@ def _first(old: pa.Table, new: pa.Table, differs: _Difference) -> dict[str, tupl
     sides = (old, differs.changed_old), (new, differs.changed_new)
     pairs = zip(*(rows.take(pa.array(places[firsts])).to_pylist() for rows, places in sides), strict=True)
     return {pair[0]["id"]: pair for pair in pairs}
+
+
+def _late(rows: pa.Table, places: _Places, known_us: Mapping[str, tuple[int, int]]) -> _Places:
+    """Those of some places whose instants lie in the window that is known of their point."""
+    some = rows.select(["id", "ts"]).take(pa.array(places if known_us else places[:0]))
+    ts_us, found = instants(some), [places[:0]]
+    for ident, begin, end in runs_of(some):
+        since_us, until_us = known_us.get(ident, (0, 0))
+        here, there = begin + np.searchsorted(ts_us[begin:end], (since_us, until_us))
+        found.append(places[here:there])
+    return np.concatenate(found)
 
 
 def _counts(rows: pa.Table, places: _Places) -> Counter[str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from hsframe.archive.fill import Filling, Job, expected_table
@@ -96,7 +97,12 @@ async def sync_archive(
     changes = await fill_archive(
         source, storage, records, [*jobs, *later], options, server=server, young_us=young_us, fill=fill
     )
-    return outcome_table(jobs, changes, options.failures or {})
+    table = outcome_table(jobs, changes, options.failures or {})
+    table.insert(3, "rows_late", [changes.late[ident] for ident in table["id"]])
+    for place, name in enumerate(("first_change", "last_change")):
+        ends_us = [changes.spans.get(ident, (NAT_US, NAT_US))[place] for ident in table["id"]]
+        table.insert(6 + place, name, time_index(np.array(ends_us, np.int64), UTC, None))
+    return table
 
 
 async def fill_archive(
@@ -153,7 +159,8 @@ def _job(record: PointRecord, known: ArchivedRecord | None, given_us: int | None
         earlier_us = given_us, since_us
     elif given_us is not None and (given_us > since_us or differing):
         start_us = min(given_us, start_us)
-    job = Job(record, start_us, None, min(since_us, start_us), earlier_us=earlier_us)
+    known_us = None if differing else (since_us, until_us)
+    job = Job(record, start_us, None, min(since_us, start_us), earlier_us=earlier_us, known_us=known_us)
     if earlier_us or (differing and start_us <= since_us):
         job.before_us = earlier_us[0] if earlier_us else start_us
     if differing and start_us > since_us:

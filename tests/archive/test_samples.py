@@ -104,7 +104,7 @@ def test_what_a_server_no_longer_gives_of_a_point_at_all_is_kept_and_counted(tmp
     merge(table, rows(old), ["a", "b"], START_US, END_US)
     changes = merge(table, rows({("b", JANUARY_US): CELLS[1]}), ["a", "b"], START_US, END_US, add_only=["a"])
     assert content(table) == shown({key: old[key] for key in (("a", JANUARY_US), ("b", JANUARY_US))})
-    assert changes == Changes(removed=changes.removed, kept=changes.kept)
+    assert changes == Changes(removed=changes.removed, kept=changes.kept, spans={"b": (JANUARY_US + 1, JANUARY_US + 1)})
     assert dict(changes.removed) == {"b": 1}
     assert dict(changes.kept) == {"a": 1}
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import re
+import time
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,8 +40,8 @@ def test_what_a_server_has_is_there_after_a_sync(tmp_path: Path, session: Sessio
     assert table["status"].to_dict() == dict.fromkeys(range(6), "synced") | {5: "same"}
     assert table.dtypes.astype(str).to_dict() == {
         **dict.fromkeys(("id", "dis", "status", "reason"), "str"),
-        **dict.fromkeys(("rows_new", "rows_changed", "rows_removed"), "int64"),
-        **dict.fromkeys(("first", "last"), "datetime64[us, UTC]"),
+        **dict.fromkeys(("rows_new", "rows_late", "rows_changed", "rows_removed"), "int64"),
+        **dict.fromkeys(("first_change", "last_change", "first", "last"), "datetime64[us, UTC]"),
     }
     assert_in_step(archive, session)
     assert_in_step(archive, session, "temp or power", interval="1h", na="nan")
@@ -81,8 +82,14 @@ def test_new_late_changed_and_removed_samples_come_with_the_next_sync(
     history.remove(history.ts_us[recent[10:13]])
     history.merge(np.array([NOW_US - DAY_US + 1, NOW_US]), np.array([1.0, 2.0]), np.zeros(2, bool))
     table = archive.sync("temp or mode", session=session).set_index("id")
-    counts = table.loc["temp", ["rows_new", "rows_changed", "rows_removed"]].tolist()
-    assert counts == [2, 5, 3]
+    counts = table.loc["temp", ["rows_new", "rows_late", "rows_changed", "rows_removed"]].tolist()
+    assert counts == [2, 2, 5, 3]
+    ends_us = [int(one.timestamp() * 1e6) for one in table.loc["temp", ["first_change", "last_change"]]]
+    assert ends_us == [NOW_US - DAY_US + 1, NOW_US]
+    assert table.loc["mode", ["rows_late", "first_change", "last_change"]].tolist() == [0, pd.NaT, pd.NaT]
+    after = time.time_ns() // 1000
+    history.merge(np.array([after]), np.ones(1), np.zeros(1, bool))
+    assert archive.sync("temp", session=session)[["rows_new", "rows_late"]].iloc[0].tolist() == [1, 0]
     assert table["status"].to_dict() == {"temp": "synced", "mode": "same"}
     assert_in_step(archive, session)
     pd.testing.assert_frame_equal(archive.at(before).his_read("temp", (SINCE, None), tz="UTC"), old)
@@ -96,7 +103,7 @@ def test_what_changed_before_the_overlap_comes_with_since(tmp_path: Path, sessio
     assert archive.sync(session=session, overlap="30D")["rows_changed"].tolist() == [1]
     database.history("temp").merge(np.array([FIRST_US - DAY_US * 30]), np.array([7.0]), np.zeros(1, bool))
     earlier = (pd.Timestamp(SINCE) - pd.Timedelta("40D")).date()
-    assert archive.sync(session=session, since=earlier)["rows_new"].tolist() == [1]
+    assert archive.sync(session=session, since=earlier)[["rows_new", "rows_late"]].iloc[0].tolist() == [1, 0]
     assert_in_step(archive, session, "temp", (earlier, None))
     assert archive.points["since"].iloc[0] < pd.Timestamp(SINCE, tz="UTC")
 
@@ -486,7 +493,8 @@ def test_the_command_syncs_for_cron(
     assert (told.err, Path(path).exists()) == ("", False)
     assert cli.main(["sync", path, "power or temp", "--since", "-30d"]) == 0
     assert re.fullmatch(
-        r"points 2, rows new 3,5\d\d, rows changed 0, rows removed 0, seconds [\d.]+\n", capsys.readouterr().out
+        r"points 2, rows new 3,5\d\d, rows late 0, rows changed 0, rows removed 0, seconds [\d.]+\n",
+        capsys.readouterr().out,
     )
     odd = database.history("temp")
     for value, command in enumerate([["--json"], []]):
@@ -494,8 +502,14 @@ def test_the_command_syncs_for_cron(
         assert cli.main(["sync", path, *command]) == 0
         told = capsys.readouterr()
         if command:
-            assert json.loads(told.out)["corrections"] == [{"id": "temp", "dis": "TEMP", "rows": 2}]
-    assert re.search(r"rows changed 2, rows removed 0, corrected @temp \(TEMP\) 2, seconds", told.out)
+            first, last = (pd.Timestamp(NOW_US - back * QUARTER_US, unit="us", tz="UTC") for back in (2, 1))
+            line = json.loads(told.out)
+            assert line["points_differing"] == 1
+            assert line["changes"] == [
+                {"id": "temp", "dis": "TEMP", "rows_late": 0, "rows_changed": 2, "rows_removed": 0}
+                | {"first_change": first.isoformat(), "last_change": last.isoformat()}
+            ]
+    assert re.search(r"rows changed 2, rows removed 0, of @temp \(TEMP\) 2, seconds", told.out)
     database.remove("power")
     assert cli.main(["sync", path, "--json"]) == 0
     told = capsys.readouterr()
@@ -506,7 +520,7 @@ def test_the_command_syncs_for_cron(
     assert (summary["uri"], summary["archive"], summary["version"], summary["exit"]) == (session.uri, path, 3, 0)
     assert [(one["id"], one["status"]) for one in summary["problems"]] == [("power", "gone")]
     assert abs(datetime.fromisoformat(summary["time"]) - datetime.now(UTC)) < pd.Timedelta("10min")
-    assert told.err.startswith("hsframe: @power (POWER) gone: ")
+    assert re.match(rf"hsframe: \S+ {re.escape(path)}: @power \(POWER\) gone: ", told.err)
     assert cli.main(["sync", path, "@nobody", "--json"]) == 1  # it was never there: a slip, and no news of the server
     summary = json.loads(capsys.readouterr().out)
     assert {name: summary[name] for name in ("gone", "failed", "exit")} == {"gone": 0, "failed": 1, "exit": 1}
