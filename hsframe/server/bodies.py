@@ -17,9 +17,9 @@ _MAX_S: Final = 120.0
 _MOST_HELD: Final = 128 * 2**20
 _AT_ONCE: Final = 4  # are read past that
 _SMALL: Final = 2**16  # is always read
-# Who brings less than this in so long past `_MOST_HELD` is refused: others wait for the memory that it holds.
-_LITTLE: Final = 2**18
-_LITTLE_S: Final = 5.0
+# Who brings less than `_SMALL` in so long past `_MOST_HELD`, or with a turn less than this, is refused: others wait.
+_LITTLE: Final = 2**20
+_LITTLE_S: Final = 3.0
 
 
 class Bodies:
@@ -39,26 +39,27 @@ class Bodies:
         try:
             _check_size(request.content_length or 0, most)  # said at once
             while not request.content.at_eof():
-                if not has_turn and body.tell() > _SMALL and self.held > _MOST_HELD:
-                    since_s = now_s()
-                    has_turn = await self._room()
-                    ends_s += now_s() - since_s  # it is not this client that was slow
                 before = body.tell()
                 try:
                     async with asyncio.timeout_at(min(ends_s, now_s() + _LITTLE_S)):
                         async for part in request.content.iter_any():
                             self.held += body.write(part)
                             _check_size(body.tell(), most)
-                            if not has_turn and self.held > _MOST_HELD:
+                            if not has_turn and body.tell() - before > _SMALL and self.held > _MOST_HELD:
                                 break
                 except TimeoutError:
+                    enough = _LITTLE if has_turn else _SMALL
                     if now_s() >= ends_s:
                         what = f"was not here after {_MAX_S:g} s; send less at once"
-                    elif self.held > _MOST_HELD and body.tell() > _SMALL and body.tell() - before < _LITTLE:
-                        what = f"came too slowly: less than {_LITTLE:,} bytes in {_LITTLE_S:g} s, where memory is short"
+                    elif self.held > _MOST_HELD and body.tell() > _SMALL and body.tell() - before < enough:
+                        what = f"came too slowly: less than {enough:,} bytes in {_LITTLE_S:g} s, where memory is short"
                     else:
                         continue
                     raise HttpRefusal(408, f"the body of the request {what}", {"Connection": "close"}) from None
+                if not has_turn and not request.content.at_eof():
+                    since_s = now_s()
+                    has_turn = await self._room()
+                    ends_s += now_s() - since_s  # it is not this client that was slow
             yield body.getvalue()  # without a copy
         finally:
             self.held -= body.tell()
