@@ -7,7 +7,7 @@ the same command goes on where it was killed, and a file has its name only when 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -141,7 +141,7 @@ class Export:
                 present_us = max(self.options.now_us, (last_us or 0) + 1)
                 part = part_read(self.source, record, (start_us, min(END_US if end_us is None else end_us, present_us)))
                 reads[record.id] = Read({}, ((*part, (first_us,), (last_us,)),) if part else (), values, missing)
-            parquet.add_key_value_metadata(_metadata(records, tz, reads, note, stage.begun_us))
+            parquet.add_key_value_metadata(_metadata(records, tz, reads, found.keys(), note, stage.begun_us))
             parquet.close()
         return count
 
@@ -170,12 +170,20 @@ class Export:
 
 
 def _metadata(
-    records: Sequence[PointRecord], tz: str | tzinfo, reads: Mapping[str, Read], note: _Note, begun_us: int
+    records: Sequence[PointRecord],
+    tz: str | tzinfo,
+    reads: Mapping[str, Read],
+    with_rows: Collection[str],
+    note: _Note,
+    begun_us: int,
 ) -> dict[str, Any]:
     """What :func:`hsframe.read_parquet` needs to give the frame back, as the file of a tidy frame has it."""
     empty = [History(one.point, np.empty(0, np.int64), ()) for one in records]
-    df = trend_frame(empty, header="id", shape="tidy", tz=tz)
+    rowless = [history for history in empty if history.point.id not in with_rows]
+    df, of_rowless = (trend_frame(some, header="id", shape="tidy", tz=tz) for some in (empty, rowless))
     assert isinstance(df, pd.DataFrame)
+    assert isinstance(of_rowless, pd.DataFrame)
+    df["unit"] = of_rowless["unit"]  # the units of the others are in their rows
     note_reads(df, reads)
     note(df)
     note_source(df, {**(source_of(df) or {}), "at": from_epoch_us(begun_us, UTC).isoformat()})

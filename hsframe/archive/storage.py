@@ -203,11 +203,14 @@ def _filesystem(uri: str, options: Mapping[str, str]) -> tuple[Any, str]:
         host = at.netloc.removeprefix(known.get("account_name", ""))
         known |= {"blob_storage_authority": host, "dfs_storage_authority": host.replace(".blob.", ".dfs.")}
         known |= dict.fromkeys(("blob_storage_scheme", "dfs_storage_scheme"), at.scheme)
+    if place.scheme in ("local", "mock"):  # of pyarrow's own, which make no folders; delta-rs has neither
+        raise MetadataError(f"{uri} is no object store; give a folder of this machine by its path, or with 'file://'")
     try:
         if name:
             return getattr(pafs, name)(**known), f"{bucket}{place.path}".rstrip("/")
         found: tuple[Any, str] = pafs.FileSystem.from_uri(uri)
     except Exception as error:
         server = "; hsframe.connect(uri, user, password) reads from a server" * place.scheme.startswith("http")
-        raise MetadataError(f"{uri} is no place that pyarrow knows: {error}{server}") from error
+        what = str(error).partition("\n")[0]  # of HDFS a line for each folder that Java may be in
+        raise MetadataError(f"{uri} is no place that pyarrow knows: {what}{server}") from error
     return found

@@ -22,7 +22,8 @@ In the **schema** one key, ``hsframe``, a JSON object:
 ``recordUnits``    optional, {column: unit}: the unit in the point's record, where the column is in another
 ``differing``      optional, {column: count}: samples dropped at a repeated instant whose value was another
 ``units``          optional, {column: unit}: the units once more, since Parquet has no checksum of its metadata
-``states``         optional, {column: [text, ...]}: the states of a Str, as an empty column of Parquet has no dictionary
+``states``         optional, {column: [text, ...]}: the states of a Str, and the units of a tidy table, as Parquet has
+                   no dictionary of what is in no row
 ``interval``       optional, {"length": text, "label": text}: what a row stands for (:mod:`hsframe.frame.stamps`)
 ``reads``          optional, {id: {"aggs": ..., "spans": ...}}: what was read of it (:mod:`hsframe.frame.reads`)
 ``source``         optional, {"kind": ..., "uri": ...}: what it was read from (:mod:`hsframe.frame.reads`)
@@ -123,14 +124,17 @@ def frame_to_arrow(df: pd.DataFrame) -> pa.Table:
         entries = {_PREFIX + name: value for name, value in {"unit": units.get(field.name), **known}.items() if value}
         fields.append(field.with_metadata(entries or None))
     content: dict[str, Any] = {"version": VERSION}
+    states = {name: list(point.states) for name, point in points.items() if point.states}
     if is_tidy(df):
         content |= {"tz": str(df["ts"].dt.tz)} if has_zone else {}
         content["points"] = PointCatalog.of(points_of(df))["points"]
+        if isinstance(df["unit"].dtype, pd.CategoricalDtype):
+            states["unit"] = df["unit"].cat.categories.tolist()
     interval = noted_interval(df)
     optional = {
         "units": {name: unit for name, unit in units.items() if unit},
         "recordUnits": {name: p.unit for name, p in points.items() if p.unit and p.unit != units.get(name)},
-        "states": {name: point.states for name, point in points.items() if point.states},
+        "states": states,
         "interval": interval and asdict(interval),
         "reads": {ident: asdict(one) for ident, one in reads_of(df).items()},
         "source": source_of(df),
@@ -176,7 +180,8 @@ def _frame_of(table: pa.Table, content: Mapping[str, Any]) -> pd.DataFrame:
     df = table.to_pandas()
     if is_tidy(df) and "points" in content:
         points = points_from(content["points"], content["points"])
-        df = with_categories(df, [point.id for point in points.values()])
+        units = content.get("states", {}).get("unit", ())
+        df = with_categories(df, [point.id for point in points.values()], units)
         if "tz" in content:
             df["ts"] = df["ts"].dt.tz_convert(zone_or_offset(content["tz"]))
         return _with_catalog(df, points, content)

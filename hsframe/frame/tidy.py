@@ -127,15 +127,15 @@ def tidy_frame(table: pa.Table, index_zone: ZoneInfo) -> pd.DataFrame:
     for name, dtype in (("ts", pa.timestamp("us", index_zone.key)), ("text", pa.string())):
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, table.column(place).cast(dtype))
-    return with_categories(table.to_pandas(), ())
+    return with_categories(table.to_pandas())
 
 
-def with_categories(df: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
-    """The frame, its ids and units categories of str in order, those of `ids` that have no rows among them.
+def with_categories(df: pd.DataFrame, ids: Sequence[str] = (), units: Sequence[str] = ()) -> pd.DataFrame:
+    """The frame, its ids and units categories of str in order, those of `ids` and `units` without rows among them.
 
     Parquet keeps no categories without rows, and none at all of a table without rows.
     """
-    for name, more in (("id", ids), ("unit", ())):
+    for name, more in (("id", ids), ("unit", units)):
         column = df[name]
         found = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
         categories = pd.Index(sorted({*found, *more}), dtype="str")

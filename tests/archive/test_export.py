@@ -42,11 +42,12 @@ def day(days: float) -> Any:
     return (pd.Timestamp(SINCE) + pd.Timedelta(days=days)).date()
 
 
-def assert_as_read(path: Path, session: Session, span: Any = SPAN, points: Any = "point", tz: str = "UTC") -> None:
+def assert_as_read(
+    path: Path, session: Session | Archive, span: Any = SPAN, points: Any = "point", tz: str = "UTC"
+) -> None:
     """The file is the one that `write_parquet` makes of the frame that is read, but for the time of the read."""
     df, read = hsframe.read_parquet(path), session.his_read(points, span, shape="tidy", tz=tz)
-    if len(read):  # else Parquet does not keep the units that are categories
-        pd.testing.assert_frame_equal(df, read)
+    pd.testing.assert_frame_equal(df, read)
     write_parquet(read, path.with_suffix(".read"))
     again = hsframe.read_parquet(path.with_suffix(".read"))
     path.with_suffix(".read").unlink()
@@ -77,9 +78,18 @@ def test_a_tidy_file_has_the_zone_that_is_asked_for(tmp_path: Path, session: Ses
         session.export("point", SPAN, tmp_path / "t.parquet", layout="tidy")
 
 
-def test_a_tidy_file_of_points_without_samples(tmp_path: Path, session: Session) -> None:
+def test_a_tidy_file_of_points_without_samples(tmp_path: Path, session: Session, database: Database) -> None:
     session.export("empty", SPAN, tmp_path / "none.parquet", layout="tidy")
     assert_as_read(tmp_path / "none.parquet", session, points="empty", tz="London")
+    assert hsframe.read_parquet(tmp_path / "none.parquet")["unit"].cat.categories.tolist() == ["kW"]
+    write_parquet(session.his_read("empty", SPAN, shape="tidy"), tmp_path / "none.parquet")
+    assert hsframe.read_parquet(tmp_path / "none.parquet")["unit"].cat.categories.tolist() == ["kW"]
+    add_point(database, "void", "Number", unit="°F", tz="Kathmandu")
+    Archive(tmp_path / "trends").sync("temp or empty or void", session=session, since=SINCE)
+    for source in (session, Archive(tmp_path / "trends")):
+        source.export(["empty", "void", "temp"], SPAN, tmp_path / "some.parquet", layout="tidy", tz="UTC")
+        assert_as_read(tmp_path / "some.parquet", source, points=["empty", "void", "temp"])
+        assert hsframe.read_parquet(tmp_path / "some.parquet")["unit"].cat.categories.tolist() == ["kW", "°C", "°F"]
 
 
 def test_a_span_to_the_present_has_what_is_there_and_forecasts(

@@ -148,6 +148,12 @@ def test_a_store_that_is_none_is_named_in_plain_words() -> None:
         Archive("memory://works")
 
 
+@pytest.mark.parametrize("uri", ["local:///tmp/trends", "mock://trends"])
+def test_a_filesystem_of_pyarrow_that_makes_no_folders_is_refused(uri: str) -> None:
+    with pytest.raises(MetadataError, match=r"is no object store; give a folder .* or with 'file://'$"):
+        Storage(uri)
+
+
 @pytest.mark.parametrize("path", ["a%20b", "a#b", "a?b", "a//b", "./a", "a/../b", "a/.."])
 def test_a_uri_of_which_deltalake_and_pyarrow_make_two_places_is_refused(path: str) -> None:
     with pytest.raises(MetadataError, match="the uri of an archive must be without password, query, '#'"):
