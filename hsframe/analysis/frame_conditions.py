@@ -37,8 +37,7 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
         return Truth(samples.ts_us, np.empty(0, np.int8))
     if isinstance(condition, pd.Series):
         return _truth_of_mask(samples, condition)
-    name = parse_condition(condition)[0]
-    place = _place_of(samples, f"@{name.val}" if isinstance(name, Ref) else name)
+    place = _column_of(samples, condition)
     rule = rule_of_time(samples.sampling(place))
     histories, until_us = samples.column(place)
     truth = truth_of(histories, condition, rule, until_us)
@@ -46,6 +45,20 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     samples.warn_of_unknown({place: [rule]})
     firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
     return truth.clip(min(firsts_us, default=until_us), until_us)
+
+
+def column_in(samples: FrameSamples, condition: Any) -> int | None:
+    """The place of the column that a condition, or a mask by its name, is about; None where there is none."""
+    if isinstance(condition, pd.Series):
+        labels: list[Hashable] = list(samples.df.columns)
+        return labels.index(condition.name) if labels.count(condition.name) == 1 else None
+    return None if isinstance(condition, pd.DataFrame) else _column_of(samples, condition)
+
+
+def _column_of(samples: FrameSamples, condition: Any) -> int:
+    """The place of the column that a condition names."""
+    name = parse_condition(condition)[0]
+    return _place_of(samples, f"@{name.val}" if isinstance(name, Ref) else name)
 
 
 def _place_of(samples: FrameSamples, name: str) -> int:

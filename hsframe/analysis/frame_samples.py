@@ -235,6 +235,23 @@ class FrameSamples:
             if rule.agg != "linear"
         )
 
+    def warn_of_start(self, place: int) -> None:
+        """Warn where a column holds and was read without the sample that tells what it is at the start of the span."""
+        read, sampling = self.reads.get(self.known[place].id, NOTHING_READ), self.sampling(place)
+        boundary = (noted(self.given, "settings") or {}).get("boundary", "none")
+        if self.interval is not None or boundary != "none" or not read.spans or not sampling.is_step:
+            return
+        part, ts_us = read.parts(self.ts_us[self.df.iloc[:, place].notna().to_numpy(dtype=bool)])[0]
+        start_us = part.known_from(ts_us)[0]
+        if start_us is not None and (not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0)):
+            until = "its first sample" if len(ts_us) else "the end, since it has no sample there"
+            warn_caller(
+                f"what {self.points[place].dis!r} is at the start of the span is not known, up to {until}: no episode "
+                "is found there, and where= of these episodes takes that time for one in which it was not so; read "
+                "with boundary='before', for the sample that holds there",
+                ReadWarning,
+            )
+
     def drawn(self, place: int) -> tuple[Instants, Floats, bool]:
         """The line of a column: its instants and values, NaN where it is broken, and whether each value holds."""
         ts_us, unknown_us, until_us = self._known(place, self._na_rows(place)[0])

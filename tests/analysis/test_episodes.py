@@ -148,7 +148,7 @@ def test_a_mask_is_known_for_as_long_as_its_points_are() -> None:
 
 
 def test_a_missing_value_is_na_unless_the_read_had_none(session: hsframe.Session) -> None:
-    alone, both = session.his_read("@kw", DAY), session.his_read(["@kw", "@sp"], DAY)
+    alone, both = session.his_read("@kw", DAY), session.his_read(["@kw", "@sp"], DAY, boundary="before")
     assert windows(alone.hs.episodes(("@kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
     assert windows(alone.iloc[2:].hs.episodes(("@kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
     assert windows(both.hs.episodes(("@sp", ">", 65))) == [(3, 20)]  # it has no NA
@@ -429,6 +429,24 @@ def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Se
             df.hs.episodes(mask)
     filled = df.ffill()
     assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
+
+
+def test_what_holds_at_the_start_is_asked_for_where_the_read_does_not_know_it(session: hsframe.Session) -> None:
+    """By a condition and a mask, with no sample in the span too; not of a part of a read, nor of a line."""
+    words = "what 'Fan' is at the start of the span is not known, up to {}.*: no episode .* boundary='before'"
+    points, at_work = ["@kw", "@fan"], (f"{DAY}T10:00", f"{DAY}T13:00")
+    for span, until, expected in [(DAY, "its first sample", [(9, 24)]), (at_work, "the end, since", [])]:
+        df = session.his_read(points, span)
+        for condition in ("@fan", df["Fan"]):
+            with pytest.warns(hsframe.errors.ReadWarning, match=words.format(until)) as told:
+                assert windows(df.hs.episodes(condition)) == expected
+            assert len(told) == 1
+        assert df.hs.resample("1h", {"Kw": "coverage"}, where="@fan")["Kw"].iloc[0] == 0
+        df.hs.episodes(("@kw", ">", 2))
+    part = session.his_read("@fan", DAY).iloc[1:]
+    assert windows(part.hs.episodes("@fan")) == [(9, 24)]
+    known = session.his_read(points, at_work, boundary="before")
+    assert windows(known.hs.episodes("@fan")) == windows(known.hs.episodes(known["Fan"])) == [(9, 13)]
 
 
 def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None:
