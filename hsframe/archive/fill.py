@@ -210,7 +210,9 @@ class Filling:
                     continue  # there would be a hole
                 job.since_us = job.earlier_us[0]
             else:
-                job.until_us = max(job.since_us, done_us)
+                # What is read once more had been read: half of it done, no less is. A clock ahead tells nothing.
+                before_us = job.known_us[1] if job.known_us and job.known_us[1] <= self.options.now_us else done_us
+                job.until_us = max(job.since_us, done_us, before_us)
             read_us = part_read(self.source, job.record, (job.since_us, job.until_us))
             self._unnoted[job.record.id] = ArchivedRecord({"tz": job.record.tz, **job.record.tags}, read_us)
         if (time.monotonic() - self._noted_s) * _NOTING > self._note_s:

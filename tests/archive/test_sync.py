@@ -18,6 +18,7 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session, cli
+from hsframe.archive import fill
 from hsframe.archive import sync as syncing
 from hsframe.archive.fill import Filling
 from hsframe.archive.points import ArchivedRecord
@@ -93,6 +94,28 @@ def test_new_late_changed_and_removed_samples_come_with_the_next_sync(
     assert table["status"].to_dict() == {"temp": "synced", "mode": "same"}
     assert_in_step(archive, session)
     pd.testing.assert_frame_equal(archive.at(before).his_read("temp", (SINCE, None), tz="UTC"), old)
+
+
+def test_what_is_read_once_more_does_not_count_as_unread_in_the_middle_of_it(
+    tmp_path: Path, session: Session, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    archive.sync("temp or power", session=session, since=SINCE)
+    before, version = archive.points, archive.versions["version"].iloc[0]
+    monkeypatch.setattr(fill, "_ROWS_A_MERGE", 400)
+    monkeypatch.setattr(fill, "_NOTING", 1e9)  # after each part
+    database.history("temp").values[-1] = 77.0
+    seen, note = list[pd.DataFrame](), Filling._note
+
+    def noted(self: Filling) -> None:
+        note(self)
+        seen.append(archive.points)
+
+    monkeypatch.setattr(Filling, "_note", noted)
+    archive.sync(session=session, overlap="60D")
+    assert len(seen) > 5
+    assert all((points["until"] >= before["until"]).all() for points in seen)
+    assert archive.at(version).points["until"].min() >= before["until"].min()
 
 
 def test_what_changed_before_the_overlap_comes_with_since(tmp_path: Path, session: Session, database: Database) -> None:
