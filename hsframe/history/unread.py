@@ -59,7 +59,8 @@ async def unread_of(
             continue  # nothing of it is past
         reasons, is_all = [], True
         if (read_us := part_read(source, record, _EVER)) is None:
-            reasons = [f"the archive has not read its history: {sync.format('')} does"]
+            what = "has not read its history, or not since samples were lost (restore(), repair(), an older backup)"
+            reasons = [f"the archive {what}: {sync.format('')} does"]
         else:
             since_us, until_us = read_us
             is_all = until_us <= start_us or since_us >= end_us

@@ -271,7 +271,9 @@ class Archive(ArchiveReads):
         return pd.DataFrame(found, columns=["path", "bytes", "reason"]).astype({"path": "str", "reason": "str"})
 
     def check(self) -> pd.DataFrame:
-        """Compare what is on disk with what the tables say; every file is read, and nothing is changed.
+        """Compare what is on disk with what the tables say; nothing is changed.
+
+        Every file of the newest version is read; those that only older versions have are not.
 
         Returns
         -------
@@ -297,7 +299,8 @@ class Archive(ArchiveReads):
 
         By its number, as ``df.hs.source`` has it, or the one that was the newest at a time: ``"2026-11-01T09:00Z"``; at
         the end of a day or a month, in UTC: ``"2026-11-01"``, ``"lastMonth"``. MetadataError where there was none then,
-        or it can no longer be read; SpanError where it is neither, is yet to come, or is a datetime without a zone.
+        or it can no longer be read; SpanError where it is neither, begins later than now, or is a datetime without a
+        zone. Of today, or of this month, it is the newest.
         """
         if isinstance(version, bool) or not isinstance(version, SupportsIndex | str | date):
             raise SpanError(f"version must be a number or a time; got {version!r}")

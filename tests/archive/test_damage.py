@@ -21,7 +21,7 @@ import pytest
 
 import hsframe
 from hsframe import Archive, Session
-from hsframe.errors import CodecError, HsFrameError, MetadataError
+from hsframe.errors import CodecError, HsFrameError, MetadataError, ReadWarning
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import running_server
@@ -70,6 +70,10 @@ def test_samples_that_are_older_than_their_points_are_read_anew(
     archive = Archive(folder)
     assert archive.to_arrow().count_rows() < 500
     assert "sync() reads anew what is missing" in archive.check()["what_to_do"].tolist()
+    with pytest.warns(
+        ReadWarning, match=r"has not read .*, or not since samples were lost \(.*\): archive\.sync\(\) does"
+    ):
+        archive.his_read("temp", "yesterday")
     assert set(archive.sync(session=session)["status"]) == {"synced"}
     assert_in_step(archive, session, "temp")
     assert archive.check().empty or archive.check()["problem"].str.startswith("no version counts it").all()
