@@ -33,7 +33,8 @@ def plot(
     df : DataFrame
         Numbers are drawn as lines from sample to sample, which NA breaks, and those that hold (``hisMode`` ``"cov"``,
         or rows of intervals by ``agg="step"`` or ``"last"``) as steps; Bool as steps on an axis of their own. In a
-        frame that was not read, and in rows of intervals, each missing value breaks a line. Texts are left out. The
+        frame that was not read, and in rows of intervals, each missing value breaks a line, and a value between two of
+        them is a dot, as where points of several zones have days of their own. Texts are left out. The
         times on the axis are those of the index's zone. What the frame was read from and when, where it knows that,
         stands above.
     figsize : (float, float), optional
@@ -91,7 +92,11 @@ def plot(
             style = {"drawstyle": "steps-post", **kwargs} if is_step else kwargs
             name: Any = df.columns[place]  # of several levels those that are not empty
             text = ", ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
-            axis.plot(times, values, label=text if np.isfinite(values).any() else f"{text} (no values)", **style)
+            known = np.isfinite(values)
+            (line,) = axis.plot(times, values, label=text if known.any() else f"{text} (no values)", **style)
+            alone = known & ~np.append(False, known[:-1]) & ~np.append(known[1:], False)
+            if alone.any():
+                axis.plot(times[alone], values[alone], ".", color=line.get_color())
         axis.set_ylabel(label)
         if label == _BOOL:
             axis.set_yticks([0, 1], ["false", "true"])

@@ -59,6 +59,16 @@ def test_plot_has_an_axis_a_unit_with_its_label(frame):
     assert any(label.get_text() for label in axes[-1].get_xticklabels())
 
 
+def test_values_alone_between_missing_ones_are_dots(frame):
+    """As where the days of three zones are the rows of one frame: no two values of a point follow one another."""
+    days = frame[["Zone"]].iloc[:7].copy()
+    days.attrs.clear()  # not read: each missing value is not known
+    days.iloc[[0, 2, 4, 6]] = pd.NA
+    line, dots = days.hs.plot()[0].get_lines()
+    assert dots.get_ydata().tolist() == days["Zone"].dropna().tolist()
+    assert (dots.get_marker(), dots.get_linestyle(), dots.get_color()) == (".", "None", line.get_color())
+
+
 def test_plot_of_nothing_says_so(frame):
     with pytest.raises(MetadataError, match="no column can be drawn; the columns are Mode"):
         plot(frame[["Mode"]])
