@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import pandas as pd
 
@@ -26,28 +27,28 @@ from hsframe.units.systems import System
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from hsframe.durations import Duration
     from hsframe.frame.combine import UnitWindow
     from hsframe.frame.stamps import Interval
     from hsframe.frame.tables import Statistic
     from hsframe.grid import Grid
-    from hsframe.intervals.conditions import Condition, Where
-    from hsframe.intervals.rules import Aggregations
-    from hsframe.kinds import Number
     from hsframe.spans import SpanLike
 
 Object = TypeVar("Object", pd.DataFrame, "pd.Series[Any]")
-Method = TypeVar("Method", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
-def _text_of(function: Callable[..., Any]) -> Callable[[Method], Method]:
-    """Give a method the text of the function that it calls with its own frame."""
+def _with_rows(
+    function: Callable[Concatenate[pd.DataFrame, P], pd.DataFrame],
+) -> Callable[Concatenate[_OfRows[Object], P], Object]:
+    """A method that calls a function with its own rows, and has its text; what is made has the source of the rows."""
 
-    def documented(method: Method) -> Method:
-        method.__doc__ = (function.__doc__ or "").replace("    df : DataFrame\n", "    self : DataFrame\n")
-        return method
+    @wraps(function)
+    def method(self: _OfRows[Object], /, *args: P.args, **kwargs: P.kwargs) -> Object:
+        made = function(self._wide, *args, **kwargs)
+        note_source(made, source_of(self._obj))  # type: ignore[arg-type]  # a Series has attrs too
+        return self._like_given(made)
 
-    return documented
+    return method
 
 
 class _OfRows(Generic[Object]):
@@ -66,11 +67,6 @@ class _OfRows(Generic[Object]):
                 "shape='wide' (or units='si'), or group it: df.groupby(['id', 'unit'], observed=True)['value']"
             )
         return df
-
-    def _of_source(self, found: pd.DataFrame) -> pd.DataFrame:
-        """A frame that was made of this one, with its source."""
-        note_source(found, source_of(self._obj))  # type: ignore[arg-type]  # a Series has attrs too
-        return found
 
     def _like_given(self, df: pd.DataFrame) -> Object:
         found: Any = df
@@ -92,18 +88,7 @@ class _OfRows(Generic[Object]):
 
         return interval_of(self._obj.to_frame() if isinstance(self._obj, pd.Series) else self._obj)
 
-    @_text_of(integrate)
-    def integrate(
-        self,
-        interval: Duration = "1D",
-        *,
-        max_gap: Duration | Mapping[str, Duration] | None = None,
-        min_coverage: float | None = None,
-        edges: Literal["whole", "partial"] = "whole",
-    ) -> Object:
-        """Power to energy: the integral over time, see :func:`hsframe.analysis.resample.integrate`."""
-        found = integrate(self._wide, interval, max_gap=max_gap, min_coverage=min_coverage, edges=edges)
-        return self._like_given(self._of_source(found))
+    integrate = _with_rows(integrate)
 
     def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
         """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""
@@ -259,54 +244,12 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
         return aggregated(self._wide, func, named)
 
-    @_text_of(resample)
-    def resample(
-        self,
-        interval: Duration = "1D",
-        agg: Aggregations | Mapping[str, Aggregations] | None = None,
-        *,
-        where: Where | None = None,
-        max_gap: Duration | Mapping[str, Duration] | None = None,
-        min_coverage: float | None = None,
-        rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None,
-        edges: Literal["whole", "partial"] = "whole",
-    ) -> pd.DataFrame:
-        """Values over intervals, by time and while something holds: :func:`hsframe.analysis.resample.resample`."""
-        how = {"max_gap": max_gap, "min_coverage": min_coverage, "rollover": rollover, "edges": edges}
-        found = resample(self._wide, interval, agg, where=where, **how)  # type: ignore[arg-type]  # of one type
-        return self._of_source(found)
+    resample = _with_rows(resample)
+    episodes = _with_rows(episodes)
+    over = _with_rows(over)
+    describe = _with_rows(describe)
+    report = _with_rows(report)
 
-    @_text_of(episodes)
-    def episodes(
-        self, condition: Condition | pd.Series[Any], *, min: Duration | None = None, merge: Duration | None = None
-    ) -> pd.DataFrame:
-        """When a condition holds, from when to when: :func:`hsframe.analysis.episodes.episodes`."""
-        return self._of_source(episodes(self._wide, condition, min=min, merge=merge))
-
-    @_text_of(over)
-    def over(
-        self,
-        episodes: pd.DataFrame,
-        agg: Aggregations | Mapping[str, Aggregations],
-        *,
-        max_gap: Duration | Mapping[str, Duration] | None = None,
-        min_coverage: float | None = None,
-    ) -> pd.DataFrame:
-        """Values of the columns over episodes, by time: :func:`hsframe.analysis.episodes.over`."""
-        found = over(self._wide, episodes, agg, max_gap=max_gap, min_coverage=min_coverage)
-        return self._of_source(found)
-
-    @_text_of(describe)
-    def describe(self, percentiles: Any = None) -> pd.DataFrame:
-        """``DataFrame.describe`` with units, see :func:`hsframe.analysis.report.describe`."""
-        return self._of_source(describe(self._wide, percentiles))
-
-    @_text_of(report)
-    def report(self) -> pd.DataFrame:
-        """One row per column: how complete it is, where it looks wrong; see :func:`hsframe.analysis.report.report`."""
-        return self._of_source(report(self._wide))
-
-    @_text_of(plot)
     def plot(
         self, *, figsize: tuple[float, float] | None = None, episodes: pd.DataFrame | None = None, **kwargs: Any
     ) -> Any:
@@ -376,6 +319,9 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         from hsframe.frame.arrow import frame_to_arrow
 
         return frame_to_arrow(self._obj)
+
+
+FrameAccessor.plot.__doc__ = (plot.__doc__ or "").replace("    df : DataFrame\n", "    self : DataFrame\n")
 
 
 @pd.api.extensions.register_series_accessor("hs")

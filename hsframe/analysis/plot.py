@@ -34,9 +34,8 @@ def plot(
         Numbers are drawn as lines from sample to sample, which NA breaks, and those that hold (``hisMode`` ``"cov"``,
         or rows of intervals by ``agg="step"`` or ``"last"``) as steps; Bool as steps on an axis of their own. In a
         frame that was not read, and in rows of intervals, each missing value breaks a line, and a value between two of
-        them is a dot, as where points of several zones have days of their own. Texts are left out. The
-        times on the axis are those of the index's zone. What the frame was read from and when, where it knows that,
-        stands above.
+        them is a dot, as where points of several zones have days of their own. Texts are left out. The times on the
+        axis are those of the index's zone. What the frame was read from and when, where it knows that, stands above.
     figsize : (float, float), optional
         Width and height in inches.
     episodes : DataFrame, optional
