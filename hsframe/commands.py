@@ -205,7 +205,7 @@ def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code
     """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
     found["seconds"] = round(time.monotonic() - started_s, 1)
     if args.json:
-        print(json.dumps({**origin(args), **found, **more, "exit": code}))
+        print(json.dumps({**origin(args), **found, **more, "exit": code}, default=lambda time: time.isoformat()))
     elif not args.quiet:
         shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
         texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
@@ -235,11 +235,7 @@ def sync(args: argparse.Namespace) -> int:
     found: dict[str, Any] = {"points": len(table), **{name: round(table[name].sum()) for name in counted}}
     kinds = ["rows_late", "rows_changed", "rows_removed"]
     differing = table[:0] if args.dry_run else table[table[kinds].any(axis=1)]
-    changes = [
-        {"id": one["id"], "dis": one["dis"], **{name: one[name] for name in kinds}}
-        | {name: one[name].isoformat() for name in ("first_change", "last_change")}
-        for one in differing[:_NAMED].to_dict("records")
-    ]
+    changes = differing[:_NAMED].filter(["id", "dis", *kinds, "first_change", "last_change"]).to_dict("records")
     if changes and not args.json:
         names = [f"@{one['id']} ({one['dis']}) {sum(one[name] for name in kinds)}" for one in changes[:_SHOWN]]
         found["of"] = "; ".join(names + ["..."] * (len(differing) > _SHOWN))

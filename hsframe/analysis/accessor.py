@@ -276,9 +276,10 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         how many ``requests``, ``bytes`` of answers and ``seconds`` that took; and of frames that
         :func:`hsframe.concat` put together, ``spans``, a pair each, if they do not all touch. Parquet files keep it. It
         is in ``df.attrs``: of frames that pandas puts together it is that of the first, or lost. The frames of
-        ``his_read``, ``his_iter``, ``latest``, ``matrix``, ``read``, ``read_by_ids``, ``inventory`` and ``estimate``
-        have one (of records, and an inventory of all, without a span), and what ``df.hs`` and ``degree_days`` make of a
-        frame has that of the frame. Its points are in :attr:`points`, its intervals in :attr:`interval`.
+        ``his_read``, ``his_iter``, ``latest``, ``matrix``, ``read``, ``read_by_ids``, ``nav``, ``inventory`` and
+        ``estimate`` have one (of records, and an inventory of all, without a span), and what ``df.hs`` and
+        ``degree_days`` make of a frame has that of the frame. Its points are in :attr:`points`, its intervals in
+        :attr:`interval`.
         """
         return source_of(self._obj)
 

@@ -50,9 +50,13 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
 def column_in(samples: FrameSamples, condition: Any) -> int | None:
     """The place of the column that a condition, or a mask by its name, is about; None where there is none."""
     if isinstance(condition, pd.Series):
-        labels: list[Hashable] = list(samples.df.columns)
-        return labels.index(condition.name) if labels.count(condition.name) == 1 else None
+        return _place_called(samples, condition.name)
     return None if isinstance(condition, pd.DataFrame) else _column_of(samples, condition)
+
+
+def _place_called(samples: FrameSamples, label: Hashable) -> int | None:
+    labels: list[Hashable] = list(samples.df.columns)
+    return labels.index(label) if labels.count(label) == 1 else None
 
 
 def _column_of(samples: FrameSamples, condition: Any) -> int:
@@ -135,9 +139,8 @@ def _held_until(samples: FrameSamples, ts_us: Instants) -> int:
 
 def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:
     """The column that a mask was made of, by its name: of the frame, or the mask itself where that is a point."""
-    labels: list[Hashable] = list(samples.df.columns)
-    if is_own and labels.count(mask.name) == 1:
-        return samples, labels.index(mask.name)
+    if is_own and (place := _place_called(samples, mask.name)) is not None:
+        return samples, place
     alone = None if mask.name is None else mask.to_frame()
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 

@@ -171,9 +171,8 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, columns: str = "
     keys = {zone_key(name) for name in names}
     if len(keys) > 1:
         warn_caller(
-            f"the points are in {len(keys)} time zones ({', '.join(names)}), so the "
-            f"{columns or 'index'} of their one frame {'are' if ' and ' in columns else 'is'} UTC; "
-            "choose a zone with tz='New_York' (say), or say tz='UTC'"
+            f"the points are in {len(keys)} time zones ({', '.join(names)}), so their one frame has "
+            f"{columns or 'its index'} in UTC; choose a zone with tz='New_York' (say), or say tz='UTC'"
             + ", or take one frame a point, each in its own zone, with shape='dict'; tz='local' has days and months of "
             "each zone side by side, as index='local' has them in matrix()" * (not columns),
             ZoneWarning,

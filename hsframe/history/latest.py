@@ -86,9 +86,9 @@ async def read_latest(
     rows, where errors of single points are not raised.
     """
     failures = options.failures
-    found = await find_records(source, points, tags=("point", "his"), failures=failures)
+    records = await find_records(source, points, tags=("point", "his"), failures=failures)
     unknown = [PointRecord(Point(ident, ident)) for ident in failures or ()]
-    records = await with_zones(source, found)
+    records = await with_zones(source, records)
     at = list(at) if isinstance(at, Iterator) else at
     at_us = {tz: _instants(at, tz, options) for tz in dict.fromkeys(one.tz for one in records) or ["UTC"]}
     historized = [record for record in records if record.tags.get("his")]
@@ -98,15 +98,12 @@ async def read_latest(
     unread = await unread_of(source, [record for record in historized if record.id not in failed], spans, options)
     warn_of_unread(unread, len(records) + len(unknown))
     lacks = {ident: one.reason for ident, one in unread.items()}
-    return [
-        _latest(
-            *(one, samples.get((one.id, us)), failed.get(one.id)),
-            *(us, options.now_us, lacks.get(one.id)),
-            is_now=at is None,
-        )
-        for one in [*records, *unknown]
-        for us in at_us.get(one.point.tz or "") or next(iter(at_us.values()))
-    ]
+    found, now_us = [], options.now_us
+    for one in [*records, *unknown]:
+        for us in at_us.get(one.point.tz or "") or next(iter(at_us.values())):
+            last, failure, reason = samples.get((one.id, us)), failed.get(one.id), lacks.get(one.id)
+            found.append(_latest(one, last, failure, reason, us, now_us, is_now=at is None))
+    return found
 
 
 def _instants(at: At | None, tz: str, options: ReadOptions) -> list[int]:
@@ -187,9 +184,9 @@ def _latest(
     record: PointRecord,
     last: History | None,
     failure: HsFrameError | None,
+    reason: str | None,
     us: int,
     now_us: int,
-    reason: str | None,
     *,
     is_now: bool,
 ) -> Latest:

@@ -194,9 +194,11 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
     write = partial(_write, name, chosen, packs=accepts_gzip(request.headers.get("Accept-Encoding")))
     short = _body_format(request)
-    try:
-        _admit(op, call)
-    except OpRefusal as refusal:  # before its body is read: that may take much memory, and long
+    try:  # before its body is read: that may take much memory, and long
+        if op.writes and call.database.refusal:  # before the role: no role helps
+            raise OpRefusal(f"{name}: {call.database.refusal}", "ReadOnlyErr")
+        call.check_role(op.role)
+    except OpRefusal as refusal:
         refused = error_grid(name, refusal)
         if op.changes(call.grid):
             journal.changed(call, refused)
@@ -214,13 +216,6 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
     if op.get:  # another has changed something: refused, its client would send it once more
         request.app[UNREAD].admit(len(written.body))
     return written
-
-
-def _admit(op: Op, call: Call) -> None:
-    """A refusal where no request for the op is answered, or none of this user."""
-    if op.writes and call.database.refusal:  # before the role: no role helps
-        raise OpRefusal(f"{call.op}: {call.database.refusal}", "ReadOnlyErr")
-    call.check_role(op.role)
 
 
 def _address(request: web.Request) -> str:

@@ -100,7 +100,7 @@ class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, Point
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""
-        return await self._records(await self.client.nav(nav_id, raw=True))
+        return await self._records(lambda _: self.client.nav(nav_id, raw=True))
 
     async def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:
         """What the server can do, asked question by question, with advice.

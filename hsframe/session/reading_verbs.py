@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -22,6 +22,7 @@ from hsframe.grid import Grid
 from hsframe.history.latest import At, latest_frame, read_latest
 from hsframe.history.plan import ReadOptions
 from hsframe.history.read import span_of
+from hsframe.history.source import Source
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import ReadingBase
 from hsframe.session.reading import (
@@ -89,11 +90,7 @@ class ReadingVerbs(ReadingBase):
         """
         if not isinstance(filter, str):
             raise MetadataError(f"filter must be a text, as 'point and temp'; got {filter!r}; read_by_ids takes ids")
-        options = ReadOptions()
-        with self._one_verb() as source:
-            df = await self._records(await source.read(filter, limit, raw=True))
-            note_origin([df], source, options, [])
-        return df
+        return await self._records(lambda source: source.read(filter, limit, raw=True))
 
     async def read_by_ids(self, ids: Ids) -> pd.DataFrame:
         """Records by id, in the order of the ids.
@@ -112,11 +109,8 @@ class ReadingVerbs(ReadingBase):
         UnknownRecError
             Ids that the server does not know; the message names them.
         """
-        refs, options = as_refs(ids, "read"), ReadOptions()
-        with self._one_verb() as source:
-            df = await self._records(await source.read_by_ids(refs, checked=True, raw=True))
-            note_origin([df], source, options, [])
-        return df
+        refs = as_refs(ids, "read")
+        return await self._records(lambda source: source.read_by_ids(refs, checked=True, raw=True))
 
     @_by_shape(_OneFrame, _FramePerPoint)
     async def his_read(self, request: ReadRequest) -> TrendFrames:
@@ -357,8 +351,11 @@ class ReadingVerbs(ReadingBase):
         self._remember(row.point for row in rows if row.point.id not in failures)
         return df
 
-    async def _records(self, grid: Grid) -> pd.DataFrame:
-        points, df = await in_thread(_points_and_frame, grid)
+    async def _records(self, read: Callable[[Source], Awaitable[Grid]]) -> pd.DataFrame:
+        options = ReadOptions()
+        with self._one_verb() as source:
+            points, df = await in_thread(_points_and_frame, await read(source))
+            note_origin([df], source, options, [])
         self._remember(points)
         return df
 

@@ -405,12 +405,12 @@ def test_samples_that_are_too_far_apart_are_said() -> None:
 def test_what_a_warning_of_the_latest_values_advises_can_be_followed(s: hsframe.Session) -> None:
     points = ["@kw", "@lon"]
     for read, words in [
-        (lambda: s.latest(points), "column ts of their one frame is"),
-        (lambda: s.latest(points, at="2026-11-01"), "columns at and ts of their one frame are"),
-        (lambda: s.inventory(points), "columns first and last of their one frame are"),
-        (lambda: s.his_read(points, "2026-11-01", shape="tidy"), "column ts of their one frame is"),
+        (lambda: s.latest(points), "their one frame has column ts in UTC"),
+        (lambda: s.latest(points, at="2026-11-01"), "their one frame has columns at and ts in UTC"),
+        (lambda: s.inventory(points), "their one frame has columns first and last in UTC"),
+        (lambda: s.his_read(points, "2026-11-01", shape="tidy"), "their one frame has column ts in UTC"),
     ]:
-        with pytest.warns(hsframe.errors.ZoneWarning, match=f"so the {words} UTC; choose a zone with tz=") as caught:
+        with pytest.warns(hsframe.errors.ZoneWarning, match=f"so {words}; choose a zone with tz=") as caught:
             read()
         assert "dict" not in str(caught[0].message)
     assert str(s.latest(["@kw", "@lon"], tz="New_York")["ts"].dt.tz) == "America/New_York"
