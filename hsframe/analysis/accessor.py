@@ -10,7 +10,7 @@ import pandas as pd
 
 from hsframe.analysis.episodes import episodes, over
 from hsframe.analysis.plot import plot
-from hsframe.analysis.report import describe, report
+from hsframe.analysis.report import report
 from hsframe.analysis.resample import integrate, resample
 from hsframe.errors import MetadataError
 from hsframe.frame.again import Reading, read_again
@@ -18,6 +18,7 @@ from hsframe.frame.in_units import converted, frame_in_units, in_one_unit, magni
 from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import points_table
 from hsframe.frame.reads import note_source, outcomes_table, source_of
+from hsframe.frame.tables import Statistic, aggregated, describe
 from hsframe.frame.to_xarray import frame_to_xarray
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from hsframe.frame.combine import UnitWindow
     from hsframe.frame.stamps import Interval
-    from hsframe.frame.tables import Statistic
     from hsframe.grid import Grid
     from hsframe.spans import SpanLike
 
@@ -240,8 +240,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         >>> df.hs.agg(["min", "max"]).hs.units
         {'Zone': '°F', 'Meter': 'kW'}
         """
-        from hsframe.frame.tables import aggregated
-
         return aggregated(self._wide, func, named)
 
     resample = _with_rows(resample)

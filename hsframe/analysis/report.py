@@ -1,4 +1,4 @@
-"""What a frame holds, column by column: the statistics and the quality of its data, each number in its unit."""
+"""What a frame holds, column by column: how complete it is and where it looks wrong, each number in its unit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from hsframe.intervals.regular import edges_around, parse_step
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
-from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 from hsframe.zones import zone
@@ -41,44 +40,6 @@ _COLUMNS: Final[dict[str, Any]] = {
     "stuck_for": "timedelta64[us]",
     **dict.fromkeys(("false_readings", "resets", "out_of_range", "clock_shifts"), "Int64"),
 }
-
-
-def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
-    """The statistics of ``DataFrame.describe`` for the numeric columns, each with its unit.
-
-    Parameters
-    ----------
-    df : DataFrame
-        Any frame; a column of objects in units that convert counts in the first one.
-    percentiles : sequence of float, optional
-        As for ``DataFrame.describe``.
-
-    Returns
-    -------
-    DataFrame
-        A column for each numeric column, of objects: first a row ``unit``, then ``count``, ``mean``, ``std``, ... The
-        numbers are floats that know their unit (``.unit``): a standard deviation of °F is in Δ°F, a count is in
-        none, so no column as a whole could have one unit.
-    """
-    numeric = in_one_unit(df).select_dtypes("number")
-    columns: dict[int, Any] = {}
-    rows: list[Any] = ["unit"]
-    for place in range(numeric.shape[1]):
-        array = numeric.iloc[:, place].array
-        magnitudes = pd.Series(np.asarray(array, dtype=np.float64) if isinstance(array, UnitArray) else array)
-        plain = magnitudes.describe(percentiles=percentiles)
-        rows = ["unit", *plain.index]
-        if isinstance(array, UnitArray):
-            cells = [array.unit, int(plain["count"])]
-            for name, value in plain.iloc[1:].items():
-                unit = delta(array.unit) if name == "std" else array.unit
-                cells.append(UnitArray(np.array([value]), unit)[0])
-        else:
-            cells = [None, int(plain["count"]), *plain.iloc[1:].tolist()]
-        columns[place] = pd.array(cells, dtype=object)
-    result = pd.DataFrame(columns, index=pd.Index(rows))
-    result.columns = numeric.columns
-    return result
 
 
 def report(df: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Frames of single values, which keep their units.
+"""Frames of single values, as statistics, which keep their units.
 
 pandas makes plain doubles of values of unit columns in ``df.agg({...})`` and in ``pd.DataFrame([{...}])``: they are
 floats to it, and it asks nobody for their dtype.
@@ -10,12 +10,16 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from hsframe.errors import MetadataError
-from hsframe.frame.in_units import in_one_unit, united
+from hsframe.frame.in_units import in_one_unit, magnitudes, united
+from hsframe.unit_array.array import UnitArray
+from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.mixed import objects_of
 from hsframe.unit_array.scalars import is_missing, unit_of
+from hsframe.units import delta
 
 Statistic: TypeAlias = "str | Callable[[pd.Series[Any]], Any]"
 """The name of a reduction of pandas, or a function of a column."""
@@ -58,6 +62,40 @@ def table(rows: Iterable[Mapping[Hashable, object]], index: Iterable[Hashable] |
         raise MetadataError(f"a table of {len(records)} rows has as many labels; index= gives {len(names)}")
     columns = {label: _column([record.get(label, math.nan) for record in records]) for label in labels}
     return pd.DataFrame(columns, index=range(len(names)) if index is None else names)
+
+
+def describe(df: pd.DataFrame, percentiles: Any = None) -> pd.DataFrame:
+    """The statistics of ``DataFrame.describe`` for the numeric columns, each with its unit.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Any frame; a column of objects in units that convert counts in the first one.
+    percentiles : sequence of float, optional
+        As for ``DataFrame.describe``.
+
+    Returns
+    -------
+    DataFrame
+        A column for each numeric column, of objects: first a row ``unit``, then ``count``, ``mean``, ``std``, ... The
+        numbers are floats that know their unit (``.unit``): a standard deviation of °F is in Δ°F, a count is in
+        none, so no column as a whole could have one unit.
+    """
+    numeric = in_one_unit(df).select_dtypes("number")
+    plain = magnitudes(numeric)
+    columns: dict[int, Any] = {}
+    rows: list[Any] = ["unit"]
+    for place, dtype in enumerate(numeric.dtypes):
+        unit, found = unit_of_dtype(dtype), plain.iloc[:, place].describe(percentiles=percentiles)
+        rows = ["unit", *found.index]
+        cells = [unit, int(found.iloc[0]), *found.iloc[1:].tolist()]
+        if unit is not None:
+            units = [delta(unit) if name == "std" else unit for name in rows]
+            cells[2:] = [UnitArray(np.array([cell]), own)[0] for cell, own in zip(cells[2:], units[2:], strict=True)]
+        columns[place] = pd.array(cells, dtype=object)
+    result = pd.DataFrame(columns, index=pd.Index(rows))
+    result.columns = numeric.columns
+    return result
 
 
 def aggregated(
