@@ -126,9 +126,9 @@ def _read_on(samples: FrameSamples, own: FrameSamples, last_us: int) -> Read:
 
 
 def _held_until(samples: FrameSamples, ts_us: Instants) -> int:
-    """Until when the last row of a mask holds of which no read tells it: the next row of the frame, if it has its rows.
+    """Until when the last row of a mask holds where no read tells it: to the next row of the frame, if all are in it.
 
-    Else it does so for as long as the shortest of the steps between its rows.
+    Else it holds for as long as the shortest of the steps between its rows.
     """
     first = int(np.searchsorted(samples.ts_us, ts_us[0]))
     end = first + len(ts_us)

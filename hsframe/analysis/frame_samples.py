@@ -95,7 +95,7 @@ class FrameSamples:
 
     @cached_property
     def read_us(self) -> int:
-        """The instant of the read, after which only forecasts have values; the last one that there is if not known."""
+        """The instant of the read, after which only forecasts have values; where it is not known, the end of time."""
         source = source_of(self.given)
         return np.iinfo(np.int64).max if source is None else pd.Timestamp(source["at"]).value // 1000
 
@@ -247,8 +247,8 @@ class FrameSamples:
             until = "its first sample" if len(ts_us) else "the end, since it has no sample there"
             warn_caller(
                 f"what {self.points[place].dis!r} is at the start of the span is not known, up to {until}: no episode "
-                "is found there, and where= of these episodes takes that time for one in which it was not so; read "
-                "with boundary='before', for the sample that holds there",
+                "is found there, and where= of these episodes takes the condition for false there; read with "
+                "boundary='before', for the sample that holds there",
                 ReadWarning,
             )
 

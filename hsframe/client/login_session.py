@@ -70,8 +70,8 @@ class LoginSession:
     async def renew(self, old: LoginResult | None, patience: Patience) -> LoginResult:
         """A session newer than `old`: the one that another call has made already, or that of a new login.
 
-        A login that fails begins again, at its first step, as the patience of the call allows. Where a password is
-        beside a token, it takes the place of one that the server has refused, or does not do with.
+        A login that fails begins again, at its first step, as the patience of the call allows. A password that was
+        given beside a token takes its place where the server refuses the token, or asks for a login all the same.
         """
         tried = self._tried
         async with self._lock:
@@ -111,8 +111,8 @@ class LoginSession:
     ) -> AuthError | None:
         """The error where the answer to an op refuses what each request of `session` carries, which is noted.
 
-        None where only a right is missing for the op, or nothing: the answer itself says more then. A token may have
-        to do with that right.
+        None where it refuses nothing, or only a right is missing for the op: the answer itself says more then. Where
+        it says nothing, a token is named: the right may be one of the token.
         """
         if not _is_carried(session) or not answer.refuses_login:
             return None
@@ -130,7 +130,7 @@ class LoginSession:
     ) -> bool:
         """Whether it is refused for `about` too, which anyone may ask.
 
-        That is not asked where nothing was accepted before, unless the answer is the one for a missing right, 403.
+        It is not asked where nothing was accepted before, unless the answer is the one for a missing right, 403.
         """
         if answer.request.op == "about":
             return True

@@ -49,8 +49,8 @@ _log = logging.getLogger("hsframe.history")
 
 # A batch is halved this often in time, then in points until each is alone, then in time again.
 _TIME_HALVINGS_FIRST: Final = 3
-# How long batches stay small where larger ones failed, smaller ones did not, and no answer said why. After an outage
-# they would stay small for the life of the session.
+# How long batches stay small where larger ones failed, smaller ones did not, and no answer said why: after an outage
+# they are not to stay small for the life of the session.
 _SUSPICION_S: Final = 600.0
 # So few points are read one by one at once.
 _FEW_POINTS: Final = 4

@@ -150,9 +150,10 @@ class HttpAnswer:
 
     @property
     def refuses_login(self) -> bool:
-        """Whether the server may not have taken what the request was sent with; or only a right is missing.
+        """Whether the answer may refuse the password or token of the request; or it says that a right is missing.
 
-        An error grid with 403 says which. Any other redirect or page may be that of a proxy, or of a wrong address.
+        With 403 an error grid says that it is a right. A redirect or a page that is not for a login may come from a
+        proxy, or from a wrong address.
         """
         if self.is_from_proxy:
             return False

@@ -47,7 +47,7 @@ class Credentials:
 
     @property
     def sends_token(self) -> bool:
-        """Whether the token is sent, and what is beside it is not."""
+        """Whether the token is sent, and a password beside it is not."""
         return self.auth == "bearer" or (self.auth == "auto" and bool(self.token))
 
     def __post_init__(self) -> None:

@@ -17,7 +17,8 @@ _MAX_S: Final = 120.0
 _MOST_HELD: Final = 128 * 2**20
 _AT_ONCE: Final = 4  # are read past that
 _SMALL: Final = 2**16  # is always read
-# Who brings less than `_SMALL` in so long past `_MOST_HELD`, or with a turn less than this, is refused: others wait.
+# Past `_MOST_HELD` who brings less than `_SMALL` in so long is refused, and so is who has a turn and brings less than
+# this: others wait.
 _LITTLE: Final = 2**20
 _LITTLE_S: Final = 3.0
 
