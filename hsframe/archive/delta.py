@@ -125,11 +125,14 @@ class DeltaLog:
 
     def damaged(self) -> list[int]:
         """The versions whose entries of the log are empty or half written, as a power cut may leave the last ones."""
-        entries = filter(re.compile(r".*/\d{20}\.json").fullmatch, sorted(self.storage.listing(_LOG)))
-        return [int(path[-25:-5]) for path in entries if not self._lines(path)]
+        return [version for version in self._entries() if not self._lines(_ENTRY.format(version))]
+
+    def _entries(self) -> list[int]:
+        """The versions of which the log has an entry."""
+        return sorted(int(path[-25:-5]) for path in self.storage.listing(_LOG) if re.search(r"/\d{20}\.json$", path))
 
     def _lines(self, path: str) -> list[dict[str, Any]]:
-        with suppress(ValueError), self.storage.open(path) as file:
+        with suppress(ValueError, FileNotFoundError), self.storage.open(path) as file:
             return [json.loads(line) for line in file.read().splitlines()]
         return []
 
@@ -146,8 +149,7 @@ class DeltaLog:
     def _needless_checkpoints(self) -> list[str]:
         """The summaries of the log that cannot be read, where it is whole from the last one that can be read on."""
         log, last = self.storage.listing(_LOG), f"{_LOG}/_last_checkpoint"
-        entries = {int(path[-25:-5]) for path in log if re.search(r"/\d{20}\.json$", path)}
-        broken, since = [], 0
+        broken, since = list[str](), 0
         for path in sorted(path for path in log if re.search(r"/\d{20}\.checkpoint\..*parquet$", path)):
             try:
                 with opened(self.storage, path, pa.schema([])):
@@ -156,8 +158,8 @@ class DeltaLog:
                 broken.append(path)
         named = [_ENTRY.format(line.get("version", 0))[:-4] + "checkpoint" for line in self._lines(last)]
         is_lost = not all(any(path.startswith(name) for path in log) for name in named)
-        is_whole = entries >= {*range(since, max(entries, default=since) + 1)}
-        return [*broken, last] if is_whole and (broken or is_lost) else []
+        is_whole = {*(entries := self._entries())} >= {*range(since, max(entries, default=since) + 1)}
+        return [*broken, *{last} & log.keys()] if is_whole and (broken or is_lost) else []
 
     def _has_files_of(self, version: int) -> bool:
         """Whether all files of a version are still there; :meth:`vacuum` takes those of older ones."""

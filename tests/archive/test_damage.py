@@ -202,6 +202,14 @@ def test_a_damaged_checkpoint_is_needless_where_the_log_is_whole_without_it(
     assert again.check().empty
 
 
+def test_a_log_without_its_first_entry_is_told_in_words(tmp_path: Path, session: Session) -> None:
+    synced(tmp_path, session)
+    assert not (tmp_path / "samples" / "_delta_log" / "_last_checkpoint").exists()
+    sorted((tmp_path / "samples" / "_delta_log").glob("*.json"))[0].unlink()
+    with pytest.raises(MetadataError, match=r"put the archive back from a backup, or sync to another folder$"):
+        Archive(tmp_path)
+
+
 def test_to_remove_an_entry_is_not_advised_where_the_version_before_it_has_lost_its_files(
     tmp_path: Path, session: Session
 ) -> None:
