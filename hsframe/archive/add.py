@@ -153,6 +153,7 @@ class Adding:
             cells = [cell_of(one["value"], one["text"], one["unit"], job.record.point.kind) for one in pair]
             rows.append((kept[ident], pair[0]["ts"] if pair else None, *(cells or (None, None))))
         df = outcome_table([*self.jobs.values()], self.changes, {})
+        df = df.drop(columns=["rows_late", "first_change", "last_change"])  # of a sync alone
         more = pd.DataFrame(rows, columns=["rows_kept", "first_difference", "in_archive", "in_frame"], dtype=object)
         df.insert(5, "rows_kept", more.pop("rows_kept").astype("int64"))
         return df.join(more.astype({"first_difference": "datetime64[us, UTC]"}))

@@ -44,7 +44,7 @@ _ALONE_A_MERGE: Final = 10
 # Of a point whose record does not tell, until some rows were seen: many, so that no window is too large. Each window
 # without rows halves it.
 _UNSEEN_ROWS_A_DAY: Final = 1440.0
-# Of points without an interval some mostly have no sample within a day: requests of all that are left, further away.
+# Of points without an interval some mostly have no sample within a day: so many requests look for those further away.
 _FURTHER_SEARCHES: Final = 2
 # The share of its time that a run takes to note until when points were read: what is not noted is read again after a
 # kill.

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, date
 from typing import Any, Final, TypeAlias
 
-import numpy as np
 import pandas as pd
 
 from hsframe.archive.fill import Filling, Job, expected_table
@@ -97,12 +96,7 @@ async def sync_archive(
     changes = await fill_archive(
         source, storage, records, [*jobs, *later], options, server=server, young_us=young_us, fill=fill
     )
-    table = outcome_table(jobs, changes, options.failures or {})
-    table.insert(3, "rows_late", [changes.late[ident] for ident in table["id"]])
-    for place, name in enumerate(("first_change", "last_change")):
-        ends_us = [changes.spans.get(ident, (NAT_US, NAT_US))[place] for ident in table["id"]]
-        table.insert(6 + place, name, time_index(np.array(ends_us, np.int64), UTC, None))
-    return table
+    return outcome_table(jobs, changes, options.failures or {})
 
 
 async def fill_archive(
@@ -217,23 +211,25 @@ async def _referenced(
 def outcome_table(jobs: Sequence[Job], changes: Changes, failures: Mapping[str, HsFrameError]) -> pd.DataFrame:
     """One row per point: what was new, changed and removed, and how it ended."""
     rows = [_outcome(job, changes, failures.get(job.record.id)) for job in jobs]
-    names = ["id", "dis", "rows_new", "rows_changed", "rows_removed", "first", "last", "status", "reason"]
+    times = ["first_change", "last_change", "first", "last"]
+    names = ["id", "dis", "rows_new", "rows_late", "rows_changed", "rows_removed", *times, "status", "reason"]
     df = pd.DataFrame(rows, columns=names, dtype=object)
-    for name in ("first", "last"):
+    for name in times:
         df[name] = time_index(df[name].where(df[name].notna(), NAT_US).to_numpy("int64"), UTC, None)
-    kinds = {name: "int64" if name.startswith("rows") else "str" for name in names if name not in ("first", "last")}
+    kinds = {name: "int64" if name.startswith("rows") else "str" for name in names if name not in times}
     return df.astype(kinds)
 
 
 def _outcome(job: Job, changes: Changes, failure: HsFrameError | None) -> tuple[object, ...]:
     ident = job.record.id
-    counts = changes.new[ident], changes.changed[ident], changes.removed[ident]
+    counts = [of[ident] for of in (changes.new, changes.late, changes.changed, changes.removed)]
     status, reason = job.status, job.reason
     if failure is not None:
         status, reason = "failed", str(failure)
     elif not status and (kept := changes.kept[ident]):
         status, reason = "kept", f"the server gave no samples where the archive has {kept}: they stay"
-    elif counts[2] and not reason:
-        reason = f"the server no longer has {counts[2]} samples that the archive had: an older version has them"
+    elif counts[-1] and not reason:
+        reason = f"the server no longer has {counts[-1]} samples that the archive had: an older version has them"
     status = status or ("synced" if any(counts) else "same")
-    return ident, job.record.point.dis, *counts, job.first_us, job.last_us, status, reason
+    span = changes.spans.get(ident, (None, None))
+    return ident, job.record.point.dis, *counts, *span, job.first_us, job.last_us, status, reason
