@@ -305,9 +305,9 @@ UNIT: Final = TextRule(
 def same(a: Any, b: Any) -> bool:
     """Whether two values are the same in every respect that a codec must keep.
 
-    Stricter than ``==``: a Ref's display name counts, a Bool is not a number, a DateTime counts by its instant and
-    its zone name (Python compares two datetimes of one zone by wall clock and ignores ``fold``).
-    Lists, dicts and grids are compared by content.
+    Stricter than ``==``: a Ref's display name counts, a Bool is not a number, a DateTime counts by its instant and its
+    zone name (Python compares two datetimes of one zone by wall clock and ignores ``fold``). Lists, dicts and grids are
+    compared by content.
     """
     if a is b:
         return True

@@ -92,10 +92,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     Use it as a context manager: leaving it sends the op ``close`` and closes every connection. Any number of calls
     may run at once; they share one login. A lost session logs in again and repeats the request once.
 
-    Every op gives a list of dicts with plain Python values (a Number with a unit stays a `Number`, so do Ref, dates
-    and times), or a :class:`~hsframe.Grid` with ``raw=True`` or in a client with ``pythonic=False``.
-    A type checker has to see which: where `raw` is a variable, write
-    ``await c.read(f, raw=True) if raw else await c.read(f)``.
+    Every op gives a list of dicts with plain Python values (a Number with a unit stays a `Number`, so do Ref, dates and
+    times), or a :class:`~hsframe.Grid` with ``raw=True`` or in a client with ``pythonic=False``. A type checker has to
+    see which: where `raw` is a variable, write ``await c.read(f, raw=True) if raw else await c.read(f)``.
 
     Parameters
     ----------

@@ -50,9 +50,9 @@ _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]
 async def examine(client: Client, point: str | None = None) -> pd.DataFrame:
     """Ask a server what it can do, read-only, and remember it for all clients of its uri.
 
-    The result has one row per question, all texts; ``advice`` is empty where all is well.
-    The client is used for nothing else: its session is closed at the end, to see how the server answers then. `point`
-    is the id of a point with a history to test reads with; by default one is looked for.
+    The result has one row per question, all texts; ``advice`` is empty where all is well. The client is used for
+    nothing else: its session is closed at the end, to see how the server answers then. `point` is the id of a point
+    with a history to test reads with; by default one is looked for.
     """
     exam = Examination(client, point)
     try:

@@ -113,8 +113,8 @@ def frame_to_grid(df: pd.DataFrame) -> Grid:
     Grid
         Of a trend: ``ts`` in the zone of the index and ``v0``, ``v1``, ... with the point's ``id`` in their meta where
         it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of intervals with
-        ``label="both"``, ``ts`` is the start, and a column ``end`` follows it. Of records: a
-        row each; a True of a bool column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
+        ``label="both"``, ``ts`` is the start, and a column ``end`` follows it. Of records: a row each; a True of a bool
+        column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
 
     Raises
     ------

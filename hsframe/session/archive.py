@@ -116,13 +116,13 @@ class Archive(ArchiveReads):
             One row per point: ``id``, ``dis``, ``rows_new``, ``rows_late`` (of the new ones those within what had been
             read before), ``rows_changed``, ``rows_removed``, ``first_change``, ``last_change`` (of the samples that
             came late, changed or were removed; UTC), ``first``, ``last`` (of what was read now), ``status`` and
-            ``reason``. Samples that the server no longer has, or never had
-            (:meth:`add`), are removed from what was read once more, and stay in the older version. The status
-            is ``"synced"``, ``"same"``; ``"kept"``, where the server gave no sample at all of a point in one of the
-            windows that it is read in (each request has one) and the archive has some: that is a fault more often than
-            a removal, and they go only with a new archive; ``"changed"``, where the
-            point has another unit, kind or zone than before and was not read (with `since` at or before the start of
-            its history all of it is read anew); ``"gone"``, where the server has no such record any more; ``"failed"``.
+            ``reason``. Samples that the server no longer has, or never had (:meth:`add`), are removed from what was
+            read once more, and stay in the older version. The status is ``"synced"``, ``"same"``; ``"kept"``, where the
+            server gave no sample at all of a point in one of the windows that it is read in (each request has one) and
+            the archive has some: that is a fault more often than a removal, and they go only with a new archive;
+            ``"changed"``, where the point has another unit, kind or zone than before and was not read (with `since` at
+            or before the start of its history all of it is read anew); ``"gone"``, where the server has no such record
+            any more; ``"failed"``.
 
             With `dry_run` the table of :meth:`Session.export`: what is expected of each point.
 

@@ -225,8 +225,8 @@ class HistoryVerbs(SessionBase):
         the server may store them later), ``looked_s`` (for how many seconds they were looked for), ``status``
         (``"written"``, ``"partly written"``, ``"not written"``, ``"unknown"``) and ``reason``. What was found by
         reading back counts as ``written``; after an error of the server it may have been there before. An error before
-        anything was sent, as of a server that is down, has a note and a report that say so.
-        A note is in every traceback, and not in ``str(error)``: ``logger.exception(...)`` has it, ``print(error)`` not.
+        anything was sent, as of a server that is down, has a note and a report that say so. A note is in every
+        traceback, and not in ``str(error)``: ``logger.exception(...)`` has it, ``print(error)`` not.
         ``asyncio.timeout`` turns the cancellation into a TimeoutError: then the report is ``error.__cause__.report``.
         """
         with self.client.sender.retries.one_verb():

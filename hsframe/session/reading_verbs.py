@@ -205,12 +205,12 @@ class ReadingVerbs(ReadingBase):
         -------
         DataFrame or dict of str to DataFrame
             Index ``ts``, ``datetime64[us, zone]``, strictly increasing; of episodes ``episode`` (by the index of their
-            frame) and ``ts``. Number columns with a unit are
-            ``unit[°F]`` (float64 inside, NaN where there is no sample), Bool ``boolean``, Str ``category``: all
-            states of the record's ``enum`` in its order, then values that it does not list, with a ReadWarning.
-            ``df.hs.catalog`` is a table of what became of each point: rows, status, reason. A point that could not be
-            read has no column; with ``shape="dict"`` it has a frame without one. The table is in ``df.attrs``, which
-            operations of pandas may drop, or keep as that of the first of several frames: take it from this one.
+            frame) and ``ts``. Number columns with a unit are ``unit[°F]`` (float64 inside, NaN where there is no
+            sample), Bool ``boolean``, Str ``category``: all states of the record's ``enum`` in its order, then values
+            that it does not list, with a ReadWarning. ``df.hs.catalog`` is a table of what became of each point: rows,
+            status, reason. A point that could not be read has no column; with ``shape="dict"`` it has a frame without
+            one. The table is in ``df.attrs``, which operations of pandas may drop, or keep as that of the first of
+            several frames: take it from this one.
 
         Raises
         ------
@@ -218,8 +218,8 @@ class ReadingVerbs(ReadingBase):
             The span or the interval cannot be understood.
         UnknownRecError, MetadataError
             The server does not know an id, and no point has that name (the message has what comes near); several have
-            it; no point is found; a setting has no meaning for a point, or nothing tells
-            whether its energy is a running total or an amount per sample.
+            it; no point is found; a setting has no meaning for a point, or nothing tells whether its energy is a
+            running total or an amount per sample.
         UnitError
             A unit of `units` that a column does not convert to; an `agg` without a meaning in a unit.
         CallError, NetworkError, AuthError, CodecError
