@@ -81,7 +81,7 @@ async def inventories_of(
 def _by_record(record: PointRecord, window_us: tuple[int, int] | None) -> PointInventory | None:
     """What a record tells, where all of it is in the window."""
     size, ends_us = record.tags.get("hisSize"), instants_in(record.tags, HIS_ENDS)
-    rows = int(size.val) if isinstance(size, Number) and size.val >= 0 else None
+    rows = int(size.val) if isinstance(size, Number) and 0 <= size.val < 2**63 else None
     if rows == 0:
         return PointInventory("record", 0)
     if ends_us is None or (window_us is not None and not window_us[0] <= ends_us[0] <= ends_us[1] < window_us[1]):

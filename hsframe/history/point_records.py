@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -65,7 +64,7 @@ class PointRecord:
         if read_us := instants_in(tags, READ_TAGS):
             tags = {name: tag for name, tag in tags.items() if name not in READ_TAGS}  # they are none of its own
         size, sampling = tags.get("hisSize"), PointSampling.from_record(tags)
-        most = int(size.val) if isinstance(size, Number) and math.isfinite(size.val) and size.val > 0 else None
+        most = int(size.val) if isinstance(size, Number) and 0 < size.val < 2**63 else None
         density = None
         if sampling.interval_us is not None:
             density = DAY_US / sampling.interval_us

@@ -40,7 +40,7 @@ _OF_BOOL: Final = _OF_TEXT | {"mean", "avg", "integral", "min", "max", "starts"}
 _STEP_GAP_US: Final = 400 * 24 * HOUR_US
 _LINEAR_GAP_US: Final = 3 * HOUR_US
 _SAMPLES_PER_GAP: Final = 3
-# An instant is an int64 of microseconds: a longer gap is cut to this, which cannot overflow.
+# An instant is an int64 of microseconds. A longer gap is cut to this; a longer interval of a record is not believed.
 _LONGEST_US: Final = 1000 * 365 * 24 * HOUR_US
 
 _AMOUNTS: Final = frozenset({"energy", "apparent energy", "reactive energy", "energy by area", "volume", "mass"})
@@ -113,10 +113,11 @@ class PointSampling:
                 agg = "delta"
             elif "consumption" in modes:
                 agg = "sum"
-        interval, rollover, interval_us = record.get("hisInterval"), record.get("hisRollover"), 0
+        interval, rollover, interval_us = record.get("hisInterval"), record.get("hisRollover"), 0.0
         if isinstance(interval, Number) and interval.unit is not None and convertible(interval.unit, "sec"):
-            interval_us = max(round(convert(float(interval.val), interval.unit, "sec") * 1e6), 0)
-        return cls(is_step, is_cov, agg, interval_us or None, rollover if isinstance(rollover, Number) else None)
+            interval_us = convert(float(interval.val), interval.unit, "sec") * 1e6
+        known_us = round(interval_us) if 1 <= interval_us < _LONGEST_US else None
+        return cls(is_step, is_cov, agg, known_us, rollover if isinstance(rollover, Number) else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,3 +197,13 @@ def test_nothing_is_expected_where_a_record_says_that_nothing_is() -> None:
 def test_a_large_read_is_told_in_sizes_that_say_something(rows: int, memory: str) -> None:
     with hsframe.options.using(large_read=1), pytest.warns(ReadWarning, match=f" take {memory} of memory"):
         warn_of_large_read({"p": (rows, 1)})
+
+
+@pytest.mark.parametrize("tag", ["hisInterval", "hisSize"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e300, -5.0])
+def test_numbers_of_a_record_that_cannot_be_true_are_not_used(tag: str, value: float) -> None:
+    database = building((1440, 15, 96), **{tag: Number(value, "day" if tag == "hisInterval" else None)})
+    with running_server(database) as server, hsframe.connect(server.uri, "demo", "demo") as s:
+        assert len(s.his_read("@p0", "-7d")) == 96
+        assert len(s.latest("@p0")) == len(s.estimate("@p0", "-7d")) == 1
+        check(s.inventory("@p0"), database)
