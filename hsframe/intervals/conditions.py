@@ -6,7 +6,6 @@ and record say (``docs/intervals.md``), and the condition with it. So a line cro
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -18,6 +17,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneError, check_choice
 from hsframe.frame.histories import History
+from hsframe.frame.per_point import did_you_mean
 from hsframe.frame.tracks import tracks_of
 from hsframe.intervals.resample import values_of
 from hsframe.intervals.rules import Rule
@@ -71,10 +71,9 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
             raise MetadataError(f"{condition!r} compares texts, which are equal or not; {_advice(kind)}")
         states = point.states or ()
         if states and wanted not in states and wanted not in array:
-            near = ", ".join(map(repr, difflib.get_close_matches(wanted, states, 5, 0)))
             warn_caller(
                 f"{condition!r} compares with {wanted!r}, which is none of the {len(states)} states in the tag enum of "
-                f"{point}, nor among its values; the nearest are {near}",
+                f"{point}, nor among its values; {did_you_mean(wanted, states)}",
                 ReadWarning,
             )
         holds = compare(np.asarray(array, dtype=object), wanted)

@@ -116,7 +116,7 @@ def test_conditions_go_by_the_kind_of_the_point(session: hsframe.Session) -> Non
     assert windows(df.hs.episodes((Ref("mode"), "==", "on"))) == [(4, 24)]
     # A state that is in no tag and no sample is misspelt, or has not occurred.
     for sign, windows_of_it in (("==", []), ("!=", [(-5, 24)])):
-        with pytest.warns(ReadWarning, match="'onn', which is none of the 2 states .* of @Mode, .* nearest are 'on', "):
+        with pytest.warns(ReadWarning, match="'onn', which is none of the 2 states .* of @Mode, .* did you mean 'on'"):
             assert windows(df.hs.episodes(("@mode", sign, "onn"))) == windows_of_it
     with pytest.warns(ReadWarning, match="'onn', which is none of the 2 states") as told:
         hours = session.his_read("@kw", DAY, interval="1h", agg="mean", where=("@mode", "==", "onn"))
