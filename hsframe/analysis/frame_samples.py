@@ -33,6 +33,7 @@ from hsframe.intervals.regular import edges_around
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
 from hsframe.intervals.samples import Floats, IntervalSamples, Mask
 from hsframe.kinds import NA
+from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.zones import haystack_name, zone
 
@@ -194,23 +195,23 @@ class FrameSamples:
 
     def warn_of_missing(self, places: Iterable[int]) -> None:
         """Warn where nothing tells which of the missing values of some columns are no samples."""
-        if untold := [self.points[place].dis for place in places if not self._na_rows(place)[1]]:
+        if untold := [repr(self.points[place].dis) for place in places if not self._na_rows(place)[1]]:
             warn_caller(
                 "a wide frame does not tell which missing values are NA or were cleared, where other points have "
-                f"samples then: those of {_some(untold, 'points')} may be, and count as no samples here; read with "
+                f"samples then: those of {named(untold)} may be, and count as no samples here; read with "
                 "na='flag', and set the flags of what you clear to 'NA'",
                 ReadWarning,
             )
 
     def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
         """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""
-        if unknown := [self.points[place].dis for place, own in rules.items() if self._is_doubtful(place, own)]:
+        if unknown := [repr(self.points[one].dis) for one, own in rules.items() if self._is_doubtful(one, own)]:
             warn_caller(
-                f"the frame does not know the point of {_some(unknown, 'columns')}, as after rename or where it was "
+                f"the frame does not know the point of {named(unknown)}, as after rename or where it was "
                 "computed: its numbers count as on a line between samples at most three hours apart, and all its "
                 "missing values as NA. Take values over intervals before you rename and compute (df.hs.resample, or "
                 "interval= in the read); name columns in the read, with header=; or, where its missing values are no "
-                f"samples, take df[[{unknown[0]!r}]].dropna()",
+                f"samples, take df[[{unknown[0]}]].dropna()",
                 ReadWarning,
             )
 
@@ -294,11 +295,6 @@ class FrameSamples:
 def after_the_first(holes: Mask) -> Mask:
     """The rows without a sample that are after the first one; none where there is none."""
     return holes & np.logical_or.accumulate(~holes)
-
-
-def _some(labels: Sequence[str], what: str) -> str:
-    """The first of some labels, and how many there are, for a message."""
-    return f"{labels[0]!r}" if len(labels) == 1 else f"{len(labels)} {what}, of the first, {labels[0]!r},"
 
 
 def one_of(index: pd.Index) -> str:

@@ -10,6 +10,7 @@ from hsframe import units
 from hsframe.diagnosis.examination import Answer, Examination
 from hsframe.errors import UnitError, ZoneError
 from hsframe.frame.points import Point
+from hsframe.protocol.answers import named
 from hsframe.protocol.request_grids import read_request
 from hsframe.zones import NEWER_FILES, is_outdated, zone, zone_files
 
@@ -21,8 +22,7 @@ _SHOWN: Final = 6
 def _listed(found: Counter[str]) -> str:
     # By name where counts are equal: servers give records in any order, and two runs should print the same.
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{name} ({count})" for name, count in ranked[:_SHOWN])
-    return shown + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    return named([f"{name} ({count})" for name, count in ranked], _SHOWN)
 
 
 def _few_ids(points: list[Point]) -> str:
@@ -52,9 +52,9 @@ async def zones(exam: Examination) -> Answer:
     """Points of several zones, without a zone, and of unknown zones."""
     found = _points(exam)
     without = [point for point in found if point.tz is None]
-    named = Counter(point.tz for point in found if point.tz is not None)
-    unknown = sorted(name for name in named if not _is_zone(name))
-    answer = _listed(named) or "none"
+    told = Counter(point.tz for point in found if point.tz is not None)
+    unknown = sorted(name for name in told if not _is_zone(name))
+    answer = _listed(told) or "none"
     if without:
         answer += f"; {len(without):,} points without tz"
     if unknown:
@@ -63,7 +63,7 @@ async def zones(exam: Examination) -> Answer:
         server = exam.dialect.tz or "UTC"
         advice = f"those without are read in the server's zone, {server}; nHaystack refuses them: set tz on "
         return answer, advice + _few_ids(without)
-    if len(named) > 1:
+    if len(told) > 1:
         return answer, "a wide frame of several zones is in UTC: give tz=, or shape='dict'"
     return answer, ""
 
@@ -94,9 +94,9 @@ def _is_zone(name: str) -> bool:
 async def unit_names(exam: Examination) -> Answer:
     found = [point for point in _points(exam) if point.kind in ("Number", None)]
     without = sum(point.unit is None for point in found)
-    named = Counter(point.unit for point in found if point.unit is not None)
-    unknown = Counter({name: count for name, count in named.items() if units.find(name) is None})
-    answer = f"{len(named)} units"
+    told = Counter(point.unit for point in found if point.unit is not None)
+    unknown = Counter({name: count for name, count in told.items() if units.find(name) is None})
+    answer = f"{len(told)} units"
     if without:
         answer += f"; {without:,} Number points without"
     if unknown:

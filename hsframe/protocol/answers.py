@@ -103,11 +103,10 @@ def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
     return UnknownRecError(message, ids=[of.val for of in unknown], grid=grid)
 
 
-def named(items: Sequence[object]) -> str:
-    """Ids or points for a message: the first ten, and how many more there are."""
-    return ", ".join(in_short(str(item)) for item in items[:10]) + (
-        f" and {len(items) - 10} more" if items[10:] else ""
-    )
+def named(items: Sequence[object], most: int = 10) -> str:
+    """Ids or points for a message: the first ones, and how many more there are."""
+    more = f" and {len(items) - most} more" if items[most:] else ""
+    return ", ".join(in_short(str(item)) for item in items[:most]) + more
 
 
 def _fits(answered: Ref, asked: Ref) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 
 from hsframe.errors import HsFrameError, in_short
 from hsframe.grid import Grid
+from hsframe.protocol.answers import named
 from hsframe.server.state import Call
 
 _MOST_IDS: Final = 3
@@ -51,9 +52,7 @@ def _asked(call: Call, answer: Grid) -> str:
     ids = [grid.meta.get("id"), *(col.meta.get("id") for col in grid.cols)]
     # An id that the server has given to a new record is in the answer alone.
     ids += [one.get("id") for one in answer or grid] if call.op == "commit" else [row.get("id")]
-    named = [str(id) for id in ids if id is not None]
-    more = f" and {len(named) - _MOST_IDS} more" if len(named) > _MOST_IDS else ""
-    words = [f"{len(grid)} rows" if len(grid) else "", ", ".join(named[:_MOST_IDS]) + more]
+    words = [f"{len(grid)} rows" if len(grid) else "", named([id for id in ids if id is not None], _MOST_IDS)]
     words += [f"action {grid.meta['action']!r}"] if "action" in grid.meta else []
     if call.op == "commit":
         tags = [col.name for col in grid.cols if col.name not in ("id", "mod")]

@@ -277,13 +277,13 @@ def test_cells_that_were_cleared_are_na_or_it_warns(
 
 
 def test_cells_that_were_cleared_among_those_of_other_points_are_told_of(session: hsframe.Session) -> None:
-    """It names how many points; flags that the user sets say it."""
+    """It names them; flags that the user sets say it."""
     df = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before")
     df.loc[df["Fan"].notna() & (df["Fan"] == False), "Fan"] = None  # noqa: E712
     with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Fan' may be"):
         assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]  # of an empty row it is known all the same
     df.loc[df["Sp"].notna(), "Sp"] = None
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 2 points, of the first, 'Sp', may be"):
+    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Sp', 'Fan' may be"):
         df.hs.resample("1h", "coverage")
     flagged = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before", na="flag")
     is_off = flagged["Fan"].notna() & (flagged["Fan"] == False)  # noqa: E712
