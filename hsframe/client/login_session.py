@@ -170,7 +170,7 @@ class LoginSession:
                     if isinstance(step, HttpRequest):
                         headers = {**step.headers, "Accept": self._accept}
                         about = replace(step, headers=headers, hint=self._dialect.uri_hint)
-                        step = steps.send(await self._transport.fetch(about))
+                        step, is_last = steps.send(await self._transport.fetch(about)), False
                     else:
                         step, is_last = steps.send(await in_thread(step.run)), True
             except ConnectionLostError as error:

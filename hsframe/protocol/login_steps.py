@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
@@ -86,6 +86,10 @@ class _Challenge:
     @property
     def scheme(self) -> str:
         return self.name.lower()
+
+
+class _HandshakeGoneError(NetworkError):
+    """The server does not know the handshake that it began: it has looked at no proof, and refused none."""
 
 
 _LoginSteps: TypeAlias = Generator[HttpRequest | Derivation, HttpAnswer | ScramKeys, LoginResult]
@@ -168,6 +172,8 @@ class _Steps:
             return (yield from self._basic())
         if who.auth == "plaintext":
             return (yield from self._plaintext())
+        with suppress(_HandshakeGoneError):
+            return (yield from self._hello())
         return (yield from self._hello())
 
     def _fail(self, what: str, answer: HttpAnswer | None = None, *, refused: bool = False) -> NoReturn:
@@ -179,6 +185,9 @@ class _Steps:
         assert isinstance(answer, HttpAnswer)
         if (answer.is_from_proxy or answer.wants_tls) and (failure := http_failure(answer)):
             raise failure
+        # As hsframe serve says it after a restart, or when its users have changed. HELLO alone may refuse the proof.
+        if any(c.scheme == "hello" for c in challenges(answer)) and "handshake" in answer.text.lower():
+            raise _HandshakeGoneError(f"{self._where}: the server forgot it on the way, twice{answer.words}; try again")
         return answer
 
     def _hello(self) -> _LoginSteps:

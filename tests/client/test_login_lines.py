@@ -12,6 +12,7 @@ from aiohttp import web
 import hsframe
 from hsframe.client import Client
 from hsframe.errors import AuthError, HTTPStatusError, LoginWarning, MetadataError, NetworkError
+from hsframe.protocol.scram import b64url_decode
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 EMPTY = b'ver:"3.0"\nempty\n'
@@ -90,6 +91,57 @@ def test_a_wrong_password_is_sent_once_nevertheless(serve: Any, fake: Any) -> No
             with pytest.raises(AuthError, match="password is wrong"):
                 await client.about()
             assert server.login_steps == ["HELLO", "SCRAM", "HELLO", "SCRAM", "SCRAM"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_login_that_the_server_has_forgotten_begins_again(serve: Any, fake: Any, step: int) -> None:
+    """It was restarted, or another node answers: no proof was looked at, so none was refused."""
+    gone = 0
+
+    class Restarting(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            nonlocal gone
+            if gone and scheme == "SCRAM" and (step == 2 or b64url_decode(params["data"]).startswith("c=")):
+                gone -= 1
+                self.login_steps.append(scheme)
+                words = "the handshake is unknown or took too long; begin again with HELLO"
+                return web.Response(status=401, text=words, headers={"WWW-Authenticate": "HELLO"})
+            return await super()._login(scheme, params)
+
+    async def main() -> None:
+        nonlocal gone
+        async with serve(Restarting()) as server:
+            for gone in (1, 2, 3):
+                server.login_steps.clear()
+                async with Client(server.uri, USER, PASSWORD, retries=0) as client:
+                    if gone > 1:
+                        with pytest.raises(NetworkError, match=r"forgot it on the way, twice; .*is unknown"):
+                            await client.about()
+                        assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"][:step] * 2
+                    else:
+                        assert await client.about() == []
+                    assert await client.about() == [], "the password is not called wrong"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("words", ["", "begin with HELLO"])
+def test_a_proof_that_is_refused_by_asking_for_a_login_is_sent_once(serve: Any, fake: Any, words: str) -> None:
+    class Refusing(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            answer = await super()._login(scheme, params)
+            if answer.status != 403:
+                return answer
+            return web.Response(status=401, text=words, headers={"WWW-Authenticate": "HELLO"})
+
+    async def main() -> None:
+        async with serve(Refusing()) as server, Client(server.uri, USER, "wrong") as client:
+            for _ in range(2):
+                with pytest.raises(AuthError, match="password is wrong"):
+                    await client.about()
+            assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"]
 
     asyncio.run(main())
 
