@@ -61,13 +61,10 @@ def _place_called(samples: FrameSamples, label: Hashable) -> int | None:
 
 def _column_of(samples: FrameSamples, condition: Any) -> int:
     """The place of the column that a condition names."""
-    name = parse_condition(condition)[0]
-    return _place_of(samples, f"@{name.val}" if isinstance(name, Ref) else name)
-
-
-def _place_of(samples: FrameSamples, name: str) -> int:
+    named = parse_condition(condition)[0]
+    name = f"@{named.val}" if isinstance(named, Ref) else named
     found = per_point({name: True}, samples.known, [str(label) for label in samples.df.columns], "condition")
-    places = [place for place, named in enumerate(found) if named]
+    places = [place for place, is_named in enumerate(found) if is_named]
     if len(places) > 1:
         raise MetadataError(f"{name!r} names {len(places)} columns; name one by its label or id")
     return places[0]

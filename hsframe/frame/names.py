@@ -30,6 +30,7 @@ _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _BETWEEN_WORDS_OF_GLOBS: Final = re.compile(r"(?:[^\w*?]|_)+")
 _NOT_BETWEEN_NUMBERS: Final = re.compile(r"(?<!\d) | (?!\d)")
 _LEAST_ALIKE: Final = 0.4
+_MOST_NEAR: Final = 3
 
 
 class Names:
@@ -73,29 +74,30 @@ class Names:
         found = {point.id for words, points in self._by_words.items() if fits(words) for point in points}
         return [point for ident, point in self._by_id.items() if ident in found]
 
-    def near(self, text: str, most: int = 3) -> list[str]:
+    def near(self, text: str) -> list[str]:
         """What to write in place of a text that names no point: names that come near, or of an id (``@``) ids."""
         if not (words := _words(text)):
             return []
-        names = self.texts([point for some in self._near_names(words, most) for point in self._by_words[some]])[:most]
+        near = [point for some in self._near_names(words) for point in self._by_words[some]]
+        names = self.texts(near[:_MOST_NEAR])
         if names and not text.startswith("@"):
             return names
-        return [f"@{ident}" for ident in self._near_ids(words, most)] or names
+        return [f"@{ident}" for ident in self._near_ids(words)] or names
 
-    def fitting(self, text: str, most: int = 3) -> list[str]:
+    def fitting(self, text: str) -> list[str]:
         """What to write in place of a glob where a name was expected: the first names that fit."""
-        return self.texts(self.like(text)[:most]) if is_glob(text) else []
+        return self.texts(self.like(text)[:_MOST_NEAR]) if is_glob(text) else []
 
     def texts(self, points: Sequence[Point]) -> list[str]:
         """Of each point the text that names no other: its name, or its id."""
         return [name if self.of(name := point.dis or point.id) == [point] else f"@{point.id}" for point in points]
 
     @cached_property
-    def _near_names(self) -> Callable[[str, int], list[str]]:
+    def _near_names(self) -> Callable[[str], list[str]]:
         return _nearest({words: words for words in self._by_words})
 
     @cached_property
-    def _near_ids(self) -> Callable[[str, int], list[str]]:
+    def _near_ids(self) -> Callable[[str], list[str]]:
         return _nearest({ident: _words(ident) for ident in self._by_id})
 
 
@@ -104,7 +106,7 @@ def is_glob(text: str) -> bool:
     return "*" in text or "?" in text
 
 
-def _nearest(texts: Mapping[str, str]) -> Callable[[str, int], list[str]]:
+def _nearest(texts: Mapping[str, str]) -> Callable[[str], list[str]]:
     """Which of some texts, whose words are given, have the most pairs of some words, the best first.
 
     It is the coefficient of Dice, of all texts at once: of thousands `difflib` would compare one after the other.
@@ -116,12 +118,13 @@ def _nearest(texts: Mapping[str, str]) -> Callable[[str, int], list[str]]:
     sizes = np.array([len(some) for some in pairs], np.int64)
     at = {pair: np.array(some, np.int64) for pair, some in places.items()}
 
-    def nearest(words: str, most: int) -> list[str]:
+    def nearest(words: str) -> list[str]:
         own = _pairs_of(words)
         hits = [at[pair] for pair in own if pair in at]
         shared = np.bincount(np.concatenate([np.empty(0, np.int64), *hits]), minlength=len(others))
         alike = 2 * shared / (sizes + len(own))
-        return [others[place] for place in np.argsort(-alike, kind="stable")[:most] if alike[place] >= _LEAST_ALIKE]
+        best = np.argsort(-alike, kind="stable")[:_MOST_NEAR]
+        return [others[place] for place in best if alike[place] >= _LEAST_ALIKE]
 
     return nearest
 
