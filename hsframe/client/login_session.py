@@ -71,7 +71,7 @@ class LoginSession:
         """A session newer than `old`: the one that another call has made already, or that of a new login.
 
         A login that fails begins again, at its first step, as the patience of the call allows. A password that was
-        given beside a token takes its place where the server refuses the token, or asks for a login all the same.
+        given beside a token is sent while the token is refused, and takes its place if the server takes it.
         """
         tried = self._tried
         async with self._lock:
@@ -81,12 +81,12 @@ class LoginSession:
                 raise self._failure
             self._session = self._failure = None
             who = self._credentials
-            if who.auth == "auto" and who.username and (old is not None or self._dialect.refused.held(who)):
-                self._credentials = who = replace(who, token=Secret(""))
+            if who.auth == "auto" and who.username and self._dialect.refused.held(who):
+                who = replace(who, token=Secret(""))
             self._dialect.refused.check(who)
             try:
                 with logged("login") as log:
-                    self._session = session = await patience.answer(_LOGIN, self._driver(), log)
+                    self._session = session = await patience.answer(_LOGIN, self._driver(who), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
                 if session.scheme not in ("bearer", "none"):
                     self._dialect.refused.accept(who)
@@ -101,7 +101,7 @@ class LoginSession:
                 return session
             except HsFrameError as error:
                 self._failure = error  # not of a cancelled login: the next call that waits logs in
-                self._note_refusal(error)
+                self._note_refusal(error, who)
                 raise
             finally:
                 self._tried += 1
@@ -122,7 +122,7 @@ class LoginSession:
             return None
         what = f"the token is not accepted{before}: " if session.scheme == "bearer" else ""
         error = AuthError(f"{what}{http_failure(answer)}", refused=is_refused)
-        self._note_refusal(error, session)
+        self._note_refusal(error, self._credentials, session)
         return error
 
     async def _is_refused(
@@ -143,18 +143,18 @@ class LoginSession:
                 return (await about()).refuses_login
         return False
 
-    def _note_refusal(self, error: HsFrameError, session: LoginResult | None = None) -> None:
+    def _note_refusal(self, error: HsFrameError, who: Credentials, session: LoginResult | None = None) -> None:
         """Keep what was refused, in a login or in a request of `session`, from being sent again at once."""
         if isinstance(error, AuthError) and error.refused and session is self._session:
             self._session = None
-            self._dialect.refused.add(self._credentials, self._transport.secrets.redacted_message(str(error)))
+            self._dialect.refused.add(who, self._transport.secrets.redacted_message(str(error)))
 
     def note_acceptance(self, session: LoginResult) -> None:
         """Note that an op was answered with what each request of `session` carries."""
         if session is self._session and _is_carried(session):
             self._dialect.refused.accept(self._credentials)
 
-    def _driver(self) -> Callable[[], Awaitable[LoginResult]]:
+    def _driver(self, who: Credentials) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.
 
         A connection that breaks in the last step, after the derivation, is tried anew only once: the proof was sent.
@@ -163,7 +163,7 @@ class LoginSession:
 
         async def drive() -> LoginResult:
             nonlocal has_broken
-            steps, is_last = login_steps(self._credentials, self._base), False
+            steps, is_last = login_steps(who, self._base), False
             try:
                 step = next(steps)
                 while True:
@@ -185,11 +185,11 @@ class LoginSession:
         return drive
 
     def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
-        """Whether the server has forgotten the session, and a login may help."""
+        """Whether the server has forgotten the session, and a login may help; of a token, whether it is refused."""
         who = self._credentials
         if not who.username or who.auth in ("bearer", "none") or session.scheme == "basic":
             return False
-        return answer.asks_for_login
+        return answer.asks_for_login and (session.scheme != "bearer" or self._dialect.refused.held(who) is not None)
 
 
 def _is_carried(session: LoginResult) -> bool:

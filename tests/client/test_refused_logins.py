@@ -191,3 +191,44 @@ def test_a_refused_token_beside_a_password_is_sent_once(serve: Any, fake: Any, h
             assert "not send the same again" in str(found[0]), "nor by who has no password"
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", [*REFUSED, *NO_REFUSALS, "401"])
+@pytest.mark.parametrize("offer", ["Basic", "Bearer"])
+def test_a_token_that_is_not_refused_stays_beside_a_password(serve: Any, fake: Any, how: str, offer: str) -> None:
+    """The password may be for people, and not for this API."""
+
+    async def main() -> None:
+        guard = Guard(lambda: web.Response(status=401), offer, right="BEARER")
+        answer = {**REFUSED, **NO_REFUSALS, "401": guard.refuse}[how]
+        who = {"username": USER, "password": PASSWORD, "token": "t0ken"}
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            async with Client(server.uri, **who, retries=0) as client:
+                await client.read("site")
+                server.answers["eval"] = lambda seen: answer()
+                for _ in range(2):
+                    with pytest.raises(HsFrameError):
+                        await client.eval("now()")
+                    assert len(await client.read("site")) == 2
+            assert set(guard.sent) == {"BEARER"}
+
+    asyncio.run(main())
+
+
+def test_a_refused_token_is_sent_again_after_a_pause_where_the_password_is_refused_too(
+    serve: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        guard = Guard(FORBIDDEN, "Basic")
+        who = {"username": USER, "password": PASSWORD, "token": "t0ken"}
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server, Client(server.uri, **who) as client:
+            for _ in range(3):
+                with pytest.raises(AuthError, match="password is wrong"):
+                    await client.read("site")
+            assert guard.sent == {"BEARER": 2, "Basic": 1}
+            guard.right = "BEARER"
+            monkeypatch.setattr("hsframe.protocol.refused_logins._now_s", lambda: time.monotonic() + 61.0)
+            assert len(await client.read("site")) == 2
+            assert guard.sent["Basic"] == 1
+
+    asyncio.run(main())
