@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -162,7 +161,7 @@ def merge(
     end_us: int,
     *,
     add_only: Iterable[str] = (),
-    known_us: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    known_us: Mapping[str, tuple[int, int]] | None = None,
     young_us: int = END_US,
     existing: Existing | None = None,
     dry_run: bool = False,
@@ -194,7 +193,7 @@ def merge(
             _counts(found.rows, differs.gone[is_kept]) + (_counts(rows, held) if stays else Counter()),
             first=first,
         )
-        late = _late(rows, differs.new, known_us)
+        late = _late(rows, differs.new, known_us or {})
         changes.late = _counts(rows, late)
         for some, places in ((rows, late), (rows, differs.changed_new), (found.rows, gone)):
             for ident, (first_us, last_us, _) in bounds_of(some.select(["id", "ts"]).take(pa.array(places))).items():

@@ -78,7 +78,7 @@ def decode_zinc(body: bytes | str, limits: Limits = Limits()) -> Grid:
     return ZincReader(limits).whole_grid(body)
 
 
-def parse_value(text: str, limits: Limits = Limits()) -> Any:
+def parse_value(text: str) -> Any:
     """The value of a Zinc text that is one scalar, list, dict or nested grid; None for an empty text and for ``N``.
 
     Blanks around the value are allowed. CodecError where the text is not a value, or goes on after it.
@@ -86,7 +86,7 @@ def parse_value(text: str, limits: Limits = Limits()) -> Any:
     >>> parse_value("[72.5°F, @a]")
     [Number(72.5, '°F'), Ref('a')]
     """
-    return ZincReader(limits).whole_value(text)
+    return ZincReader(Limits()).whole_value(text)
 
 
 def cells_from_zinc(joined: Sequence[bytes], limits: Limits = Limits(), beside: int = 0) -> list[list[Any]]:
