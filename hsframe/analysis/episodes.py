@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_conditions import column_in, truth_in
+from hsframe.analysis.frame_conditions import truth_in
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.resample import NO_ROWS_US, label_as_before, named_columns, over_intervals
 from hsframe.durations import Duration, duration_us
@@ -34,10 +34,11 @@ def episodes(
     a mask holds until the next one, but no longer than the samples of the point do whose name it has, or else those of
     any point of the frame (``max_gap`` of ``docs/intervals.md``); without points, however far the next row is. A row of
     intervals (``df.hs.interval``) holds for its interval. What is not known ends an episode: NA, and a gap that is too
-    long. What holds does so to the end of the span that was read; in other frames to the last row, so what begins there
-    has no length and is none. Where a mask ends before the frame, its last row holds to the next row of the frame or,
-    if it has rows of its own, for the shortest of their steps; nothing is known of it after that. What holds at the
-    start of the span is known by the sample before it: read with ``boundary="before"``; where it is not, it warns.
+    long. What holds does so to the end of the span that was read; in a part of it, and in other frames, to the last
+    row, so what begins there has no length and is none. Where a mask ends before the frame, its last row holds to the
+    next row of the frame or, if it has rows of its own, for the shortest of their steps; nothing is known of it after
+    that. What holds at the start of the span is known by the sample before it: read with ``boundary="before"``. Where
+    that is not there, or was left out of the rows, it warns.
 
     In a wide frame of samples a value is also missing where only other points have a sample. A mask of a column of Bool
     (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is
@@ -87,8 +88,6 @@ def episodes(
     samples = FrameSamples(df)
     limits_us = [0 if given is None else duration_us(given, name) for name, given in (("merge", merge), ("min", min))]
     truth = truth_in(samples, condition).trimmed()
-    if (place := column_in(samples, condition)) is not None:
-        samples.warn_of_start(place)
     starts_us, ends_us = truth.episodes(*limits_us)
     times = {name: time_index(us, samples.tz, None) for name, us in (("start", starts_us), ("end", ends_us))}
     found = pd.DataFrame(times).rename_axis("episode")

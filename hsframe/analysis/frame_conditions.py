@@ -33,11 +33,12 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     """When a condition holds."""
     if isinstance(condition, pd.DataFrame):
         return Truth.of_windows(windows_of(condition))
-    if not len(samples.ts_us):
-        return Truth(samples.ts_us, np.empty(0, np.int8))
     if isinstance(condition, pd.Series):
         return _truth_of_mask(samples, condition)
     place = _column_of(samples, condition)
+    samples.warn_of_start(place)
+    if not len(samples.ts_us):
+        return Truth(samples.ts_us, np.empty(0, np.int8))
     rule = rule_of_time(samples.sampling(place))
     histories, until_us = samples.column(place)
     truth = truth_of(histories, condition, rule, until_us)
@@ -45,13 +46,6 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     samples.warn_of_unknown({place: [rule]})
     firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
     return truth.clip(min(firsts_us, default=until_us), until_us)
-
-
-def column_in(samples: FrameSamples, condition: Any) -> int | None:
-    """The place of the column that a condition, or a mask by its name, is about; None where there is none."""
-    if isinstance(condition, pd.Series):
-        return _place_called(samples, condition.name)
-    return None if isinstance(condition, pd.DataFrame) else _column_of(samples, condition)
 
 
 def _place_called(samples: FrameSamples, label: Hashable) -> int | None:
@@ -80,6 +74,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
+        of.warn_of_start(place)
         of.warn_of_missing([place])
         of.warn_of_unknown({place: []})
         if (holes := of.holes(place)).any():

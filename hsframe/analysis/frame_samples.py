@@ -4,8 +4,8 @@ A missing value is NA where a column of ``na="flag"`` says so, or the note that 
 value one was cleared, by the user, unless the note says that none is lacking: it is not known either. Elsewhere a
 missing value is no sample. Of a column that was not read, or that was renamed or computed since, nothing is noted: all
 its missing values are NA, and its numbers are on a line. A value that holds does so to the end of the span that was
-read, or else to the last sample of its column. Between spans that :func:`hsframe.concat` put together nothing is known.
-Rows of intervals (``df.hs.interval``) hold for theirs.
+read, in a part of a read to its last row, and else to the last sample of its column. Between spans that
+:func:`hsframe.concat` put together nothing is known. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
@@ -237,19 +237,30 @@ class FrameSamples:
         )
 
     def warn_of_start(self, place: int) -> None:
-        """Warn where a column holds and was read without the sample that tells what it is at the start of the span."""
+        """Warn where a column holds and lacks the sample that tells what it is at the start of the span, or of a part.
+
+        So it is in a read without ``boundary=``, and may be in a part of any read.
+        """
         read, sampling = self.reads.get(self.known[place].id, NOTHING_READ), self.sampling(place)
-        boundary = (noted(self.given, "settings") or {}).get("boundary", "none")
-        if self.interval is not None or boundary != "none" or not read.spans or not sampling.is_step:
+        if self.interval is not None or not read.spans or not sampling.is_step:
             return
-        part, ts_us = read.parts(self.ts_us[self.df.iloc[:, place].notna().to_numpy(dtype=bool)])[0]
-        start_us = part.known_from(ts_us)[0]
+        is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
+        parts = [(part, own_us, self.ts_us[part.has(self.ts_us)]) for part, own_us in read.parts(self.ts_us[is_there])]
+        part, ts_us, rows_us = next((one for one in parts if len(one[2])), parts[0])
+        boundary = (noted(self.given, "settings") or {}).get("boundary", "none")
+        start_us, start = part.known_from(ts_us)[0], "span"
+        advice = "read with boundary='before', for the sample that holds there"
+        if start_us is None and len(rows_us):
+            start_us, start = int(rows_us[0]), "rows"
+            advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
+        elif boundary != "none":
+            return
         if start_us is not None and (not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0)):
             until = "its first sample" if len(ts_us) else "the end, since it has no sample there"
             warn_caller(
-                f"what {self.points[place].dis!r} is at the start of the span is not known, up to {until}: no episode "
-                "is found there, and where= of these episodes takes the condition for false there; read with "
-                "boundary='before', for the sample that holds there",
+                f"what {self.points[place].dis!r} is at the start of the {start} is not known, up to {until}: no "
+                "episode is found there, and where= counts that time as not known, or of these episodes as false; "
+                + advice,
                 ReadWarning,
             )
 
@@ -286,10 +297,20 @@ class FrameSamples:
         """After which instants nothing is known until the next sample; and the last of them."""
         if not len(ts_us):
             return ts_us, int(self.ts_us.max(initial=0))
-        parts = [(part.known_from(own_us)[1] or 0, own_us) for part, own_us in read.parts(ts_us) if len(own_us)]
+        parts = [(part, own_us) for part, own_us in read.parts(ts_us) if len(own_us)]
         lasts_us = np.array([own_us[-1] for _, own_us in parts])
-        ends_us = np.maximum([end_us for end_us, _ in parts], lasts_us)
+        ends_us = np.maximum([self._end_us(part, own_us) for part, own_us in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
+
+    def _end_us(self, part: Read, ts_us: Instants) -> int:
+        """Up to when a column is known in one span: where rows at its end are left out, to the last that is there.
+
+        It is not, and 0 here, where rows after its last sample are there and that is not.
+        """
+        end_us, rows_us = part.known_from(ts_us)[1], self.ts_us[part.has(self.ts_us)]
+        if end_us is None and len(rows_us) and rows_us[-1] < max((us or 0 for us in part.spans[0][3]), default=0):
+            return int(rows_us[-1])
+        return end_us or 0
 
 
 def after_the_first(holes: Mask) -> Mask:

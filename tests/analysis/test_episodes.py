@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
@@ -385,7 +386,8 @@ def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session
         by_mask = where.hs.resample("1D", {"Sp": "mean"}, where=df["Fan"])
         assert by_mask.columns.tolist() == ["Sp"]
         pd.testing.assert_frame_equal(by_mask, df.hs.resample("1D", {"Sp": "mean"}, where="@fan"))
-    assert windows(df.hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
+    with pytest.warns(hsframe.errors.ReadWarning, match="'Fan' is at the start of the rows"):
+        assert windows(df.hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
 
 
 def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsframe.Session) -> None:
@@ -441,12 +443,65 @@ def test_what_holds_at_the_start_is_asked_for_where_the_read_does_not_know_it(se
             with pytest.warns(hsframe.errors.ReadWarning, match=words.format(until)) as told:
                 assert windows(df.hs.episodes(condition)) == expected
             assert len(told) == 1
-        assert df.hs.resample("1h", {"Kw": "coverage"}, where="@fan")["Kw"].iloc[0] == 0
+        with pytest.warns(hsframe.errors.ReadWarning, match=words.format(until)):
+            assert df.hs.resample("1h", {"Kw": "coverage"}, where="@fan")["Kw"].iloc[0] == 0
         df.hs.episodes(("@kw", ">", 2))
     part = session.his_read("@fan", DAY).iloc[1:]
     assert windows(part.hs.episodes("@fan")) == [(9, 24)]
     known = session.his_read(points, at_work, boundary="before")
     assert windows(known.hs.episodes("@fan")) == windows(known.hs.episodes(known["Fan"])) == [(9, 13)]
+
+
+PARTS: list[tuple[Any, list[tuple[float, float]], bool]] = [
+    (lambda df: df.loc[:"2026-10-30T12:00"], [(-5, 2), (9, 12)], False),
+    (lambda df: df[["Fan", "Kw"]].loc[:"2026-10-30T12:00"], [(-5, 2), (9, 12)], False),
+    (lambda df: df.head(4), [(-5, 1)], False),
+    (lambda df: df.loc["2026-10-30T01:00":"2026-10-30T12:00"], [(9, 12)], True),
+    (lambda df: df.loc["2026-10-30T05:00":], [(9, 30)], True),
+    (lambda df: df.loc["2026-10-30T10:00":"2026-10-30T12:00"], [], True),
+    (lambda df: df.loc["2026-10-30T09:00":"2026-10-30T12:00"], [(9, 12)], False),
+    (lambda df: df.ffill().loc["2026-10-30T01:00":"2026-10-30T12:00"], [(1, 2), (9, 12)], False),
+    (lambda df: df[(df.index.hour != 6) & (df.index.hour != 9)], [(-5, 2)], False),
+]
+
+
+@pytest.mark.parametrize(("part", "expected", "is_told"), PARTS)
+def test_a_part_of_a_read_is_known_from_its_first_sample_to_its_last_row(
+    session: hsframe.Session, part: Any, expected: list[tuple[float, float]], is_told: bool
+) -> None:
+    """By condition and by mask, for where= and for values over the episodes too."""
+    df = part(session.his_read(["@kw", "@sp", "@fan"], "2026-10-30,2026-10-31", boundary="before"))
+    for condition in ("@fan", df["Fan"]):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", ReadWarning)
+            found = df.hs.episodes(condition)
+            df.hs.resample("1h", {"Fan": "coverage"}, where=condition, edges="partial")
+        start = r"what 'Fan' is at the start of the rows .* as in df\.ffill\(\)"
+        assert [bool(re.match(start, str(one.message))) for one in told] == [True] * (2 * is_told)
+        assert windows(found) == expected
+        assert found["open_end"].tolist()[-1:] == [end in (1, 12) for _, end in expected[-1:]]
+        over = df.hs.over(found, {"@fan": ["duration", "coverage"]}).astype(float)
+        assert (over["Fan coverage"] == 1).all()
+        assert not expected or over["Fan duration True"].tolist() == [end - start for start, end in expected]
+
+
+@pytest.mark.parametrize("span", [DAY, "2026-10-30,2026-10-31"])
+def test_a_part_whose_last_sample_is_lost_among_its_rows_is_known_to_the_one_before(
+    session: hsframe.Session, span: str
+) -> None:
+    df = session.his_read(["@kw", "@fan"], span, boundary="before")
+    less = df[(df.index.hour != 9) & (df.index < df.index[-1])]
+    found = less.hs.episodes(("@fan", "==", False))
+    assert windows(found) == ([] if span == DAY else [(2, 23)])
+
+
+def test_each_day_of_a_read_is_known_to_its_last_row(session: hsframe.Session) -> None:
+    """Of a Number that holds too."""
+    df = session.his_read(["@kw", "@sp"], DAY, boundary="before")
+    halves = [half for _, half in df.loc[DAY].groupby(df.loc[DAY].index.hour < 12)]
+    with pytest.warns(hsframe.errors.ReadWarning, match="'Sp' is at the start of the rows"):
+        known = [windows(half.hs.episodes(("@sp", ">", Number(65, "°F")))) for half in halves]
+    assert known == [[], [(3, 11)]]
 
 
 def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None:
@@ -647,7 +702,7 @@ def test_of_no_rows_there_is_nothing_but_the_columns(session: hsframe.Session, h
 
 def test_rows_of_several_episodes_are_taken_one_by_one(session: hsframe.Session) -> None:
     df = session.his_read(["@kw", "@fan"], DAY, boundary="before")
-    around = session.his_read(["@kw", "@fan"], df.hs.episodes("@fan"), pad="1h")
+    around = session.his_read(["@kw", "@fan"], df.hs.episodes("@fan"), pad="1h", boundary="before")
     for verb in (lambda: around.hs.episodes("@fan"), lambda: around.hs.resample("1D"), around.hs.plot):
         with pytest.raises(MetadataError, match=r"levels episode, ts: take one episode, as in df\.loc\[0\]"):
             verb()

@@ -206,25 +206,21 @@ def test_the_freq_of_an_index_changes_no_value(missing: int) -> None:
 
 
 @settings(max_examples=settings.default.max_examples // 2)  # each takes long
-@given(st.lists(st.integers(0, 71), min_size=1, unique=True), st.integers(1, 71), st.booleans())
-def test_a_column_is_integrated_alone(server: RunningServer, there: list[int], rows: int, is_whole: bool) -> None:
-    """What changes when it likes holds to the end of the span, or to its own last sample: not to that of another."""
+@given(st.lists(st.integers(0, 71), min_size=1, unique=True), st.integers(2, 71))
+def test_a_column_is_integrated_alone(server: RunningServer, there: list[int], rows: int) -> None:
+    """Whatever is beside it: of a read, and of a part of one, as far as its rows go, what holds is that of the read."""
     server.database.set_history("kw", FIRST_US + np.arange(72) * HOUR_US, np.ones(72))
     places = np.sort(there)
     server.database.set_history("cov", FIRST_US + places * HOUR_US, np.sqrt(places + 1.0))
     with hsframe.connect(server.uri, "demo", "demo") as session:
         span = "2026-10-30,2026-11-01T23:00"
         df, alone = session.his_read(["@kw", "@cov"], span), session.his_read("@cov", span)
-    if not is_whole:
-        df, alone = df.iloc[:rows], alone[alone.index <= df.index[rows - 1]]
-    if not len(alone):
-        return
-    try:
-        found = alone.hs.integrate("6h")["cov"]
-    except SpanError:
-        return
-    beside = df.hs.integrate("6h")["cov"].reindex(found.index)
-    pd.testing.assert_series_equal(beside, found, check_freq=False)
+    beside = df.hs.integrate("1h")["cov"]
+    part = df.iloc[:rows].hs.integrate("1h")["cov"]
+    pd.testing.assert_series_equal(part, beside.iloc[: rows - 1], check_freq=False)
+    if len(alone) > 1:
+        found = alone.hs.integrate("1h")["cov"]
+        pd.testing.assert_series_equal(beside.reindex(found.index), found, check_freq=False)
 
 
 def test_what_holds_is_known_to_the_end_of_the_span(server: RunningServer) -> None:
