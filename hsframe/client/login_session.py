@@ -89,7 +89,7 @@ class LoginSession:
                     self._session = session = await patience.answer(_LOGIN, self._driver(who), log)
                     log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
                 if session.scheme not in ("bearer", "none"):
-                    self._dialect.refused.accept(who)
+                    self._dialect.refused.accept(who, "about")
                 self._credentials = replace(who, scram_seen=session.scheme == "scram")
                 if session.scheme == "none" and who.username and who.auth == "auto":
                     warn_caller(
@@ -128,16 +128,11 @@ class LoginSession:
     async def _is_refused(
         self, session: LoginResult, answer: HttpAnswer, about: Callable[[], Awaitable[HttpAnswer]]
     ) -> bool:
-        """Whether it is refused for `about` too, which anyone may ask.
-
-        It is not asked where nothing was accepted before, unless the answer is the one for a missing right, 403.
-        """
+        """Whether it is refused for `about` too, which most may ask; by it alone where it was answered before."""
         if answer.request.op == "about":
-            return True
+            return not self._dialect.refused.are_accepted(self._credentials, but_for_about=True)
         async with self._lock:  # of many calls one asks
             if session is not self._session:
-                return True
-            if answer.status != 403 and not self._dialect.refused.are_accepted(self._credentials):
                 return True
             with suppress(HsFrameError):
                 return (await about()).refuses_login
@@ -149,10 +144,10 @@ class LoginSession:
             self._session = None
             self._dialect.refused.add(who, self._transport.secrets.redacted_message(str(error)))
 
-    def note_acceptance(self, session: LoginResult) -> None:
+    def note_acceptance(self, session: LoginResult, op: str) -> None:
         """Note that an op was answered with what each request of `session` carries."""
         if session is self._session and _is_carried(session):
-            self._dialect.refused.accept(self._credentials)
+            self._dialect.refused.accept(self._credentials, op)
 
     def _driver(self, who: Credentials) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.

@@ -210,7 +210,7 @@ class RequestSender:
         if failure is not None:
             raise failure
         if answer.status == 200 and not answer.is_html:
-            self._session.note_acceptance(login)
+            self._session.note_acceptance(login, op.name)
         log.bytes = len(answer.body)
         return answer
 

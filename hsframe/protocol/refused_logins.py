@@ -2,14 +2,15 @@
 
 Some servers lock a user out after a few attempts, and many are made by a loop that connects anew for each point, or by
 a cell of a notebook that is run again. Clients that log in at the same moment do not know of each other.
-What was accepted once is refused by a login alone: in answer to another op a 401 may be a right that is missing.
+What an op is refused may be a right that is missing: what it carries is refused where ``about`` is refused too, and by
+``about`` alone where that was answered before, or nothing was. A token may have the right to read and not that one.
 A login page may be shown for a while only, as by a server that starts: what is refused is sent again after a pause.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hsframe.errors import AuthError
 from hsframe.protocol.login_steps import Credentials
@@ -34,7 +35,7 @@ class RefusedLogins:
     """What one server said last of some credentials: that it accepts them, or a refusal and how long it holds."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Refusal | None] = {}  # None: accepted
+        self._known: dict[int, _Refusal | Literal["by about", "by others"]] = {}  # a text: accepted
 
     def check(self, who: Credentials) -> None:
         """Raise AuthError where these credentials were refused a short while ago."""
@@ -49,28 +50,30 @@ class RefusedLogins:
     def held(self, who: Credentials) -> _Refusal | None:
         """The refusal of these credentials, as long as they are not sent again."""
         refusal = self._known.get(_key(who))
-        return refusal if refusal is not None and refusal.until_s > _now_s() else None
+        return refusal if isinstance(refusal, _Refusal) and refusal.until_s > _now_s() else None
 
     def add(self, who: Credentials, words: str) -> None:
         """Note that these were refused, in words without a secret; once, where several requests were under way."""
         if self.held(who):
             return
         before = self._known.get(_key(who))
-        times = 1 if before is None else before.times + 1
+        times = before.times + 1 if isinstance(before, _Refusal) else 1
         until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
         self._note(who, _Refusal(words, times, until_s))
 
-    def accept(self, who: Credentials) -> None:
-        """Note that these are accepted now."""
-        self._note(who, None)
+    def accept(self, who: Credentials, op: str) -> None:
+        """Note that these are accepted now, by an op."""
+        is_by_about = op == "about" or self._known.get(_key(who)) == "by about"
+        self._note(who, "by about" if is_by_about else "by others")
 
-    def are_accepted(self, who: Credentials) -> bool:
-        """Whether these were accepted, and no login with them was refused since."""
-        return (key := _key(who)) in self._known and self._known[key] is None
+    def are_accepted(self, who: Credentials, *, but_for_about: bool = False) -> bool:
+        """Whether these were accepted, and not refused since; `but_for_about` by other ops alone."""
+        known = self._known.get(_key(who))
+        return known == "by others" or (known == "by about" and not but_for_about)
 
-    def _note(self, who: Credentials, refusal: _Refusal | None) -> None:
+    def _note(self, who: Credentials, said: _Refusal | Literal["by about", "by others"]) -> None:
         self._known.pop(_key(who), None)
-        self._known[_key(who)] = refusal
+        self._known[_key(who)] = said
         for oldest in list(self._known)[:-_MOST]:
             self._known.pop(oldest, None)
 

@@ -273,7 +273,7 @@ EXPIRED = {
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_token_that_expired_is_told_in_the_servers_words(serve: Any, fake: Any, how: str, streamed: bool) -> None:
     async def main() -> None:
-        answers = {op: lambda seen: EXPIRED[how]() for op in ("read", "hisRead")}
+        answers = {op: lambda seen: EXPIRED[how]() for op in ("about", "read", "hisRead")}
         async with serve(fake(anonymous=True, answers=answers)) as server, Client(server.uri, token="t0ken") as client:
             batches = client.his_stream("a", "2026-01-01")
             with pytest.raises(AuthError, match=r"The token expired") as caught:

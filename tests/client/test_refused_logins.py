@@ -33,6 +33,12 @@ LOGIN_PAGES = {"a redirect": redirect("/login"), "of Niagara": redirect("/prelog
 FORBIDDEN: Answer = lambda: web.Response(status=403, text="not you")  # noqa: E731
 BAD: Answer = lambda: web.Response(status=400, text="bad credentials")  # noqa: E731
 REFUSED = {"403": FORBIDDEN, **LOGIN_PAGES}
+UNAUTHORIZED: dict[str, Answer] = {
+    "401": lambda: web.Response(status=401, text="no right"),
+    "401 and a grid": lambda: web.Response(
+        status=401, text='ver:"3.0" err dis:"no right"\nempty\n', content_type="text/zinc"
+    ),
+}
 NO_REFUSALS = {
     "a maintenance page": page("<html><title>Back soon</title></html>"),
     "another address": redirect("https://station.example/haystack/about"),
@@ -101,8 +107,7 @@ def test_a_token_is_sent_once_however_it_is_refused(serve: Any, fake: Any, how: 
         guard = Guard(REFUSED[how])
         async with serve(fake(anonymous=True, answers=answers(guard))) as server:
             found = await failures(server.uri, 3, token="t0ken")
-            # 403 may be a right that is missing: `about` shows that it is not.
-            assert guard.sent.total() == (2 if how == "403" else 1)
+            assert guard.sent.total() == 2, "it may be a right that is missing: about shows that it is not"
             assert all(isinstance(error, AuthError) and error.refused for error in found)
 
     asyncio.run(main())
@@ -186,7 +191,7 @@ def test_a_refused_token_beside_a_password_is_sent_once(serve: Any, fake: Any, h
             for _ in range(3):
                 async with Client(server.uri, **who) as client:
                     assert len(await client.read("site")) == 2
-            assert guard.sent["BEARER"] == (2 if how == "403" else 1)
+            assert guard.sent["BEARER"] == 2, "the op, and about"
             found = await failures(server.uri, 1, token="expired")
             assert "not send the same again" in str(found[0]), "nor by who has no password"
 
@@ -230,5 +235,57 @@ def test_a_refused_token_is_sent_again_after_a_pause_where_the_password_is_refus
             monkeypatch.setattr("hsframe.protocol.refused_logins._now_s", lambda: time.monotonic() + 61.0)
             assert len(await client.read("site")) == 2
             assert guard.sent["Basic"] == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", [*REFUSED, *UNAUTHORIZED])
+def test_a_right_that_is_missing_at_first_shuts_out_no_token(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        guard = Guard(None)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            server.answers["eval"] = lambda seen: {**REFUSED, **UNAUTHORIZED}[how]()
+            async with Client(server.uri, token="t0ken") as client:
+                with pytest.raises(HsFrameError):
+                    await client.eval("now()")
+                assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", [*REFUSED, *UNAUTHORIZED])
+def test_a_token_that_may_read_and_not_ask_about_is_not_refused(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        guard = Guard(None)
+        refusal = {**REFUSED, **UNAUTHORIZED}[how]
+        server = fake(anonymous=True, answers=answers(guard))
+        async with serve(server), Client(server.uri, token="t0ken") as client:
+            await client.read("site")
+            server.answers["about"] = lambda seen: refusal()
+            for _ in range(2):
+                with pytest.raises(HsFrameError) as caught:
+                    await client.about()
+                assert not getattr(caught.value, "refused", False)
+                assert len(await client.read("site")) == 2
+            server.answers["read"] = lambda seen: refusal()
+            with pytest.raises(AuthError) as caught:
+                await client.read("site")
+            assert caught.value.refused, "by both"
+
+    asyncio.run(main())
+
+
+def test_a_token_that_is_refused_by_about_which_was_answered_is_not_sent_again(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        guard = Guard(None)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            async with Client(server.uri, token="t0ken") as client:
+                await client.about()
+                await client.read("site")
+                guard.refuse = FORBIDDEN
+                for _ in range(3):
+                    with pytest.raises(AuthError):
+                        await client.about()
+            assert guard.sent["BEARER"] == 3
 
     asyncio.run(main())
