@@ -238,7 +238,7 @@ def sync(args: argparse.Namespace) -> int:
     changes = differing[:_NAMED].filter(["id", "dis", *kinds, "first_change", "last_change"]).to_dict("records")
     if changes and not args.json:
         names = [f"@{one['id']} ({one['dis']}) {sum(one[name] for name in kinds)}" for one in changes[:_SHOWN]]
-        found["of"] = "; ".join(names + ["..."] * (len(differing) > _SHOWN))
+        found["differing"] = "; ".join(names + ["..."] * (len(differing) > _SHOWN))
     if assumed := int((table["reason"] == ASSUMED).sum()):
         found["assuming"] = f"ten years of {assumed} points whose records have no hisStart; --since says from when"
     problems = []
