@@ -29,6 +29,11 @@ _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|product
 _USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
 # What a page for people to log in has; a login may be refused by one.
 _PASSWORD_FIELD: Final = re.compile(rb"<input[^<>]*type\s*=\s*[\"']?password", re.IGNORECASE)
+# The address of one: a part of its path, or the beginning of its host, as in login.html or //sso.example.
+_LOGIN_ADDRESS: Final = re.compile(
+    r"(?<![^/])(pre-?login|log[-_]?in|sign[-_]?in|o?auth2?|authori[sz]e|authenticat(e|ion)|sso|saml2?)(?![^/.:])",
+    re.IGNORECASE,
+)
 # RFC 6750, section 3.
 _WHY_REFUSED: Final = re.compile(r'error_description="([^"]*)"')
 # What servers say to http at a port of https: nginx, Jetty; Go; Apache; Tomcat.
@@ -227,7 +232,7 @@ class HttpAnswer:
         if self.status == 200 and self.is_html and _PASSWORD_FIELD.search(self.body[:20_000]):
             return self.request.url
         target = self.target if self.is_redirect else ""
-        return target if re.search(r"log-?in|sign-?in|auth", target, re.IGNORECASE) else ""
+        return target if _LOGIN_ADDRESS.search(target) else ""
 
     @property
     def target(self) -> str:

@@ -42,6 +42,7 @@ UNAUTHORIZED: dict[str, Answer] = {
 NO_REFUSALS = {
     "a maintenance page": page("<html><title>Back soon</title></html>"),
     "another address": redirect("https://station.example/haystack/about"),
+    "an authority": redirect("https://status.port-authority.example/maintenance"),
     "a proxy": lambda: web.Response(status=403, headers={"X-Squid-Error": "ERR_ACCESS_DENIED 0"}),
     "too many": lambda: web.Response(status=429),
 }

@@ -199,3 +199,24 @@ def test_a_body_that_broke_off_is_the_same_error_in_another_process() -> None:
 )
 def test_where_a_redirect_leads_is_shown_without_who(location: str, target: str) -> None:
     assert HttpAnswer(302, headers=(("Location", location),)).target == target
+
+
+LOGIN_ADDRESSES = """
+    /login login /user/Login?from=x /login.jsp /Account/LogIn.aspx /accounts/log-in/ /users/sign_in /signin
+    https://station/prelogin?x=1 /auth/realms/x /oauth2/start https://login.example/t/oauth2/v2.0/authorize?client_id=x
+    https://sso.example https://auth:8443/ /saml2/start /authenticate
+"""
+OTHER_ADDRESSES = """
+    https://status.port-authority.example/maintenance https://x.example/catalog-index /authors /author/log-index
+    https://blog-index.example/ /api/login-free/about /loginfo /about?to=/login https://login@status.example/
+"""
+
+
+@pytest.mark.parametrize("location", LOGIN_ADDRESSES.split())
+def test_addresses_of_login_pages(location: str) -> None:
+    assert HttpAnswer(302, headers=(("Location", location),)).login_page
+
+
+@pytest.mark.parametrize("location", OTHER_ADDRESSES.split())
+def test_addresses_that_are_of_no_login_page(location: str) -> None:
+    assert not HttpAnswer(302, headers=(("Location", location),)).login_page
