@@ -44,8 +44,7 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     truth = truth_of(histories, condition, rule, until_us)
     samples.warn_of_missing([place])
     samples.warn_of_unknown({place: [rule]})
-    firsts_us = [int(one.ts_us[0]) for one in histories if len(one.ts_us)]
-    return truth.clip(min(firsts_us, default=until_us), until_us)
+    return truth
 
 
 def _place_called(samples: FrameSamples, label: Hashable) -> int | None:
@@ -101,8 +100,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     if read is NOTHING_READ and own.interval is None:
         until_us = max(until_us, _held_until(samples, given_us))
     gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
-    truth = truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
-    return truth.clip(int(own.ts_us[0]), until_us)
+    return truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
 
 
 def _read_on(samples: FrameSamples, own: FrameSamples, last_us: int) -> Read:

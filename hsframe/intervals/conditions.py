@@ -22,7 +22,7 @@ from hsframe.frame.tracks import tracks_of
 from hsframe.intervals.resample import values_of
 from hsframe.intervals.rules import Rule
 from hsframe.intervals.samples import IntervalSamples
-from hsframe.intervals.truth import Truth, Windows
+from hsframe.intervals.truth import FALSE, UNKNOWN, Truth, Windows
 from hsframe.kinds import Number, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import unit_of
@@ -58,7 +58,8 @@ def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
 def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us: int) -> Truth:
     """When a condition holds, by the samples of its point; the last one that holds does so up to `now_us`.
 
-    A null cell is not a sample. NA, and a gap that is too long for `rule`, is not known.
+    A null cell is not a sample. NA, and a gap that is too long for `rule`, is not known. Where it does not hold at a
+    sample, that is known for a microsecond at least, so that an episode which ends or begins there is not cut there.
     """
     _, sign, wanted = parse_condition(condition)
     (track,) = tracks_of([replace(history, sparse=True) for history in histories], drop_null=True)
@@ -89,19 +90,23 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
         known &= np.isfinite(values)
         values = np.where(known, values, np.nan)
         holds = compare(values, limit)
+    ts_us, is_false = track.ts_us, known & ~np.asarray(holds, dtype=bool)
     if rule.is_step or kind != "Number":
-        held_us = IntervalSamples(track.ts_us, track.ts_us[:0]).held_until(rule.gap_us, now_us)
-        return Truth.of_pieces(track.ts_us, held_us, np.where(known, holds, -1))
+        held_us = IntervalSamples(ts_us, ts_us[:0]).held_until(rule.gap_us, now_us)
+        return Truth.of_pieces(ts_us, np.maximum(held_us, ts_us + is_false), np.where(known, holds, UNKNOWN))
     # On the line from one sample to the next it changes once at most: where that crosses the limit.
     begin, end = values[:-1], values[1:]
-    starts_us, apart_us = track.ts_us[:-1], np.diff(track.ts_us)
-    known = known[:-1] & known[1:] & (apart_us <= rule.gap_us)
-    crosses = known & (holds[:-1] != holds[1:])
+    starts_us, apart_us = ts_us[:-1], np.diff(ts_us)
+    is_line = known[:-1] & known[1:] & (apart_us <= rule.gap_us)
+    crosses = is_line & (holds[:-1] != holds[1:])
     share = np.divide(limit - begin, end - begin, out=np.ones(len(begin)), where=crosses)
-    middle_us = starts_us + np.round(share * apart_us).astype(np.int64)
-    edges_us = np.stack([starts_us, middle_us], axis=1).ravel()
-    codes = np.stack([np.where(known, holds[:-1], -1), np.where(known, holds[1:], -1)], axis=1).ravel()
-    return Truth.of_pieces(edges_us, np.append(edges_us[1:], track.ts_us[-1:])[: len(edges_us)], codes)
+    middle_us = starts_us + np.where(is_line, np.round(share * apart_us).astype(np.int64), 1)
+    first = np.where(is_line | is_false[:-1], holds[:-1], UNKNOWN)
+    between_us = np.stack([starts_us, middle_us], axis=1).ravel()
+    edges_us = np.concatenate([ts_us[:1] - 1, between_us, ts_us[-1:], ts_us[-1:] + 1])
+    codes = np.stack([first, np.where(is_line, holds[1:], UNKNOWN)], axis=1).ravel()
+    ends = np.where(is_false, FALSE, UNKNOWN)
+    return Truth.of_pieces(edges_us[:-1], edges_us[1:], np.concatenate([ends[:1], codes, ends[-1:]]))
 
 
 def _advice(kind: str) -> str:

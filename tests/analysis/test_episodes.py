@@ -433,6 +433,33 @@ def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Se
     assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
 
 
+@pytest.mark.parametrize("is_false", [True, False])
+def test_an_episode_is_not_open_where_a_sample_says_that_it_began_or_ended(is_false: bool) -> None:
+    """At the last sample that is known, and where a line is at its limit there; by a condition and by masks."""
+    end = 0.0 if is_false else 10.0
+    df = frame(FIRST_US + np.arange(3) * HOUR_US, fan=[False, True, not is_false], kW=[0.0, 10.0, end])
+    for condition in ("fan", df["fan"], ("kW", ">", 0.0), ("kW", ">", 5.0)):
+        found = df.hs.episodes(condition)
+        assert found[["open_start", "open_end"]].to_numpy().tolist() == [[False, not is_false]]
+        assert len(df.hs.episodes(condition, min="3h")) == (not is_false)
+    apart = pd.concat([df, df.shift(freq="9h")]).astype({"fan": "boolean"})
+    attach(apart, {"kW": Point("p", "kW", None, "New_York", "Number")})
+    found = apart.hs.episodes(("kW", ">", 5.0), min="3h")
+    assert windows(found) == ([] if is_false else [(9.5, 11)])  # of the first it is not known when it ended
+
+
+def test_what_ended_at_the_sample_after_the_span_is_not_open(session: hsframe.Session) -> None:
+    df = session.his_read("@fan", (f"{DAY}T10:00", f"{DAY}T11:00"), boundary="both")
+    found = df.hs.episodes("@fan")
+    assert windows(found) == [(9, 30)]
+    assert found[["open_start", "open_end"]].to_numpy().tolist() == [[True, False]]
+    days = [session.his_read(["@kw", "@fan"], day, boundary="before") for day in (DAY, "2026-10-31")]
+    both = pd.concat(days)
+    both = both[~both.index.duplicated()].sort_index()
+    assert windows(both.hs.episodes("@fan")) == [(-5, 2), (9, 30)]
+    assert both.hs.episodes("@fan")["open_end"].tolist() == [False, False]
+
+
 def test_what_holds_at_the_start_is_asked_for_where_the_read_does_not_know_it(session: hsframe.Session) -> None:
     """By a condition and a mask, with no sample in the span too; not of a part of a read, nor of a line."""
     words = "what 'Fan' is at the start of the span is not known, up to {}.*: no episode .* boundary='before'"

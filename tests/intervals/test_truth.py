@@ -100,6 +100,8 @@ def slow_code(minutes, values, at, is_step, gap, now, holds, limit):
     place = max((i for i, minute in enumerate(minutes) if minute <= at), default=None)
     if place is None or values[place] is None or values[place] == float("inf"):
         return UNKNOWN
+    if at == minutes[place] and not holds(values[place], limit):
+        return FALSE
     if is_step:
         end = minutes[place + 1] if place + 1 < len(minutes) else max(now, minutes[place])
         return int(holds(values[place], limit)) if at < min(end, minutes[place] + gap) else UNKNOWN
