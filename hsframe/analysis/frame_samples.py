@@ -10,7 +10,7 @@ read, in a part of a read to its last row, and else to the last sample of its co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -193,8 +193,16 @@ class FrameSamples:
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
 
-    def warn_of_missing(self, places: Iterable[int]) -> None:
-        """Warn where nothing tells which of the missing values of some columns are no samples."""
+    def warn_of_missing(self, places: Sequence[int]) -> None:
+        """Warn where nothing tells which of the missing values of some columns are no samples, or all count as NA."""
+        if joined := [repr(self.points[place].dis) for place in places if self._seems_joined(place)]:
+            warn_caller(
+                f"most values of {named(joined)} are missing where other columns have theirs, and count as NA, since "
+                "the frame does not know what was read, as after df.join or pd.concat(..., axis=1) of several reads; "
+                "read the points in one his_read, or take values over the same intervals before you join, with "
+                "interval= in the reads or df.hs.resample",
+                ReadWarning,
+            )
         if untold := [repr(self.points[place].dis) for place in places if not self._na_rows(place)[1]]:
             warn_caller(
                 "a wide frame does not tell which missing values are NA or were cleared, where other points have "
@@ -202,6 +210,14 @@ class FrameSamples:
                 "na='flag', and set the flags of what you clear to 'NA'",
                 ReadWarning,
             )
+
+    def _seems_joined(self, place: int) -> bool:
+        """Whether a column of a frame that was not read has fewer values than rows of others between them."""
+        if self.reads or self.interval is not None:
+            return False
+        is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
+        between = after_the_first(~is_there) & after_the_first(~is_there[::-1])[::-1] & ~self._is_empty
+        return bool(between.sum() > is_there.sum())
 
     def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
         """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""

@@ -376,6 +376,30 @@ def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
     assert [str(one.message)[:39] for one in told] == ["the frame does not know the point of 'p"] * is_told
 
 
+@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")
+def test_reads_that_pandas_has_joined_warn_where_most_values_of_a_column_are_missing(session: hsframe.Session) -> None:
+    """Their attrs differ and are gone, so all of the missing ones count as NA."""
+    one, other = (session.his_read(point, DAY, boundary="before") for point in ("@kw", "@fan"))
+    words = r"most values of 'Fan' are missing where other .* count as NA, .* in one his_read"
+    day = pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("1D")]})
+    for df in (one.join(other, how="outer"), pd.concat([one, other], axis=1, sort=True)):
+        for ask in (
+            lambda df: windows(df.hs.episodes("Fan")),
+            lambda df: windows(df.hs.episodes(df["Fan"])),
+            lambda df: df.hs.over(day, {"Fan": "coverage"}),
+            lambda df: df.hs.resample("1h", {"Kw": "coverage"}, where="Fan"),
+        ):
+            with pytest.warns(ReadWarning, match=words) as told:
+                ask(df)
+            assert [one.category for one in told].count(ReadWarning) == 1
+        df.hs.resample("1h", {"Kw": "coverage"})  # it has more than are missing
+        filled = df.ffill()
+        assert windows(filled.hs.episodes("Fan")) == [(-5, 2), (9, 23)]
+        hours = df.resample("1h").last()
+        hours.loc[hours.index.hour > 2] = None  # where no other has a value it is an outage
+        hours.hs.episodes("Fan")
+
+
 def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
     """What is missing where others have samples is no row, in the frame and beside it."""
     df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
