@@ -15,7 +15,8 @@ from typing import Final, Literal, NamedTuple
 from hsframe.errors import AuthError
 from hsframe.protocol.login_steps import Credentials
 
-# How long they are not sent again; each time twice as long.
+# How long they are not sent again; each time twice as long, but for what was accepted: a server that was out of order
+# for an hour does not keep a right password out for another.
 _FIRST_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
 _MOST: Final = 100  # that are kept, the newest
@@ -24,11 +25,12 @@ _now_s = time.monotonic
 
 
 class _Refusal(NamedTuple):
-    """What was said, how often the same was refused, and until when it is not sent."""
+    """What was said, for how long and until when the same is not sent, and whether it was accepted before."""
 
     words: str
-    times: int
+    pause_s: float
     until_s: float
+    was_accepted: bool
 
 
 class RefusedLogins:
@@ -57,9 +59,12 @@ class RefusedLogins:
         if self.held(who):
             return
         before = self._known.get(_key(who))
-        times = before.times + 1 if isinstance(before, _Refusal) else 1
-        until_s = _now_s() + min(_FIRST_S * 2.0 ** (times - 1), _LONGEST_S)
-        self._note(who, _Refusal(words, times, until_s))
+        if isinstance(before, _Refusal):
+            was_accepted = before.was_accepted
+            pause_s = _FIRST_S if was_accepted else min(2.0 * before.pause_s, _LONGEST_S)
+        else:
+            was_accepted, pause_s = before is not None, _FIRST_S
+        self._note(who, _Refusal(words, pause_s, _now_s() + pause_s, was_accepted))
 
     def accept(self, who: Credentials, op: str) -> None:
         """Note that these are accepted now, by an op."""

@@ -159,6 +159,36 @@ def test_what_is_refused_later_is_sent_again_after_a_pause(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("who", [{"username": USER, "password": PASSWORD, "auth": "basic"}, {"token": "t0ken"}])
+def test_an_outage_of_an_hour_keeps_nobody_out_for_another(
+    serve: Any, fake: Any, who: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was never accepted waits longer each time."""
+
+    async def main() -> None:
+        guard, later_s = Guard(None), 0.0
+        monkeypatch.setattr("hsframe.protocol.refused_logins._now_s", lambda: time.monotonic() + later_s)
+        wrong = {name: "wrong" if value in (PASSWORD, "t0ken") else value for name, value in who.items()}
+        async with (
+            serve(fake(anonymous=True, answers=answers(guard))) as server,
+            Client(server.uri, **who) as accepted,
+            Client(server.uri, **wrong) as never,
+        ):
+            await accepted.read("site")
+            guard.refuse = FORBIDDEN
+            for _ in range(65):
+                for client in (accepted, never):
+                    with pytest.raises(AuthError):
+                        await client.read("site")
+                later_s += 61.0
+            guard.refuse = None
+            assert len(await accepted.read("site")) == 2
+            with pytest.raises(AuthError, match=r"not send the same again for \d{4} s"):
+                await never.read("site")
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("how", REFUSED)
 @pytest.mark.parametrize("who", [{"username": USER, "password": PASSWORD, "auth": "basic"}, {"token": "t0ken"}])
 def test_a_right_that_is_missing_shuts_nobody_out(serve: Any, fake: Any, how: str, who: Any) -> None:
