@@ -2,10 +2,11 @@
 
 A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left. In a row without any
 value one was cleared, by the user, unless the note says that none is lacking: it is not known either. Elsewhere a
-missing value is no sample. Of a column that was not read, or that was renamed or computed since, nothing is noted: all
-its missing values are NA, and its numbers are on a line. A value that holds does so to the end of the span that was
-read, in a part of a read to its last row, and else to the last sample of its column. Between spans that
-:func:`hsframe.concat` put together nothing is known. Rows of intervals (``df.hs.interval``) hold for theirs.
+missing value is no sample. Of a column that was not read, that was
+renamed or computed since, or in whose place another quantity stands, nothing is noted: all its missing values are NA,
+and its numbers are on a line. A value that holds does so to the end of the span that was read, in a part of a read to
+its last row, and else to the last sample of its column. Between spans that :func:`hsframe.concat` put together nothing
+is known. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from hsframe.intervals.samples import Floats, IntervalSamples, Mask
 from hsframe.kinds import NA
 from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
+from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone
 
 NOTHING_READ: Final = Read()
@@ -69,13 +71,16 @@ class FrameSamples:
         self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval if len(index) else None
         self.ts_us: Instants = index.as_unit("us").asi8
         self.reads, own_tz = reads_of(df), haystack_name(index.tz)
-        self.catalog = points_of(df)
-        # The point of each column by the catalog, or one of its own. Two columns may be of one point, so `points`, by
-        # which they are computed, has the labels as ids.
+        units: dict[Any, str | None] = dict(zip(self.df.columns, map(unit_of_dtype, self.df.dtypes), strict=True))
+        catalog = points_of(df)
+        self.catalog = {label: own for label, own in catalog.items() if _may_be_in(own.unit, units.get(label))}
+        # The point of each column by the catalog, or one of its own: without an id where another quantity stands in its
+        # place, which is not what was read by that id. Two columns may be of one point, so `points`, by which they are
+        # computed, has the labels as ids.
         self.known = [
             replace(point, unit=unit_of_dtype(dtype), kind=_kind_of(dtype), tz=point.tz or own_tz)
             for label, dtype in zip(self.df.columns, self.df.dtypes, strict=True)
-            for point in [self.catalog.get(label) or Point(str(label), str(label))]
+            for point in [self.catalog.get(label) or Point("" if label in catalog else str(label), str(label))]
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
 
@@ -338,6 +343,10 @@ def one_of(index: pd.Index) -> str:
     """How to take the rows of one of those that are the first level of an index, for a message."""
     name, first = index.names[0] or "of them", index.get_level_values(0)[0] if len(index) else ""
     return f"take one {name}, as in df.loc[{getattr(first, 'item', lambda: first)()!r}]"
+
+
+def _may_be_in(unit: str | None, other: str | None) -> bool:
+    return unit is None or other is None or convertible(unit, other)
 
 
 def _kind_of(dtype: Any) -> str:

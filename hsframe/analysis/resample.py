@@ -108,8 +108,8 @@ def resample(
     reads = reads_of(result)
     label_as_before(result, samples, places)
     result.index.name = samples.df.index.name
-    catalog = points_of(samples.df)
-    note_reads(result, {point.id: reads[str(label)] for label, point in catalog.items() if str(label) in reads})
+    known = samples.catalog.items()
+    note_reads(result, {point.id: reads[str(label)] for label, point in known if str(label) in reads})
     note_interval(result, Interval.of(interval, "start"))
     return result
 
@@ -215,9 +215,9 @@ def over_intervals(
 
 def label_as_before(result: pd.DataFrame, samples: FrameSamples, places: Sequence[int]) -> None:
     """Give the columns that were made of some of a frame their labels and points of before."""
-    labels, catalog = [samples.df.columns[place] for place in places], points_of(samples.df)
+    labels = [samples.df.columns[place] for place in places]
     made = dict(zip(labels, points_of(result).values(), strict=True))
     if len(labels) == len(result.columns) and result.columns.nlevels == samples.df.columns.nlevels:
         result.columns = samples.df.columns[list(places)]
-    known = {label: catalog[label] for label in labels if label in catalog}
+    known = {label: samples.catalog[label] for label in labels if label in samples.catalog}
     attach(result, {label: replace(made[label], id=point.id, dis=point.dis) for label, point in known.items()})

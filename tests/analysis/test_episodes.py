@@ -360,6 +360,21 @@ def test_a_number_whose_point_is_not_known_warns_where_one_that_was_read_holds(s
     mixed.hs.resample("1D", {"Kw": "coverage"})
 
 
+def test_a_quantity_in_place_of_a_column_is_not_its_point(session: hsframe.Session) -> None:
+    """It is as a column that was computed; one that was converted is the point."""
+    read = session.his_read(["@kw", "@sp"], DAY, boundary="before", header="id")
+    df = read.assign(sp=read["kw"], x=read["kw"])
+    day: Any = {"interval": "1D", "edges": "partial"}
+    with pytest.warns(ReadWarning, match="does not know the point of 'sp'") as told:
+        found = df.hs.resample(agg={"sp": "coverage"}, **day)
+    assert len(told) == 1
+    with pytest.warns(ReadWarning, match="does not know the point of 'x'"):
+        assert found["sp"].tolist() == df.hs.resample(agg={"x": "coverage"}, **day)["x"].tolist()
+    assert "sp" not in found.hs.points.index
+    converted = read.assign(sp=read["sp"].hs.to("°C")).hs.resample(agg={"sp": "coverage"}, **day)
+    assert converted["sp"].tolist() == read.hs.resample(agg={"sp": "coverage"}, **day)["sp"].tolist()
+
+
 @pytest.mark.parametrize(("minutes", "apart", "is_told"), [(15, 15, False), (15, 60, True), (None, 60, False)])
 def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
     minutes: int | None, apart: int, is_told: bool
