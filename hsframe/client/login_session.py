@@ -120,7 +120,8 @@ class LoginSession:
         is_refused = await self._is_refused(session, answer, about)
         if not is_refused and (session.scheme == "basic" or answer.is_grid):
             return None
-        what = f"the token is not accepted{before}: " if session.scheme == "bearer" else ""
+        which = before if is_refused else " for this op"
+        what = f"the token is not accepted{which}: " if session.scheme == "bearer" else ""
         error = AuthError(f"{what}{http_failure(answer)}", refused=is_refused)
         self._note_refusal(error, self._credentials, session)
         return error
