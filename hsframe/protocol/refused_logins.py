@@ -10,7 +10,7 @@ A login page may be shown for a while only, as by a server that starts: what is 
 from __future__ import annotations
 
 import time
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from hsframe.errors import AuthError
 from hsframe.protocol.login_steps import Credentials
@@ -33,11 +33,14 @@ class _Refusal(NamedTuple):
     was_accepted: bool
 
 
+_Acceptance: TypeAlias = Literal["by about", "by others"]
+
+
 class RefusedLogins:
     """What one server said last of some credentials: that it accepts them, or a refusal and how long it holds."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Refusal | Literal["by about", "by others"]] = {}  # a text: accepted
+        self._known: dict[int, _Refusal | _Acceptance] = {}
 
     def check(self, who: Credentials) -> None:
         """Raise AuthError where these credentials were refused a short while ago."""
@@ -68,15 +71,17 @@ class RefusedLogins:
 
     def accept(self, who: Credentials, op: str) -> None:
         """Note that these are accepted now, by an op."""
-        is_by_about = op == "about" or self._known.get(_key(who)) == "by about"
-        self._note(who, "by about" if is_by_about else "by others")
+        known = self._known.get(_key(who))
+        said: _Acceptance = "by about" if op == "about" or known == "by about" else "by others"
+        if known != said:  # what stays is not noted again: another thread would miss it meanwhile
+            self._note(who, said)
 
     def are_accepted(self, who: Credentials, *, but_for_about: bool = False) -> bool:
         """Whether these were accepted, and not refused since; `but_for_about` by other ops alone."""
         known = self._known.get(_key(who))
         return known == "by others" or (known == "by about" and not but_for_about)
 
-    def _note(self, who: Credentials, said: _Refusal | Literal["by about", "by others"]) -> None:
+    def _note(self, who: Credentials, said: _Refusal | _Acceptance) -> None:
         self._known.pop(_key(who), None)
         self._known[_key(who)] = said
         for oldest in list(self._known)[:-_MOST]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +15,9 @@ from aiohttp import web
 
 from hsframe.client import Client
 from hsframe.errors import AuthError, CallError, HsFrameError
+from hsframe.protocol.login_steps import Credentials
+from hsframe.protocol.refused_logins import RefusedLogins
+from hsframe.protocol.secret import Secret
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 SITES = b'ver:"3.0"\nid,dis\n@a,"A"\n@b,"B"\n'
@@ -321,3 +326,24 @@ def test_a_token_that_is_refused_by_about_which_was_answered_is_not_sent_again(s
             assert guard.sent["BEARER"] == 3
 
     asyncio.run(main())
+
+
+def test_what_is_accepted_is_known_while_another_thread_notes_it_again() -> None:
+    logins, who = RefusedLogins(), Credentials(token=Secret("t0ken"))
+    logins.accept(who, "about")
+    is_over, before_s = threading.Event(), sys.getswitchinterval()
+
+    def note() -> None:
+        while not is_over.is_set():
+            logins.accept(who, "read")
+
+    thread = threading.Thread(target=note)
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        assert all(logins.are_accepted(who) for _ in range(20_000))
+    finally:
+        is_over.set()
+        thread.join()
+        sys.setswitchinterval(before_s)
+    assert not logins.are_accepted(who, but_for_about=True), "about was answered, and still counts"
