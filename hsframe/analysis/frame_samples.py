@@ -2,11 +2,11 @@
 
 A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left. In a row without any
 value one was cleared, by the user, unless the note says that none is lacking: it is not known either. Elsewhere a
-missing value is no sample. Of a column that was not read, that was
-renamed or computed since, or in whose place another quantity stands, nothing is noted: all its missing values are NA,
-and its numbers are on a line. A value that holds does so to the end of the span that was read, in a part of a read to
-its last row, and else to the last sample of its column. Between spans that :func:`hsframe.concat` put together nothing
-is known. Rows of intervals (``df.hs.interval``) hold for theirs.
+missing value is no sample. Of a column that was not read, that was renamed or computed since, or in whose place another
+quantity stands, nothing is noted: all its missing values are NA, and its numbers are on a line. A value that holds does
+so to the end of the span that was read, in a part of a read to its last row, and else to the last sample of its column.
+Between spans that :func:`hsframe.concat` put together nothing is known. Rows of intervals (``df.hs.interval``) hold for
+theirs.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class FrameSamples:
         none = np.zeros_like(is_missing)
         if self.interval is not None:
             return is_missing & self._rows_of(self.points[place].tz or "UTC")[0], True
-        is_cleared = None if read is None else self._is_cleared(read, int(np.count_nonzero(~is_missing)))
+        is_cleared = None if read is None else self._is_cleared(read, place, is_missing)
         empty = none if is_cleared is False or not self._is_of_all else is_missing & self._is_empty
         is_alone = len(self.reads) == 1
         if isinstance(label, str | tuple) and (flag := flag_label(label)) in self.df.columns:
@@ -169,15 +169,22 @@ class FrameSamples:
                     return rows, True
         return empty if has_no_na else none, not is_missing.any()
 
-    def _is_cleared(self, read: Read, count: int) -> bool | None:
-        """Whether some of the values of a column are no longer there, of which `count` are; None where nothing tells.
+    def _is_cleared(self, read: Read, place: int, is_missing: Mask) -> bool | None:
+        """Whether some of the values of a column are no longer there, though their rows are; None where nothing tells.
 
-        A frame that has lost the first or the last of them with their rows is a part of the read.
+        A frame that has lost the first or the last of them with their rows is a part of the read. In one that has lost
+        others with theirs this tells a point with a value at each of its steps alone.
         """
         ends_us = [us for *_, firsts_us, lasts_us in read.spans for us in (*firsts_us, *lasts_us) if us is not None]
         if read.rows is None or not np.isin(ends_us, self.ts_us).all():
             return None
-        return count < read.rows
+        is_less, step_us = np.count_nonzero(~is_missing) < read.rows, self.sampling(place).interval_us
+        if is_less and step_us and max(ends_us) - min(ends_us) == step_us * (read.rows - 1):
+            is_step = (self.ts_us - min(ends_us)) % step_us == 0
+            if is_step[~is_missing].all():
+                within = (self.ts_us >= min(ends_us)) & (self.ts_us <= max(ends_us))
+                return bool((is_missing & is_step & within).any())
+        return bool(is_less)
 
     @property
     def _is_of_all(self) -> bool:

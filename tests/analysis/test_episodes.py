@@ -295,6 +295,34 @@ def test_cells_that_were_cleared_among_those_of_other_points_are_told_of(session
     assert windows(flagged.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        lambda df: df.index.hour != 12,
+        lambda df: df.index.hour < 20,
+        lambda df: df["b"].notna(),
+        lambda df: np.arange(len(df)) % 7 < 5,
+    ],
+)
+def test_rows_that_were_taken_out_are_not_cells_that_were_cleared(kept: Any) -> None:
+    """Of points with a value at each step; where a cell of what is left was cleared, it warns."""
+    minutes = {"a": 15, "b": 10}
+    stored = [
+        pd.DataFrame({name: 4.0}, pd.date_range(FIRST, periods=1440 // step, freq=f"{step}min"))
+        for name, step in minutes.items()
+    ]
+    records: Any = [{"id": name, "hisInterval": Number(step, "min")} for name, step in minutes.items()]
+    with hsframe.testing.serve(*stored, records=records) as uri, hsframe.connect(uri) as session:
+        df = session.his_read(["@a", "@b"], DAY, header="id")
+    less = df[kept(df) | df.index.isin(df.index[[0, -2, -1]])].copy()
+    assert less["a"].count() < df["a"].count()
+    day = pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("1D")]})
+    less.hs.over(day, "coverage")
+    less.loc[less.dropna().index[1], "a"] = None
+    with pytest.warns(ReadWarning, match="those of 'a' may be"):
+        less.hs.over(day, "coverage")
+
+
 def test_parts_of_one_read_put_together_know_what_it_knew(session: hsframe.Session) -> None:
     whole = session.his_read(["@kw", "@fan"], DAY, boundary="before")
     df = hsframe.concat([whole.iloc[:12], whole.iloc[12:]])
