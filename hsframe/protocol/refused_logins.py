@@ -15,10 +15,11 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from hsframe.errors import AuthError
 from hsframe.protocol.login_steps import Credentials
 
-# How long they are not sent again; each time twice as long, but for what was accepted: a server that was out of order
-# for an hour does not keep a right password out for another.
+# How long they are not sent again; each time twice as long. What was accepted before does not wait for long: a server
+# that was out of order for an hour does not keep a right password out for another.
 _FIRST_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
+_LONGEST_OF_ACCEPTED_S: Final = 300.0
 _MOST: Final = 100  # that are kept, the newest
 
 _now_s = time.monotonic
@@ -64,7 +65,7 @@ class RefusedLogins:
         before = self._known.get(_key(who))
         if isinstance(before, _Refusal):
             was_accepted = before.was_accepted
-            pause_s = _FIRST_S if was_accepted else min(2.0 * before.pause_s, _LONGEST_S)
+            pause_s = min(2.0 * before.pause_s, _LONGEST_OF_ACCEPTED_S if was_accepted else _LONGEST_S)
         else:
             was_accepted, pause_s = before is not None, _FIRST_S
         self._note(who, _Refusal(words, pause_s, _now_s() + pause_s, was_accepted))
