@@ -136,10 +136,14 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
 
 
 def _holes_of_all(samples: FrameSamples) -> Mask:
-    """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
+    """The rows in which a column has no sample, but for those before its first, where it has none if filled too.
+
+    Of one that pandas has joined to others these are those in which it has no value.
+    """
     holes = np.zeros(len(samples.ts_us), dtype=bool)
     for place in samples.places:
-        holes |= after_the_first(samples.holes(place))
+        is_missing = samples.df.iloc[:, place].isna().to_numpy(dtype=bool)
+        holes |= after_the_first(is_missing if samples.seems_joined(place) else samples.holes(place))
     return holes
 
 

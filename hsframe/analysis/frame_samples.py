@@ -207,7 +207,7 @@ class FrameSamples:
 
     def warn_of_missing(self, places: Sequence[int]) -> None:
         """Warn where nothing tells which of the missing values of some columns are no samples, or all count as NA."""
-        if joined := [repr(self.points[place].dis) for place in places if self._seems_joined(place)]:
+        if joined := [repr(self.points[place].dis) for place in places if self.seems_joined(place)]:
             warn_caller(
                 f"most values of {named(joined)} are missing where other columns have theirs, and count as NA, since "
                 "the frame does not know what was read, as after df.join or pd.concat(..., axis=1) of several reads; "
@@ -223,7 +223,7 @@ class FrameSamples:
                 ReadWarning,
             )
 
-    def _seems_joined(self, place: int) -> bool:
+    def seems_joined(self, place: int) -> bool:
         """Whether a column of a frame that was not read has fewer values than rows of others between them."""
         if self.reads or self.interval is not None:
             return False

@@ -435,6 +435,9 @@ def test_reads_that_pandas_has_joined_warn_where_most_values_of_a_column_are_mis
             with pytest.warns(ReadWarning, match=words) as told:
                 ask(df)
             assert [one.category for one in told].count(ReadWarning) == 1
+        with pytest.warns(ReadWarning, match=r"rows of the mask a column has no sample, .* filled = df\.ffill\(\)"):
+            df.hs.episodes((df["Kw"] > Number(0, "kW")) & df["Fan"])
+        df.hs.episodes((df["Kw"] > Number(0, "kW")).rename(None))
         df.hs.resample("1h", {"Kw": "coverage"})  # it has more than are missing
         filled = df.ffill()
         assert windows(filled.hs.episodes("Fan")) == [(-5, 2), (9, 23)]
