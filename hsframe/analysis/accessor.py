@@ -248,10 +248,10 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
     describe = _with_rows(describe)
     report = _with_rows(report)
 
-    def plot(
+    @wraps(plot)
+    def plot(  # noqa: D102  # it has that of the function
         self, *, figsize: tuple[float, float] | None = None, episodes: pd.DataFrame | None = None, **kwargs: Any
     ) -> Any:
-        """One axis per unit, labelled; `episodes` are shaded: see :func:`hsframe.analysis.plot.plot`."""
         return plot(self._wide, figsize=figsize, episodes=episodes, **kwargs)
 
     def to_grid(self) -> Grid:
@@ -318,9 +318,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         from hsframe.frame.arrow import frame_to_arrow
 
         return frame_to_arrow(self._obj)
-
-
-FrameAccessor.plot.__doc__ = (plot.__doc__ or "").replace("    df : DataFrame\n", "    self : DataFrame\n")
 
 
 @pd.api.extensions.register_series_accessor("hs")

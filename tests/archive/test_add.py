@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import nullcontext
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_values_without_a_unit_are_those_of_the_point(tmp_path: Path, session: S
 
 @LACKING
 def test_a_mean_goes_to_a_point_of_its_own(tmp_path: Path, session: Session) -> None:
-    means = session.his_read("@power", "yesterday", interval="1h")
+    means = session.his_read("@power", date.fromtimestamp(NOW_US / 1e6) - timedelta(days=3), interval="1h")
     record = {"id": Ref("mean"), "dis": "Mean power", "kind": "Number", "unit": "kW", "tz": "London"}
     archive = Archive(tmp_path)
     assert archive.add(means, points={means.columns[0]: record})["id"].tolist() == ["mean"]

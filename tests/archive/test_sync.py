@@ -532,7 +532,7 @@ def test_the_command_syncs_for_cron(
                 {"id": "temp", "dis": "TEMP", "rows_late": 0, "rows_changed": 2, "rows_removed": 0}
                 | {"first_change": first.isoformat(), "last_change": last.isoformat()}
             ]
-    assert re.search(r"rows changed 2, rows removed 0, of @temp \(TEMP\) 2, seconds", told.out)
+    assert re.search(r"rows changed 2, rows removed 0, differing @temp \(TEMP\) 2, seconds", told.out)
     database.remove("power")
     assert cli.main(["sync", path, "--json"]) == 0
     told = capsys.readouterr()
