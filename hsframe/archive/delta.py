@@ -91,11 +91,12 @@ class DeltaLog:
     @classmethod
     def create(cls, storage: Storage, layout: Layout) -> Self:
         """A new table; the one that is there, where there is one already."""
-        with reaching(storage.uri):
+        # Two programs may make it at once. Where both found none, "ignore" makes the later one fail (delta-rs 1.6).
+        with reaching(storage.uri), suppress(CommitFailedError):
             DeltaTable.create(
                 storage.uri,
                 cls.schema,
-                mode="ignore",  # two programs may make it at once
+                mode="ignore",
                 partition_by=cls.partition_columns,
                 configuration={**layout.configuration, **_SETTINGS},
                 storage_options=storage.options,
