@@ -176,7 +176,8 @@ class FrameSamples:
         others with theirs this tells a point with a value at each of its steps alone.
         """
         ends_us = [us for *_, firsts_us, lasts_us in read.spans for us in (*firsts_us, *lasts_us) if us is not None]
-        if read.rows is None or not np.isin(ends_us, self.ts_us).all():
+        before, until = (np.searchsorted(self.ts_us, ends_us, side) for side in ("left", "right"))
+        if read.rows is None or not (before < until).all():
             return None
         is_less, step_us = np.count_nonzero(~is_missing) < read.rows, self.sampling(place).interval_us
         if is_less and step_us and max(ends_us) - min(ends_us) == step_us * (read.rows - 1):
