@@ -22,11 +22,10 @@ from hsframe.frame.points import Point
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.history.his_answers import sample_instants
 from hsframe.history.plan import POINTS_A_BATCH, ReadOptions
-from hsframe.history.point_records import HIS_ENDS, PointRecord, instants_in
+from hsframe.history.point_records import HIS_ENDS, PointRecord, instants_in, size_of
 from hsframe.history.read import nearest_samples, read_histories, span_of
 from hsframe.history.source import Source, WholeSource
 from hsframe.intervals.rules import PointSampling
-from hsframe.kinds import Number
 from hsframe.spans import Span
 
 # How far back samples are looked for where nobody says when they began: ten years.
@@ -80,8 +79,7 @@ async def inventories_of(
 
 def _by_record(record: PointRecord, window_us: tuple[int, int] | None) -> PointInventory | None:
     """What a record tells, where all of it is in the window."""
-    size, ends_us = record.tags.get("hisSize"), instants_in(record.tags, HIS_ENDS)
-    rows = int(size.val) if isinstance(size, Number) and 0 <= size.val < 2**63 else None
+    rows, ends_us = size_of(record.tags), instants_in(record.tags, HIS_ENDS)
     if rows == 0:
         return PointInventory("record", 0)
     if ends_us is None or (window_us is not None and not window_us[0] <= ends_us[0] <= ends_us[1] < window_us[1]):

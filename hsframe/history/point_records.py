@@ -63,9 +63,7 @@ class PointRecord:
         """From the tags of a record (``hisMode``, ``hisInterval``; ``hisSize`` between ``hisStart`` and ``hisEnd``)."""
         if read_us := instants_in(tags, READ_TAGS):
             tags = {name: tag for name, tag in tags.items() if name not in READ_TAGS}  # they are none of its own
-        size, sampling = tags.get("hisSize"), PointSampling.from_record(tags)
-        most = int(size.val) if isinstance(size, Number) and 0 < size.val < 2**63 else None
-        density = None
+        most, sampling, density = size_of(tags) or None, PointSampling.from_record(tags), None
         if sampling.interval_us is not None:
             density = DAY_US / sampling.interval_us
         elif most is not None and (ends_us := instants_in(tags, HIS_ENDS)) and ends_us[1] - ends_us[0] > DAY_US:
@@ -103,6 +101,12 @@ def instants_in(tags: Mapping[str, Any], names: tuple[str, str]) -> tuple[int, i
     """What two tags say, in epoch microseconds; None where one of them is no instant."""
     start, end = (tags.get(name) for name in names)
     return (epoch_us(start), epoch_us(end)) if isinstance(start, datetime) and isinstance(end, datetime) else None
+
+
+def size_of(tags: Mapping[str, Any]) -> int | None:
+    """The number of samples by ``hisSize``; None where it does not say, or cannot be true."""
+    size = tags.get("hisSize")
+    return int(size.val) if isinstance(size, Number) and 0 <= size.val < 2**63 else None
 
 
 async def find_records(
