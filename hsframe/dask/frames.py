@@ -188,7 +188,7 @@ async def _plan(source: Source, origin: Origin, request: PartitionedRead) -> Any
         starts_us += edges_us[:-1]
     meta = clear_known_categories(seen.iloc[:0])
     if len(spans) > 1:  # at an instant at which an interval begins in one zone, points of another may have no row
-        meta = meta.astype({name: "Int64" for name, dtype in meta.dtypes.items() if dtype == "int64"})
+        meta = _nullable(meta, meta.columns)
     meta.attrs = {}
     # Dask includes the last one.
     divisions = tuple(time_index(np.array([*starts_us, end_us - 1]), index_zone)) if is_wide else None
@@ -211,6 +211,11 @@ def _cuts(
     return ends_us(request, *window, by, index_zone, (record.tz for record in records)), width
 
 
+def _nullable(df: pd.DataFrame, columns: pd.Index) -> pd.DataFrame:
+    """The frame with those of some columns that are counts as such that may be missing."""
+    return df.astype({name: "Int64" for name, dtype in df.dtypes.items() if dtype == "int64" and name in columns})
+
+
 def _days(length: Duration) -> float:
     step = parse_step(length)
     return step.elapsed_us / DAY_US + step.days + step.months * 30.5
@@ -231,10 +236,7 @@ class _Fetch:
         """
         df, _ = self.origin.run(read_frame, *part)
         assert isinstance(df, pd.DataFrame), "shape='dict' was refused"
-        counts = [
-            name for name, dtype in df.dtypes.items() if dtype == "int64" and self.meta.dtypes.get(name) == "Int64"
-        ]
-        df = df.astype(dict.fromkeys(counts, "Int64"))
+        df = _nullable(df, self.meta.columns[self.meta.dtypes == "Int64"])
         found, expected = ({name: str(dtype) for name, dtype in one.dtypes.items()} for one in (df, self.meta))
         if list(found.items()) != list(expected.items()):
             name = next((name for name in {**expected, **found} if found.get(name) != expected.get(name)), "")
