@@ -16,7 +16,8 @@ from hsframe.codecs.body_text import text_bytes, too_deep
 from hsframe.codecs.csv import encode_csv
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
-from hsframe.codecs.json_common import JsonCodec, split_json
+from hsframe.codecs.json_common import JsonCodec
+from hsframe.codecs.json_text import split_json
 from hsframe.codecs.trio import decode_trio, encode_trio
 from hsframe.codecs.zinc import decode_zinc
 from hsframe.codecs.zinc_ends import split_zinc

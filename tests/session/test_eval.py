@@ -19,7 +19,7 @@ from aiohttp import web
 import hsframe
 from hsframe.codecs import decode, encode
 from hsframe.codecs.formats import CALL_FORMATS, format_named
-from hsframe.codecs.json_common import split_json
+from hsframe.codecs.json_text import split_json
 from hsframe.codecs.zinc_ends import split_zinc
 from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, MetadataError
 from hsframe.grid import Grid

@@ -26,7 +26,7 @@ from hsframe.codecs.histories.byte_words import (
     lowest_bits,
     zero_bytes,
 )
-from hsframe.codecs.json_common import json_value_length
+from hsframe.codecs.json_text import json_value_length
 from hsframe.options import Limits
 
 _TAIL: Final = re.compile(rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*")

@@ -20,7 +20,7 @@ from hsframe.codecs.formats import NeedsExactParserError, decode_exact
 from hsframe.codecs.histories.byte_words import Block, Bools, Positions, ends_of, equal_bytes
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
-from hsframe.codecs.json_common import json_value_length, scan_json, skip_json_blanks
+from hsframe.codecs.json_text import json_value_length, scan_json, skip_json_blanks
 from hsframe.errors import CodecError
 from hsframe.grid import Grid
 from hsframe.options import Limits
