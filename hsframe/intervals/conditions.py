@@ -100,7 +100,9 @@ def truth_of(histories: Iterable[History], condition: object, rule: Rule, now_us
     is_line = known[:-1] & known[1:] & (apart_us <= rule.gap_us)
     crosses = is_line & (holds[:-1] != holds[1:])
     share = np.divide(limit - begin, end - begin, out=np.ones(len(begin)), where=crosses)
-    middle_us = starts_us + np.where(is_line, np.round(share * apart_us).astype(np.int64), 1)
+    # Of a false sample at the limit a microsecond at least.
+    until_us = np.maximum(np.round(share * apart_us).astype(np.int64), is_false[:-1])
+    middle_us = starts_us + np.where(is_line, until_us, 1)
     first = np.where(is_line | is_false[:-1], holds[:-1], UNKNOWN)
     between_us = np.stack([starts_us, middle_us], axis=1).ravel()
     edges_us = np.concatenate([ts_us[:1] - 1, between_us, ts_us[-1:], ts_us[-1:] + 1])

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
@@ -124,6 +124,8 @@ def slow_code(minutes, values, at, is_step, gap, now, holds, limit):
     st.sampled_from([5, 30, 1000]),
     st.lists(st.fractions(-5, 260, max_denominator=7), min_size=20, max_size=20),
 )
+@example(([0, 1, 2], [1.0, 0.0, None]), "!=", 1.0, False, 5, [])
+@example(([0, 1, 2], [2.0, 1.0, 3.0]), ">", 1.0, False, 5, [])
 def test_a_condition_holds_when_the_model_says(found, sign, limit, is_step, gap, instants):
     minutes, values = found
     na = pa.array([value is None for value in values], pa.bool_())
