@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import inspect
@@ -23,19 +24,13 @@ from hsframe.testing.server import running_server
 pytestmark = pytest.mark.one_python
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = (
-    "README.md",
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "SECURITY.md",
-    "docs/beyond-one-machine.md",
-    "docs/faults.md",
-    "docs/intervals.md",
-    "docs/operations.md",
-    "docs/recipes.md",
-    "docs/testing.md",
+# A page is a file in a folder of docs/; docs/_* is what scripts/docs makes.
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "docs").rglob("*.md")
+    if not any(part.startswith("_") for part in path.relative_to(ROOT).parts)
 )
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", *PAGES)
 # A package index shows README.md without the rest of the tree, so its links name the repository.
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 OURS = re.compile(r"https://(?:github\.com/hsframe/hsframe/blob|raw\.githubusercontent\.com/hsframe/hsframe)/main/")
@@ -96,18 +91,21 @@ INCOMPLETE_MATRIX = pytest.mark.filterwarnings("ignore:.* cells of the matrix:hs
 LONG_GAPS = pytest.mark.filterwarnings("ignore:.* has degree days:hsframe.GapWarning")
 
 
+MARKS = {"docs/how-to/recipes.md": [INCOMPLETE_MATRIX, LONG_GAPS]}
+# What is there when the document has run.
+PROMISED = {
+    "README.md": "*.parquet",
+    "docs/how-to/recipes.md": "*.csv",
+    "docs/how-to/beyond-one-machine.md": "trends",
+    "docs/how-to/testing.md": "report.csv",
+}
+
+
 @pytest.mark.parametrize(
-    ("document", "files"),
-    [
-        ("README.md", "*.parquet"),
-        pytest.param("docs/recipes.md", "*.csv", marks=[INCOMPLETE_MATRIX, LONG_GAPS]),
-        ("docs/beyond-one-machine.md", "trends"),
-        ("docs/testing.md", "report.csv"),
-    ],
+    "document",
+    [pytest.param(name, marks=MARKS.get(name, [])) for name in ("README.md", *PAGES) if blocks(name, "python")],
 )
-def test_a_document_runs_as_it_stands(
-    document: str, files: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_document_runs_as_it_stands(document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """All Python blocks, one after the other in one namespace, against the demo server on a free port."""
     import matplotlib as mpl
 
@@ -117,19 +115,29 @@ def test_a_document_runs_as_it_stands(
     monkeypatch.chdir(tmp_path)
     for name in ("URI", "USER", "PASSWORD"):  # a document may set them
         monkeypatch.setenv(f"HSFRAME_{name}", "")
-    source = blocks(document, "python")
-    assert len(source) >= 2
     with running_server() as server, dask.config.set(scheduler="sync"):  # no threads are left
         namespace: dict[str, Any] = {"__name__": "readme"}
         try:
-            for number, block in enumerate(source, 1):
+            for number, block in enumerate(blocks(document, "python"), 1):
                 code = block.replace("http://127.0.0.1:8080/api", server.uri)
                 exec(compile(code, f"{document}, Python block {number}", "exec"), namespace)
         finally:
             plt.close("all")
             with suppress(hsframe.MetadataError):  # the last block closed it, or there never was one
                 hsframe.close()
-    assert list(tmp_path.glob(files)), f"{document} promises {files}"
+    if files := PROMISED.get(document):
+        assert list(tmp_path.glob(files)), f"{document} promises {files}"
+
+
+@pytest.mark.parametrize("document", PAGES)
+def test_python_that_needs_a_server_of_the_reader_is_python(document: str) -> None:
+    """A block marked py is what cannot run here, as it names a server, a file or a program of the reader."""
+    for number, block in enumerate(blocks(document, "py"), 1):
+        compile(block, f"{document}, block {number} marked py", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_documents_with_code_are_found() -> None:
+    assert {name for name in PROMISED if len(blocks(name, "python")) < 2} == set()
 
 
 def test_the_readme_names_the_two_commands() -> None:
@@ -146,27 +154,32 @@ def links(document: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_and_paths_exist(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")
-    linked = [target for target in (OURS.sub("", link) for link in links(document)) if "://" not in target]
+    # A link is from the folder of its page; one that names the repository, and a path in backticks, are from the top.
+    linked = [
+        OURS.sub("", link) if OURS.match(link) else (ROOT / document).parent.joinpath(link)
+        for link in links(document)
+        if OURS.match(link) or "://" not in link
+    ]
     # `hsframe/codecs/zinc.py`, `tests/test_floors.py`: a path in backticks that starts in a folder of the project.
     paths = re.findall(r"`((?:hsframe|tests|scripts|notebooks|docs|\.ci|\.github)/[\w./-]*)`", text)
-    missing = sorted({path for path in [*linked, *paths] if not (ROOT / path).exists()})
+    missing = [str(path) for path in [*linked, *paths] if not (ROOT / path).exists()]
     assert missing == []
 
 
 def test_the_page_of_intervals_lists_each_aggregation() -> None:
-    page = (ROOT / "docs" / "intervals.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation" / "intervals.md").read_text("utf-8")
     assert sorted(re.findall(r'^\| `"(\w+)"` \|', page, re.M)) == sorted(get_args(rules.Aggregation))
 
 
 def test_the_page_of_testing_lists_each_quirk_and_each_server() -> None:
-    page = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "testing.md").read_text("utf-8")
     rows = [f"| `{name}{'=N' * (name in quirks.NUMBERS)}` | {text} |" for name, text in quirks.QUIRKS.items()]
     rows += [f"| `{name}` | {' '.join(f'`{one}`' for one in names)} |" for name, names in quirks.BUNDLES.items()]
     assert sorted(line for line in page.splitlines() if line.startswith("| `")) == sorted(rows)
 
 
 def test_each_fault_of_the_page_has_a_test_that_is_there() -> None:
-    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation" / "faults.md").read_text("utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| fault |")]
     assert len(rows) >= 100, "README and CHANGELOG say so"
     for row in rows:

@@ -82,7 +82,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
         - ``gaps``: where due samples are missing, a list of (begin, end, missing); ``gaps.explode()`` has a row of each
         - ``stuck``: the longest run of samples of one value, as a share of all; ``stuck_for``: the longest time from
           the first to the last of such a run
-        - ``false_readings``: of a meter (``hisTotalized``), by the rule of ``docs/intervals.md``; of a
+        - ``false_readings``: of a meter (``hisTotalized``), by the rule of ``docs/explanation/intervals.md``; of a
           temperature and of %RH zeros, where all other values are further from 0 than from one another; 0 is that of
           the record's unit, whatever the column was converted to
         - ``resets``: how often a meter began anew, by the same rules, false readings left out

@@ -1,7 +1,8 @@
 """Conditions: ``"@fan-run"``, true where the point is, or ``("@oat", ">", Number(65, "°F"))``.
 
 They are about time and not about samples: a value holds, or is on the line between two samples, as its point's kind
-and record say (``docs/intervals.md``), and the condition with it. So a line crosses a limit between two samples.
+and record say (``docs/explanation/intervals.md``), and the condition with it. So a line crosses a limit between two
+samples.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the readings of a meter have counted: resets, roll-overs, and false readings, which are left out.
 
-``docs/intervals.md`` has the rules in words, with the worst case of each.
+``docs/explanation/intervals.md`` has the rules in words, with the worst case of each.
 """
 
 from __future__ import annotations

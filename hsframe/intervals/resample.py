@@ -115,7 +115,7 @@ class _Values:
     cut_us: tuple[int, ...] = ()
 
     def as_far_as_known(self, rule: Rule, agg: Aggregation, row: int | None) -> _Values:
-        """The values with the unfinished interval, number `row`, divided where ``docs/intervals.md`` says.
+        """The values with the unfinished interval, number `row`, divided where ``docs/explanation/intervals.md`` says.
 
         Where the samples reach beyond it, it is whole. What samples alone decide, such as the largest, needs no end.
         """

@@ -1,8 +1,8 @@
 """Which value an interval of a history has, by `agg` and by the record of its point.
 
-``docs/intervals.md`` has the rules in words: what each aggregation is and which one is the default, what is unknown,
-what `max_gap` and `min_coverage` decide, and the worst cases.
-https://github.com/hsframe/hsframe/blob/main/docs/intervals.md
+``docs/explanation/intervals.md`` has the rules in words: what each aggregation is and which one is the default, what is
+unknown, what `max_gap` and `min_coverage` decide, and the worst cases.
+https://github.com/hsframe/hsframe/blob/main/docs/explanation/intervals.md
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class ReadingVerbs(ReadingBase):
             default what is right for the kind of point: the value that held for Bool, Str and change of value, the
             delta of a meter's running total, else the mean over time. A list, for all or as a value of the mapping,
             gives columns of two levels, ``point`` and ``agg``. All rules:
-            https://github.com/hsframe/hsframe/blob/main/docs/intervals.md
+            https://github.com/hsframe/hsframe/blob/main/docs/explanation/intervals.md
         max_gap : str, timedelta or mapping, optional
             The longest time between samples that is bridged, or for which a value holds.
         min_coverage : float, optional

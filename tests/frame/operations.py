@@ -1,6 +1,6 @@
-"""What pandas, NumPy and others do with the units of a frame: one list, for the tests and for docs/operations.md.
+"""What pandas, NumPy and others do with the units of a frame: one list, for the tests and for the page of them.
 
-``python -m tests.frame.operations > docs/operations.md`` writes the page.
+``python -m tests.frame.operations > docs/explanation/operations.md`` writes the page.
 """
 
 from __future__ import annotations
@@ -593,13 +593,13 @@ def unit_of_result(result: Any) -> str:
 
 
 def page() -> str:
-    """docs/operations.md."""
+    """docs/explanation/operations.md."""
     lines = [
         "# What becomes of the unit",
         "",
-        "Made by `python -m tests.frame.operations > docs/operations.md`; each line runs in the tests, and its numbers are",
-        "those that pandas gives without units. `df` has the columns `power` in kW and `zone` and `supply` in °F, hour by",
-        "hour; `by` is the same numbered from 0 with the columns `site` and `hour`. The rules themselves:",
+        "Made by `python -m tests.frame.operations > docs/explanation/operations.md`; each line runs in the tests, and its",
+        "numbers are those that pandas gives without units. `df` has the columns `power` in kW and `zone` and `supply` in",
+        "°F, hour by hour; `by` is the same numbered from 0 with the columns `site` and `hour`. The rules themselves:",
         "[hsframe/units/unit_rules.py](https://github.com/hsframe/hsframe/blob/main/hsframe/units/unit_rules.py).",
         "",
         *(f"- **{fate}**: {meaning}." for fate, meaning in FATES.items()),

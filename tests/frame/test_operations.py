@@ -83,8 +83,8 @@ def test_a_wrong_line_is_found() -> None:
 
 
 def test_the_page_is_what_the_list_says() -> None:
-    written = Path(__file__).parents[2].joinpath("docs/operations.md").read_text("utf-8")
-    assert written == page(), "run: python -m tests.frame.operations > docs/operations.md"
+    written = Path(__file__).parents[2].joinpath("docs/explanation/operations.md").read_text("utf-8")
+    assert written == page(), "run: python -m tests.frame.operations > docs/explanation/operations.md"
 
 
 def test_the_frame_of_the_list() -> None:
