@@ -27,8 +27,11 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
 # Tried where a part begins, and nowhere in it: a long Location would take the square of its time.
 _USER: Final = re.compile(r"(?<![^/@])[^/@]*+@")
-# What a page for people to log in has; a login may be refused by one.
-_PASSWORD_FIELD: Final = re.compile(rb"<input[^<>]*type\s*=\s*[\"']?password", re.IGNORECASE)
+# What a page for people to log in has, which may refuse a login: a field for a password, or a title that says so, as
+# where a script makes the fields.
+_OF_LOGIN_PAGE: Final = re.compile(
+    rb"<input[^<>]*type\s*=\s*[\"']?password|<title[^<>]*>[^<]*\b(log|sign)[\s-]?(in|on)\b", re.IGNORECASE
+)
 # The address of one: a part of its path, or the beginning of its host, as in login.html or //sso.example.
 _LOGIN_ADDRESS: Final = re.compile(
     r"(?<![^/])(pre-?login|log[-_]?in|sign[-_]?in|o?auth2?|authori[sz]e|authenticat(e|ion)|sso|saml2?)(?![^/.:])",
@@ -229,7 +232,7 @@ class HttpAnswer:
 
         Empty where the answer is neither.
         """
-        if self.status == 200 and self.is_html and _PASSWORD_FIELD.search(self.body[:20_000]):
+        if self.status == 200 and self.is_html and _OF_LOGIN_PAGE.search(self.body[:20_000]):
             return self.request.url
         target = self.target if self.is_redirect else ""
         return target if _LOGIN_ADDRESS.search(target) else ""

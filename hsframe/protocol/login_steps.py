@@ -317,7 +317,7 @@ class _Steps:
             self._refuse(answer)
         token = _authentication_info(answer).get("authtoken")
         if not token:
-            self._fail("the server gave no authToken", answer)
+            self._fail("the server gave no authToken", answer, refused=True)
         return LoginResult("plaintext", _bearer(Secret(token)))
 
     def _basic(self) -> _LoginSteps:

@@ -21,7 +21,8 @@ from hsframe.protocol.secret import Secret
 
 USER, PASSWORD = "ann", "s3cret-pencil"
 SITES = b'ver:"3.0"\nid,dis\n@a,"A"\n@b,"B"\n'
-FORM = '<html><title>Login</title><form><input name="p" type="password"></form></html>'
+FORM = '<html><title>Welcome</title><form><input name="p" type="password"></form></html>'
+BY_SCRIPT = '<html><head><title>Sign in to your account</title></head><div id="app"></div></html>'
 
 Answer = Callable[[], web.StreamResponse]
 
@@ -34,7 +35,12 @@ def page(text: str) -> Answer:
     return lambda: web.Response(text=text, content_type="text/html")
 
 
-LOGIN_PAGES = {"a redirect": redirect("/login"), "of Niagara": redirect("/prelogin?x=1"), "a page": page(FORM)}
+LOGIN_PAGES = {
+    "a redirect": redirect("/login"),
+    "of Niagara": redirect("/prelogin?x=1"),
+    "a page": page(FORM),
+    "a page whose form is made by a script": page(BY_SCRIPT),
+}
 FORBIDDEN: Answer = lambda: web.Response(status=403, text="not you")  # noqa: E731
 BAD: Answer = lambda: web.Response(status=400, text="bad credentials")  # noqa: E731
 REFUSED = {"403": FORBIDDEN, **LOGIN_PAGES}
@@ -103,6 +109,19 @@ def test_a_password_is_sent_once_however_it_is_refused(serve: Any, fake: Any, ho
             guard.refuse = None
             async with Client(server.uri, password=PASSWORD, **who) as client:
                 assert len(await client.read("site")) == 2, "another password is sent at once"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("body", ["wrong password", "", '{"message": "wrong password"}', SITES.decode()])
+def test_a_password_that_is_answered_without_a_token_is_sent_once(serve: Any, fake: Any, body: str) -> None:
+    async def main() -> None:
+        guard = Guard(lambda: web.Response(text=body))
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            found = await failures(server.uri, 3, username=USER, password="wrong", auth="plaintext")
+            assert guard.sent.total() == 1
+            assert "the server gave no authToken (HTTP 200" in str(found[0])
+            assert all("not send the same again for" in str(error) for error in found[1:])
 
     asyncio.run(main())
 

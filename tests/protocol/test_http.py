@@ -220,3 +220,14 @@ def test_addresses_of_login_pages(location: str) -> None:
 @pytest.mark.parametrize("location", OTHER_ADDRESSES.split())
 def test_addresses_that_are_of_no_login_page(location: str) -> None:
     assert not HttpAnswer(302, headers=(("Location", location),)).login_page
+
+
+LOGIN_TITLES = ["Login", "SkySpark - Log in", "Sign-On required", "Login failed", "\n Please sign in\n"]
+OTHER_TITLES = ["", "Back soon", "Catalog in maintenance", "The log of the station", "Design on hold"]
+
+
+@pytest.mark.parametrize("title", LOGIN_TITLES + OTHER_TITLES)
+def test_titles_of_login_pages(title: str) -> None:
+    page = HttpAnswer(200, body=f"<!DOCTYPE html><head><title lang=en>{title}</title>Login".encode())
+    page = replace(page, request=HttpRequest("GET", "http://h/about", "about"))
+    assert bool(page.login_page) == (title in LOGIN_TITLES)
