@@ -7,8 +7,8 @@
     points = hsframe.read("point and temp")
     df = hsframe.his_read(points, "lastWeek")
 
-Importing this package registers the unit dtype and the accessor ``df.hs`` with pandas. Everything that speaks to a
-server is loaded when it is first used.
+Importing this package registers the unit dtype and the accessor ``df.hs`` with pandas. What stands behind them, and
+everything that speaks to a server, is loaded when it is first used.
 """
 
 # ruff: noqa: F405 - the names of the verbs stand in __all__; type checkers find them by the star import
@@ -17,7 +17,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from hsframe.analysis import accessor as _accessor  # noqa: F401 - registers df.hs, and the dtype below it
+import pandas as _pd
+
 from hsframe.errors import (
     AuthError,
     CallError,
@@ -41,11 +42,13 @@ from hsframe.errors import (
 )
 from hsframe.grid import Col, Grid, GridBuilder, Row
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.unit_array import array as _array  # noqa: F401 - registers the dtype with its array
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from hsframe import options, spans, testing, units
+    from hsframe.analysis.accessor import FrameAccessor, SeriesAccessor
     from hsframe.analysis.degree_days import degree_days
     from hsframe.client import Client
     from hsframe.client.tls import TLSConfig
@@ -92,6 +95,20 @@ __all__ = [
     "read_by_ids", "read_parquet", "spans", "table", "testing", "units", "watch", "watch_close", "watch_poll",
     "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
+
+
+@_pd.api.extensions.register_dataframe_accessor("hs")  # type: ignore[type-var]  # the stubs take classes alone
+def _df_hs(df: _pd.DataFrame) -> FrameAccessor:
+    from hsframe.analysis.accessor import FrameAccessor
+
+    return FrameAccessor(df)
+
+
+@_pd.api.extensions.register_series_accessor("hs")  # type: ignore[type-var]  # the stubs take classes alone
+def _series_hs(series: _pd.Series[Any]) -> SeriesAccessor:
+    from hsframe.analysis.accessor import SeriesAccessor
+
+    return SeriesAccessor(series)
 
 
 def __getattr__(name: str) -> Any:

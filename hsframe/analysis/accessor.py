@@ -109,7 +109,6 @@ class _OfRows(Generic[Object]):
         return UnitWindow(getattr(like.hs.magnitude(), name)(*args, **kwargs), like)
 
 
-@pd.api.extensions.register_dataframe_accessor("hs")
 class FrameAccessor(_OfRows[pd.DataFrame]):
     """Units, points, conversion and the ways out of a frame.
 
@@ -320,7 +319,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         return frame_to_arrow(self._obj)
 
 
-@pd.api.extensions.register_series_accessor("hs")
 class SeriesAccessor(_OfRows["pd.Series[Any]"]):
     """The unit of a column, its conversion, and windows that keep it."""
 

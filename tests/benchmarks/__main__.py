@@ -31,8 +31,8 @@ from tests.benchmarks.peers import PEERS, Peer, python_of
 
 WORKER = Path(__file__).with_name("worker.py")
 OTHERS = (
-    "archive", "archive_reads", "archive_sync", "client", "dask_workers", "entities", "load", "memory",
-    "planner", "unit_arrays",
+    "archive", "archive_reads", "archive_sync", "client", "dask_workers", "entities", "imports", "load",
+    "memory", "planner", "unit_arrays",
 )  # fmt: skip
 _MOST_S = 900
 WIDE_SHARE = WIDTH  # rows of a wide body are so many times fewer
