@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from hsframe.frame.convert import grid_to_frame
     from hsframe.frame.parquet import read_parquet, write_parquet
     from hsframe.frame.tables import table
+    from hsframe.notebook_copies import copy_notebooks
     from hsframe.options import Limits
     from hsframe.session import AsyncSession, Session
     from hsframe.session.archive import Archive
@@ -75,6 +76,7 @@ _LAZY: Final = {
     "frame.convert": "grid_to_frame",
     "frame.parquet": "read_parquet write_parquet",
     "frame.tables": "table",
+    "notebook_copies": "copy_notebooks",
     "options": "Limits",
     "session": "AsyncSession Session",
     "session.archive": "Archive",
@@ -88,8 +90,8 @@ __all__ = [
     "LoginWarning", "Marker", "MetadataError", "Na", "NetworkError", "Number", "ReadWarning", "Ref", "Remove",
     "RequestTimeoutError", "Row", "Session", "SpanError", "Symbol", "TLSConfig", "UnitDtype", "UnitError",
     "UnitWarning", "UnknownRecError", "Uri", "WriteWarning", "XStr", "ZoneError", "ZoneWarning", "about",
-    "arrow_to_frame", "call", "close", "commit", "concat", "connect", "decode", "defs", "degree_days", "doctor",
-    "encode", "estimate", "eval", "eval_all", "export", "filetypes", "find", "formats", "frame_to_arrow",
+    "arrow_to_frame", "call", "close", "commit", "concat", "connect", "copy_notebooks", "decode", "defs", "degree_days",
+    "doctor", "encode", "estimate", "eval", "eval_all", "export", "filetypes", "find", "formats", "frame_to_arrow",
     "frame_to_his_grids", "grid_to_frame", "his_iter", "his_read", "his_remove", "his_write", "inventory",
     "invoke_action", "latest", "libs", "matrix", "nav", "ops", "options", "point_write", "point_write_array", "read",
     "read_by_ids", "read_parquet", "spans", "table", "testing", "units", "watch", "watch_close", "watch_poll",

@@ -234,6 +234,11 @@ def _parser() -> argparse.ArgumentParser:
     sync.set_defaults(run=commands.sync, goes_on="the same command goes on")
     sync._negative_number_matcher = _SPAN
 
+    notebooks = subparsers.add_parser("notebooks", help="copy the notebooks that come with hsframe into a folder")
+    notebooks.add_argument("folder", metavar="DIR", help="made where there is none")
+    notebooks.add_argument("--overwrite", action="store_true", help="replace notebooks there that were changed")
+    notebooks.set_defaults(run=commands.notebooks)
+
     doctor = subparsers.add_parser(
         "doctor", parents=[connection, table], help="what a server can do, with advice; writes nothing"
     )

@@ -40,6 +40,7 @@ _IN_COMMANDS: Final = {
     "say allow_insecure=True": "say allow_insecure=True to hsframe.connect in Python",
     r"since='([^']+)'": r"--since \1",
     "other_server=True": "--other-server",
+    "overwrite=True": "--overwrite",
     "trust_env=True": "--trust-env",
     "storage_options=": "variables of the environment, or --storage-option",
     "needs token=": "needs HSFRAME_TOKEN in the environment",

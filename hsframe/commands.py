@@ -114,6 +114,16 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
+def notebooks(args: argparse.Namespace) -> int:
+    """Copy the notebooks that come with the package, and say how to open them."""
+    from hsframe.notebook_copies import copy_notebooks
+
+    for path in copy_notebooks(args.folder, overwrite=args.overwrite):
+        print(path)
+    print("they read a demo building: leave `hsframe demo` running in another terminal, then open them in Jupyter")
+    return 0
+
+
 def set_user(args: argparse.Namespace) -> int:
     """Add a user to a file for ``serve --users``, change one, or take one out."""
     from hsframe.server.users import remove_user, set_user

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import hsframe
 from hsframe.testing.server import running_server
 
 pytestmark = pytest.mark.one_python
@@ -55,11 +56,12 @@ def test_a_notebook_runs_and_shows_what_its_file_shows(name: str, tmp_path: Path
         "resources={'metadata': {'path': sys.argv[3]}}).execute(); "
         "nbformat.write(notebook, sys.argv[2])"
     )
+    hsframe.copy_notebooks(tmp_path)  # the data that it reads is then beside it, and what it writes in nobody's way
     with running_server() as server:
         env = os.environ | {"HSFRAME_URI": server.uri, "HSFRAME_USER": "demo", "HSFRAME_PASSWORD": "demo"}
         env["PYTHONPATH"] = str(FOLDER.parent)  # the package of this checkout, installed or not
         done = subprocess.run(
-            [sys.executable, "-c", code, str(FOLDER / name), str(executed), str(tmp_path)],
+            [sys.executable, "-c", code, str(tmp_path / name), str(executed), str(tmp_path)],
             env=env,
             capture_output=True,
             text=True,

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.one_python
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+NOTEBOOKS = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/meters/*")]
 NOT_SOURCE = shutil.ignore_patterns(
     *(".git", ".venv*", ".peers", ".*cache", ".hypothesis"),
     *("__pycache__", "demo-out", "dist", "build", "*.egg-info"),
@@ -126,7 +127,46 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path)
     }
     packed = set(zipfile.ZipFile(wheel).namelist())
     assert "hsframe/py.typed" in sources
-    assert {name for name in packed if ".dist-info/" not in name} == sources
+    notebooks = {f"hsframe/{path.relative_to(ROOT).as_posix()}" for path in NOTEBOOKS}
+    assert {name for name in packed if ".dist-info/" not in name} == sources | notebooks
+
+
+def test_the_wheel_copies_its_notebooks_and_their_data(wheel: Path, tmp_path: Path) -> None:
+    """Unpacked elsewhere, by the command; a notebook that somebody has changed is not replaced without being told."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    folder = tmp_path / "mine"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from hsframe.cli import main; sys.exit(main(sys.argv[2:]))"
+
+    def copied(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-c", code, str(tmp_path / "site"), "notebooks", str(folder), *options]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    first = copied()
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.splitlines()[0] == str(folder / "01-first-trend.ipynb")
+    there = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert there == {path.relative_to(ROOT / "notebooks"): path.read_bytes() for path in NOTEBOOKS}
+
+    (changed := folder / "02-units.ipynb").write_text("mine")
+    (folder / "01-first-trend.ipynb").unlink()
+    refused = copied()
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"hsframe: {changed}: there already")
+    assert "or --overwrite to" in refused.stderr
+    assert changed.read_text() == "mine"
+    assert not (folder / "01-first-trend.ipynb").exists()
+    assert copied("--overwrite").returncode == 0
+    assert changed.read_bytes() == (ROOT / "notebooks" / "02-units.ipynb").read_bytes()
+
+
+def test_a_checkout_copies_the_same(tmp_path: Path) -> None:
+    copied = hsframe.copy_notebooks(tmp_path)
+    assert copied == sorted(tmp_path.glob("*.ipynb"))
+    assert hsframe.copy_notebooks(tmp_path) == copied  # what is there already and the same is no error
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()} == {
+        path.relative_to(ROOT / "notebooks") for path in NOTEBOOKS
+    }
 
 
 def test_the_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import UnitDtype
 
-METERS = Path(__file__).resolve().parent.parent / "data" / "meters"
+METERS = Path(__file__).resolve().parents[2] / "notebooks" / "meters"
 NY = "America/New_York"
 
 

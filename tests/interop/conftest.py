@@ -1,4 +1,4 @@
-"""The real meters of tests/data/meters, read with the standard library only: the truth that the tests compare with."""
+"""The real meters of notebooks/meters, read with the standard library only: the truth that the tests compare with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import hsframe
 
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "meters"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "meters"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

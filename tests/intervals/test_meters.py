@@ -24,7 +24,7 @@ from hsframe.kinds import Number
 from hsframe.spans import resolve
 from hsframe.zones import zone
 
-METERS = Path(__file__).parents[1] / "data" / "meters"
+METERS = Path(__file__).parents[2] / "notebooks" / "meters"
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 NAN = float("nan")

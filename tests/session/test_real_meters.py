@@ -15,7 +15,7 @@ from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from tests.session.connected import connected, floats
 
-METERS = Path(__file__).resolve().parent.parent / "data" / "meters"
+METERS = Path(__file__).resolve().parents[2] / "notebooks" / "meters"
 TRENDS = {
     "il-kwh": ("il-electricity-cdd-hdd-hourly.csv.gz", "kWh", "America/Chicago", "2015-11-22", "2018-02-07"),
     "il-temp": ("il-tempF.csv.gz", "°F", "America/Chicago", "2015-11-22", "2018-02-07"),
