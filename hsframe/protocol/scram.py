@@ -255,8 +255,8 @@ class ScramCredentials:
 class ScramServer:
     """The server's half of one login; its `username` is known after :meth:`first` and proved after :meth:`final`.
 
-    A name that `lookup` does not know is answered like a known one, with the hash and the count of `unknown`, and fails
-    at the proof. A given nonce is for test vectors.
+    A name that `lookup` does not know is answered like a known one, with the hash and the count of `unknown()`, and
+    fails at the proof. A given nonce is for test vectors.
 
     >>> users = {"user": ScramCredentials.from_password("pencil", iterations=4096)}
     >>> client, server = ScramClient("user"), ScramServer(users.get)
@@ -270,16 +270,21 @@ class ScramServer:
         self,
         lookup: Callable[[str], ScramCredentials | None],
         nonce: str | None = None,
-        unknown: ScramCredentials | None = None,
+        unknown: Callable[[], ScramCredentials] | None = None,
     ) -> None:
         self._lookup = lookup
         self._nonce = _new_nonce() if nonce is None else nonce
-        self._unknown = unknown or ScramCredentials.of_nobody("")
+        self._unknown = unknown or (lambda: ScramCredentials.of_nobody(""))
         self.username = ""
         self._credentials: ScramCredentials | None = None
-        self._known = False
+        self._found: ScramCredentials | None = None
         self._whole_nonce = ""
         self._so_far = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the user is known by the same as at :meth:`first`."""
+        return not self.username or self._lookup(self.username) == self._found
 
     def first(self, client_first: str) -> str:
         if not client_first.startswith(_GS2_HEADER):
@@ -290,10 +295,10 @@ class ScramServer:
         if not marker or not name.startswith("n=") or not nonce or "," in nonce:
             raise AuthError("the client-first message of the login is malformed; expected 'n,,n=<user>,r=<nonce>'")
         self.username = name.removeprefix("n=")
-        found = self._lookup(self.username)
-        self._known = found is not None
+        self._found = found = self._lookup(self.username)
         if found is None:
-            found = ScramCredentials.of_nobody(self.username, self._unknown.hash, self._unknown.iterations)
+            like = self._unknown()
+            found = ScramCredentials.of_nobody(self.username, like.hash, like.iterations)
         self._credentials = found
         self._whole_nonce = nonce + self._nonce
         salt = base64.b64encode(found.salt).decode("ascii")
@@ -319,7 +324,7 @@ class ScramServer:
         if len(proof) != len(signature):
             raise AuthError("the user name or the password is wrong")
         stored_key = _digest(algorithm, _xor(proof, signature))
-        if not (constant_time.bytes_eq(stored_key, credentials.stored_key) and self._known):
+        if not (constant_time.bytes_eq(stored_key, credentials.stored_key) and self._found is not None):
             raise AuthError("the user name or the password is wrong")
         server_signature = _hmac(algorithm, credentials.server_key, auth_message)
         return f"v={base64.b64encode(server_signature).decode('ascii')}"

@@ -113,7 +113,6 @@ class Logins:
         """Take the users of the file, where it has changed."""
         if self._file is not None and self._file.read_again():
             self._take(self._file.users)
-            self._handshakes.clear()  # each has the users of before
 
     @property
     def are_needed(self) -> bool:
@@ -167,7 +166,9 @@ class Logins:
             return HttpRefusal(401, "log in by PLAINTEXT", {"WWW-Authenticate": "PLAINTEXT"})
         # Hexadecimal: phable 0.1.29 cuts a handshake token off at "-" or "_".
         token = secrets.token_hex(16)
-        self._handshakes.put(token, ScramServer(self._users.get, unknown=self._nobody), address)
+        # Of the users of now at each step: a file of them may change on the way.
+        server = ScramServer(lambda name: self._users.get(name), unknown=lambda: self._nobody)
+        self._handshakes.put(token, server, address)
         return self._step(token)
 
     def _step(self, token: str, data: str = "") -> HttpRefusal:
@@ -178,7 +179,8 @@ class Logins:
     def _scram(self, params: Mapping[str, str], address: str) -> HiddenStr:
         token = params.get("handshaketoken", "")
         server = self._handshakes.get(token)
-        if server is None:
+        if server is None or not server.is_current:
+            self._handshakes.pop(token)
             raise self._challenge("the handshake is unknown or took too long; begin again with HELLO")
         data = _text(params, "data")
         if not server.username:

@@ -96,7 +96,7 @@ class FakeServer:
         self.login_steps.append(scheme)
         if scheme == "HELLO":
             key = f"h{len(self._scram)}"
-            self._scram[key] = ScramServer({USER: CREDENTIALS}.get, unknown=CREDENTIALS)
+            self._scram[key] = ScramServer({USER: CREDENTIALS}.get, unknown=lambda: CREDENTIALS)
             offer = f"scram handshakeToken={key}, hash=SHA-256"
             return web.Response(status=401, headers={"WWW-Authenticate": offer, "Set-Cookie": "session=do-not-return"})
         key = params["handshakeToken"]

@@ -37,7 +37,7 @@ class Server:
     def __init__(self, **quirks: str) -> None:
         self.quirks = quirks
         self.seen: list[str] = []
-        self.scram = ScramServer(USERS.get, unknown=USERS["user"])
+        self.scram = ScramServer(USERS.get, unknown=lambda: USERS["user"])
         self.step = 0
 
     def __call__(self, headers: Mapping[str, str]) -> HttpAnswer:

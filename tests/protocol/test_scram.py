@@ -118,7 +118,7 @@ def test_a_wrong_password_and_an_unknown_name_look_alike() -> None:
     messages = []
     for name, password in [("u", "wrong"), ("nobody", "right")]:
         with pytest.raises(AuthError) as caught:
-            run(ScramClient(name), ScramServer(users.get, unknown=users["u"]), password)
+            run(ScramClient(name), ScramServer(users.get, unknown=lambda: users["u"]), password)
         messages.append(str(caught.value))
     assert messages == ["the user name or the password is wrong"] * 2
 
@@ -127,7 +127,7 @@ def test_an_unknown_name_has_the_same_salt_each_time() -> None:
     like = ScramCredentials.from_password("x", iterations=MIN_ITERATIONS)
 
     def salt_and_count(name: str) -> str:
-        return ScramServer({}.get, unknown=like).first(f"n,,n={name},r=abc").split(",s=")[1]
+        return ScramServer({}.get, unknown=lambda: like).first(f"n,,n={name},r=abc").split(",s=")[1]
 
     assert salt_and_count("ann") == salt_and_count("ann") != salt_and_count("bob")
     assert salt_and_count("ann").endswith(f",i={MIN_ITERATIONS}")

@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import pytest
 import hsframe
 from hsframe import cli
 from hsframe.errors import CallError, MetadataError
-from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials, b64url_decode, b64url_encode
+from hsframe.protocol.scram import MIN_ITERATIONS, ScramClient, ScramCredentials, b64url_decode, b64url_encode
+from hsframe.protocol.secret import Secret
 from hsframe.server.app import LOGINS, SERVED_OPS
 from hsframe.server.ops import OPS, Op
 from hsframe.server.run import serve
@@ -378,17 +379,74 @@ def test_a_user_who_is_changed_while_the_server_runs(followed: tuple[Path, Any])
 def test_a_user_who_is_taken_out_of_the_file_while_the_server_runs(followed: tuple[Path, Any]) -> None:
     path, raw = followed
     raw.scram("ann", "s3cret")
-    token = header_value(raw.hello("bob"), "handshakeToken")
     assert raw.get("about").status == 200
     remove_user(path, "ann")
     assert raw.get("about").status == 401
     assert raw.scram("ann", "s3cret")[-1].status == 403
-    raw.token = ""
-    header = f"SCRAM handshakeToken={token}, data={b64url_encode('n,,n=bob,r=abc')}"
-    begun = raw.send("GET", "about", headers={"Authorization": header})
-    assert (begun.status, begun.headers["WWW-Authenticate"]) == (401, "HELLO"), "begun with the users of before"
     raw.scram("bob", "s3cret")
     assert raw.get("about").status == 200
+
+
+def login_in_steps(raw: Any, user: str, password: str) -> Iterator[tuple[int, str]]:
+    """Gives the status and the challenge after each step of a login, and then waits."""
+
+    def step(message: str) -> Any:
+        header = f"SCRAM handshakeToken={token}, data={b64url_encode(message)}"
+        return raw.send("GET", "about", headers={"Authorization": header}, auth=False)
+
+    answer, client = raw.hello(user), ScramClient(user)
+    token = header_value(answer, "handshakeToken")
+    yield answer.status, answer.headers["WWW-Authenticate"]
+    answer = step(client.first())
+    yield answer.status, answer.headers["WWW-Authenticate"]
+    derivation = client.challenge(b64url_decode(header_value(answer, "data")), Secret(password))
+    answer = step(client.final(derivation.run()))
+    yield answer.status, answer.headers.get("WWW-Authenticate", "")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "another password": lambda path: set_user(path, "ann", None, kept("n3w")),
+    "another role": lambda path: set_user(path, "ann", "viewer", None),
+    "removed": lambda path: remove_user(path, "ann"),
+    "added": lambda path: set_user(path, "carl", "viewer", kept("s3cret")),
+}
+DONE, WRONG, AGAIN = (200, ""), (403, ""), (401, "HELLO")
+
+
+@pytest.mark.parametrize(
+    ("change", "steps", "ann", "carl"),
+    [
+        ("another password", 1, WRONG, WRONG),
+        ("another password", 2, AGAIN, WRONG),
+        ("another role", 1, DONE, WRONG),
+        ("another role", 2, DONE, WRONG),
+        ("removed", 1, WRONG, WRONG),
+        ("removed", 2, AGAIN, WRONG),
+        ("added", 1, DONE, DONE),
+        ("added", 2, DONE, AGAIN),
+    ],
+)
+def test_of_the_logins_under_way_those_of_a_changed_user_begin_again(
+    followed: tuple[Path, Any], change: str, steps: int, ann: object, carl: object
+) -> None:
+    """Whose name was not told yet goes on with the users of now."""
+    path, raw = followed
+    logins = [login_in_steps(raw, user, "s3cret") for user in ("ann", "bob", "carl")]
+    for login in logins * steps:
+        assert next(login)[0] == 401
+    CHANGES[change](path)
+    assert [list(login)[-1] for login in logins] == [ann, DONE, carl]
+
+
+def test_a_login_under_way_does_not_tell_who_is_a_user(followed: tuple[Path, Any]) -> None:
+    path, raw = followed
+    logins = [login_in_steps(raw, user, "s3cret") for user in ("ann", "nobody")]
+    for login in logins:
+        next(login)
+    for user in ("ann", "bob"):
+        set_user(path, user, None, ScramCredentials.from_password("s3cret", iterations=5000))
+    told = {b64url_decode(next(login)[1].rpartition("data=")[2]).rpartition(",i=")[2] for login in logins}
+    assert told == {"5000"}
 
 
 @pytest.mark.parametrize("how", ["gone", "broken", "empty", "not UTF-8", "unreadable"])
