@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
+from hsframe.tracebacks import rendered
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -66,6 +68,9 @@ class HsFrameError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # By the message and the attributes: Exception would call the class, which may need more than its message.
         return type(self).__new__, (type(self), *self.args), vars(self)
+
+    def _render_traceback_(self) -> list[str]:
+        return rendered(self)
 
 
 class AuthError(HsFrameError):

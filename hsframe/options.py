@@ -15,6 +15,9 @@
     (:data:`hsframe.units.MISPRINTS`) are corrected. ``"standard"``: the table as it is published.
 ``large_read``
     From how many samples on ``his_read`` says what a read is expected to take; 50 million by default, 800 MB.
+``tracebacks``
+    ``"short"`` (default): in IPython and notebooks an error of hsframe is its message and your own line, and ``%tb``
+    shows the rest of the last one. ``"long"``: the whole traceback at once, with the errors that led to it.
 
 A value that is not among these raises :class:`~hsframe.MetadataError`, and so does an unknown name.
 :class:`Limits` are no settings of the process: they are given to what they bound.
@@ -29,16 +32,22 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import ClassVar, Final, Literal
 
+from hsframe import tracebacks as _tracebacks
 from hsframe.errors import CodecError, MetadataError
 
 unit_mixing: Literal["convert", "raise"] = "convert"
 unit_factors: Literal["corrected", "standard"] = "corrected"
 large_read: float = 50_000_000
+tracebacks: Literal["short", "long"]
 
 # Each level of nesting takes some frames of Python's stack, which has a thousand.
 _MOST_NESTING: Final = 100
 
-_CHOICES: Final = {"unit_mixing": ("convert", "raise"), "unit_factors": ("corrected", "standard")}
+_CHOICES: Final = {
+    "unit_mixing": ("convert", "raise"),
+    "unit_factors": ("corrected", "standard"),
+    "tracebacks": ("short", "long"),
+}
 
 
 @dataclass(frozen=True)
@@ -149,10 +158,12 @@ def using(**settings: str | float) -> Iterator[None]:
         _check(name, value)
     before = {name: getattr(module, name) for name in settings}
     try:
-        vars(module).update(settings)
+        for name, value in settings.items():
+            setattr(module, name, value)
         yield
     finally:
-        vars(module).update(before)
+        for name, value in before.items():
+            setattr(module, name, value)
 
 
 def _check(name: str, value: object) -> None:
@@ -174,6 +185,14 @@ class _Options(ModuleType):
         if not name.startswith("__"):
             _check(name, value)
         super().__setattr__(name, value)
+
+    @property
+    def tracebacks(self) -> Literal["short", "long"]:
+        return _tracebacks.form  # which the errors read: they stand below this module
+
+    @tracebacks.setter
+    def tracebacks(self, value: Literal["short", "long"]) -> None:
+        _tracebacks.form = value
 
 
 sys.modules[__name__].__class__ = _Options

@@ -86,5 +86,7 @@ async def all_of(coroutines: Iterable[Coroutine[object, object, _T]]) -> list[_T
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
     except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None  # there is more than one only if several failed at the same time
-    return [task.result() for task in tasks]
+        first = errors.exceptions[0]  # there is more than one only if several failed at the same time
+    else:
+        return [task.result() for task in tasks]
+    raise first  # out here, it keeps what led to it; and IPython would show an error after a group in its own way

@@ -29,6 +29,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from hsframe.client.in_thread import Workers
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
+from hsframe.tracebacks import shorten
 
 T = TypeVar("T")
 
@@ -123,6 +124,7 @@ class BackgroundRunner:
                 except KeyboardInterrupt:  # a second one: the task stops cleaning up
                     self._cancel(loop, call)
                 _copy_report(call.done.exception() if call.done.done() else None, error)
+                shorten(error)
                 raise
         finally:
             self.release()

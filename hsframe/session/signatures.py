@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from hsframe.tracebacks import shorten
+
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")
@@ -69,6 +71,7 @@ def takes(settings: Callable[P, A_co]) -> _Taking[P, A_co]:
                 taken = settings(*args[len(first) :], **kwargs)
             except TypeError as error:  # which calls the dataclass by its name
                 error.args = (str(error).replace(f"{getattr(settings, '__qualname__', '')}.__init__", name),)
+                shorten(error)
                 raise
             finally:
                 del args, kwargs  # a traceback shows local variables, and passwords may be among these
