@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hsframe
-from hsframe.command_messages import LogLines
+from hsframe.cli.messages import LogLines
 from hsframe.protocol.scram import MIN_ITERATIONS, ScramCredentials
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.users import UsersFile, remove_user, set_user

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import hsframe
-from hsframe import cli, commands
-from hsframe.command_messages import in_commands
+from hsframe import cli
+from hsframe.cli.messages import in_commands
 from hsframe.testing.quirks import QUIRKS
 from hsframe.testing.server import RunningServer
 
@@ -488,7 +488,7 @@ def test_a_file_that_the_system_refuses_is_not_called_stdout(
     def fail(_: object) -> int:
         raise error
 
-    monkeypatch.setattr(commands, "about", fail)
+    monkeypatch.setattr("hsframe.cli.reading.about", fail)
     assert cli.main(["about"]) == 1
     assert capsys.readouterr().err.startswith(f"hsframe: {told}")
 

@@ -1,0 +1,180 @@
+"""The options that several commands have, and how their texts are checked."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import fields
+from ipaddress import ip_address
+from typing import Any, Final, NoReturn
+
+from hsframe.errors import MetadataError
+from hsframe.options import Limits
+
+_SPAN_HELP: Final = (
+    "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: dates are whole days, in each point's zone"
+)
+
+# argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
+_SPAN: Final = re.compile(r"-\d")
+
+_LIMITS: Final = [limit.name for limit in fields(Limits)]
+
+
+class Command(argparse.ArgumentParser):
+    """The arguments of a command in any order: argparse ends a list of names at the first option."""
+
+    _is_intermixed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = _SPAN
+
+    def error(self, message: str) -> NoReturn:
+        raise MetadataError(f"{message}; see {self.prog} --help")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(message, end="", file=file, flush=True)  # what is wrong with stdout is told by `main`; argparse is silent
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._is_intermixed:
+            return super().parse_known_args(args, namespace)
+        self._is_intermixed = True
+        try:
+            found, strange = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixed = False
+        if strange:  # argparse would say so of the program, and not of this command
+            self.error(f"unrecognized arguments: {' '.join(strange)}")
+        return found, strange
+
+
+def server_options() -> Command:
+    from hsframe.testing.quirks import BUNDLES, NUMBERS, QUIRKS
+
+    quirks = [f"  {name}{'=N' * (name in NUMBERS)}: {text}" for name, text in QUIRKS.items()]
+    parser = Command(add_help=False, epilog="\n".join(["quirks to test clients:", *quirks]))
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
+    parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
+    parser.add_argument(
+        "--proxy",
+        type=_address,
+        metavar="ADDRESS",
+        help="the address from which a reverse proxy calls; the last one in its X-Forwarded-For counts as the client's",
+    )
+    parser.add_argument("--quiet", action="store_true", help="log nothing but what was refused or went wrong")
+    parser.add_argument_group("to test clients").add_argument(
+        "--quirk",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"behave like another server: {', '.join(BUNDLES)}; or differ in one thing, see below; may be given "
+        "several times",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"the port must be a number from 0 to 65535; got {text!r}")
+    return int(text)
+
+
+def count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up; got {text!r}")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an IP address, as 127.0.0.1; got {text!r}") from None
+
+
+def connection_options() -> Command:
+    from hsframe.codecs.formats import CALL_FORMATS
+    from hsframe.protocol.login_steps import AUTH_SCHEMES
+
+    parser = Command(add_help=False)
+    parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
+    parser.add_argument("--user", help="else HSFRAME_USER")
+    parser.add_argument(
+        "--password", help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, or it is asked for"
+    )
+    parser.add_argument(
+        "--auth",
+        default="auto",
+        choices=AUTH_SCHEMES,
+        help="scram: nothing less; none: no login; bearer: HSFRAME_TOKEN",
+    )
+    parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
+    parser.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")
+    parser.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
+    parser.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        type=_limit,
+        default=[],
+        metavar="NAME=COUNT",
+        help=f"how much an answer may hold: {', '.join(_LIMITS)}; may be given several times",
+    )
+    parser.add_argument(
+        "--trust-env", action="store_true", help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment"
+    )
+    parser.add_argument("--ca", metavar="FILE", help="trust the authorities of this PEM file, not those of the machine")
+    parser.add_argument("--certificate", metavar="FILE", help="of the client, with its key, where the server wants one")
+    return parser
+
+
+def outcome() -> Command:
+    parser = Command(add_help=False)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write nothing, and say what would be read; requests that prove that answers are whole come on top",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong, with when and where")
+    shown.add_argument("--json", action="store_true", help="print the summary as one line of JSON, and nothing else")
+    return parser
+
+
+def store() -> Command:
+    parser = Command(add_help=False)
+    parser.add_argument(
+        "--storage-option",
+        action="append",
+        type=_storage_option,
+        default=[],
+        metavar="KEY=VALUE",
+        help="of an object store, as AWS_REGION=eu-west-1; may be given several times. Variables of the environment "
+        "count too, and are the place for keys: everybody on this machine can see an argument",
+    )
+    return parser
+
+
+def _storage_option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("expected KEY=VALUE, as in AWS_REGION=eu-west-1")  # the text may be a secret
+    return name, value
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if name not in _LIMITS or not (count.isascii() and count.isdigit() and int(count)):
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=COUNT, where NAME is {', '.join(_LIMITS)} and COUNT a whole number above 0, as in "
+            f"columns={Limits.columns}; got {text!r}"
+        )
+    return name, int(count)
+
+
+def add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
+    parser.add_argument("span", help=_SPAN_HELP)
+    parser.add_argument("--header", default="dis", help="what columns are called: dis, id, a tag, or equipRef->dis")
+    parser.add_argument("--tz", default="point", help="the zone of the times: a name, or point for that of the points")
