@@ -85,20 +85,7 @@ class LoginSession:
                 who = replace(who, token=Secret(""))
             self._dialect.refused.check(who)
             try:
-                with logged("login") as log:
-                    self._session = session = await patience.answer(_LOGIN, self._driver(who), log)
-                    log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
-                if session.scheme not in ("bearer", "none"):
-                    self._dialect.refused.accept(who, "about")
-                self._credentials = replace(who, scram_seen=session.scheme == "scram")
-                if session.scheme == "none" and who.username and who.auth == "auto":
-                    warn_caller(
-                        f"the server at {self._base} wants no login of {who.username!r}: it answers everyone, or "
-                        "something else answers in its place; say auth='none' if that is meant, or auth='scram' to "
-                        "refuse it",
-                        LoginWarning,
-                    )
-                return session
+                return await self._log_in(who, patience)
             except HsFrameError as error:
                 self._failure = error  # not of a cancelled login: the next call that waits logs in
                 self._note_refusal(error, who)
@@ -126,6 +113,18 @@ class LoginSession:
         self._note_refusal(error, self._credentials, session)
         return error
 
+    def note_acceptance(self, session: LoginResult, op: str) -> None:
+        """Note that an op was answered with what each request of `session` carries."""
+        if session is self._session and _is_carried(session):
+            self._dialect.refused.accept(self._credentials, op)
+
+    def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
+        """Whether the server has forgotten the session, and a login may help; of a token, whether it is refused."""
+        who = self._credentials
+        if not who.username or who.auth in ("bearer", "none") or session.scheme == "basic":
+            return False
+        return answer.asks_for_login and (session.scheme != "bearer" or self._dialect.refused.held(who) is not None)
+
     async def _is_refused(
         self, session: LoginResult, answer: HttpAnswer, about: Callable[[], Awaitable[HttpAnswer]]
     ) -> bool:
@@ -145,10 +144,21 @@ class LoginSession:
             self._session = None
             self._dialect.refused.add(who, self._transport.secrets.redacted_message(str(error)))
 
-    def note_acceptance(self, session: LoginResult, op: str) -> None:
-        """Note that an op was answered with what each request of `session` carries."""
-        if session is self._session and _is_carried(session):
-            self._dialect.refused.accept(self._credentials, op)
+    async def _log_in(self, who: Credentials, patience: Patience) -> LoginResult:
+        """Log in, and note what was accepted; where it was SCRAM, the next login is by nothing less."""
+        with logged("login") as log:
+            self._session = session = await patience.answer(_LOGIN, self._driver(who), log)
+            log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
+        if session.scheme not in ("bearer", "none"):
+            self._dialect.refused.accept(who, "about")
+        self._credentials = replace(who, scram_seen=session.scheme == "scram")
+        if session.scheme == "none" and who.username and who.auth == "auto":
+            warn_caller(
+                f"the server at {self._base} wants no login of {who.username!r}: it answers everyone, or something "
+                "else answers in its place; say auth='none' if that is meant, or auth='scram' to refuse it",
+                LoginWarning,
+            )
+        return session
 
     def _driver(self, who: Credentials) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.
@@ -179,13 +189,6 @@ class LoginSession:
                 return made
 
         return drive
-
-    def is_lost(self, session: LoginResult, answer: HttpAnswer) -> bool:
-        """Whether the server has forgotten the session, and a login may help; of a token, whether it is refused."""
-        who = self._credentials
-        if not who.username or who.auth in ("bearer", "none") or session.scheme == "basic":
-            return False
-        return answer.asks_for_login and (session.scheme != "bearer" or self._dialect.refused.held(who) is not None)
 
 
 def _is_carried(session: LoginResult) -> bool:

@@ -212,10 +212,7 @@ class _Steps:
             self._check_not_less("Basic", "basic", answer)
             return (yield from self._basic())
         if answer.status == 401:
-            self._fail(
-                f"the server offers {named}; known are SCRAM, PLAINTEXT, Basic and a token",
-                answer,
-            )
+            self._fail(f"the server offers {named}; known are SCRAM, PLAINTEXT, Basic and a token", answer)
         if 200 <= answer.status < 300 and not answer.is_html:
             self._check_not_less("no login", "none", answer)
             if token := _authentication_info(answer).get("authtoken"):
@@ -238,10 +235,9 @@ class _Steps:
         `what` says what was refused; by default it is the password, or a proof of it, which is not sent again then.
         """
         if answer.status in (400, 401, 403):
-            has_password = bool(self._credentials.password)
-            wrong = (
-                "the user name or the password is wrong" if has_password else "no password was given; give password="
-            )
+            wrong = "the user name or the password is wrong"
+            if not self._credentials.password:
+                wrong = "no password was given; give password="
             self._fail(what or wrong, answer, refused=not what)
         if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
