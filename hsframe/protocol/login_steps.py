@@ -241,7 +241,7 @@ class _Steps:
             self._fail(what or wrong, answer, refused=not what)
         if page := answer.login_page:
             hint = "; on a Niagara station the user needs the HTTPBasicScheme" if "prelogin" in page else ""
-            words = f"the server sends a Haystack login to its login page, {page}{hint}"
+            words = f"the server sends a Haystack login to its login page, {page}{hint}{answer.request.hint}"
             self._fail(words, answer, refused=not what)
         failure = http_failure(answer)
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")

@@ -835,10 +835,12 @@ def test_wrong_uris_say_what_was_found(serve: Any, fake: Any) -> None:
                         await client.about()
                     assert "http://host:port/api/demo/" in str(caught.value)
         async with serve(fake(anonymous=True, answers={"about": lambda seen: login_page()})) as server:
-            for user in ("", USER):
-                async with Client(server.uri, user, PASSWORD) as client:
-                    with pytest.raises(NetworkError, match=r"found an HTML page.*Login.*api/demo/"):
-                        await client.about()
+            async with Client(server.uri) as client:
+                with pytest.raises(NetworkError, match=r"found an HTML page.*Login.*http://host:port/api/demo/"):
+                    await client.about()
+            async with Client(server.uri, USER, PASSWORD) as client:
+                with pytest.raises(AuthError, match=r"to its login page, .*http://host:port/api/demo/.*says 'Login'"):
+                    await client.about()
 
     asyncio.run(main())
 
