@@ -46,13 +46,14 @@ than the range: the planner handles that."""
 class Progress:
     """How much there is to read, and how much was read.
 
-    Subclasses override :meth:`changed` to show it; it is called on the event loop, after each answer.
+    Subclasses override :meth:`changed` to show it; it is called on the event loop, after each answer. What a part of a
+    `whole` reads counts there too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Progress | None = None) -> None:
         self.total = self.done = 0.0  # points times microseconds: known before the first answer
-        self.samples = 0
-        self._is_all = False
+        self.answers = self.samples = 0
+        self._is_all, self._whole = False, whole
 
     def expect(self, size: float) -> None:
         self.total += 0.0 if self._is_all else size
@@ -65,7 +66,10 @@ class Progress:
 
     def advance(self, size: float, samples: int) -> None:
         self.done = min(self.done + size, self.total)
+        self.answers += 1
         self.samples += samples
+        if self._whole is not None:
+            self._whole.advance(size, samples)
         self.changed()
 
     def changed(self) -> None:

@@ -16,7 +16,8 @@ from hsframe.history.source import Progress
 
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2
-_FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
+_FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+_END_FORMAT: Final = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
 
 
 @asynccontextmanager
@@ -24,7 +25,8 @@ async def progress_of(progress: bool | None, what: str) -> AsyncIterator[Progres
     """The object to which a read reports its progress; it draws a bar named `what` if `progress` is true.
 
     None means true in a notebook and in a terminal if tqdm is installed. The bar's clock also runs between answers.
-    While the server is busy or away, the bar says until when the read waits.
+    While the server is busy or away, the bar says until when the read waits. A notebook keeps it: green, or red where
+    the read has failed.
     """
     if progress is None:
         is_seen = in_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
@@ -44,9 +46,13 @@ async def progress_of(progress: bool | None, what: str) -> AsyncIterator[Progres
     ticking = asyncio.create_task(tick())
     try:
         yield bar
+        bar.end()
+    except GeneratorExit:  # a loop over the parts was left early: nothing has failed
+        bar.end()
+        raise
     finally:
-        ticking.cancel()
         bar.close()
+        ticking.cancel()
         await asyncio.wait([ticking])
 
 
@@ -63,27 +69,43 @@ class _Bar(Progress):
             return
         self._shown_s = now_s
         if self._bar is None:
-            self._bar = _bar_class()(total=self.total or None, desc=self._what, bar_format=_FORMAT, leave=False)
+            # Of 1, as what there is to read may grow, and the widget of a notebook keeps its first total.
+            self._bar = _bar_of(self._what, total=1.0)
             self._bar.start_t -= time.monotonic() - self._started_s  # the first two seconds count
-        self._bar.total, self._bar.n = self.total or None, self.done
         rate = self.samples / (time.monotonic() - self._started_s)
-        what = waiting() or f"{self.samples:,} samples, {rate:,.0f}/s"
-        self._bar.set_description_str(f"{self._what}, {what}", refresh=False)
-        self._bar.refresh()
+        self._show(self.done / self.total if self.total else 0.0, waiting() or f"{self._read}, {rate:,.0f}/s")
+
+    def end(self) -> None:
+        """Fill it: what was read may be less than was expected, and the last answers came too soon to be drawn."""
+        if self._bar is not None:
+            self._bar.bar_format = _END_FORMAT
+            self._show(1.0, self._read)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
+    @property
+    def _read(self) -> str:
+        return f"{self.answers:,} request{'s' * (self.answers != 1)}, {self.samples:,} rows"
 
-def _bar_class() -> Any:
-    if in_notebook() and _is_installed("ipywidgets"):
+    def _show(self, share: float, what: str) -> None:
+        self._bar.n = share
+        self._bar.set_description_str(f"{self._what}, {what}", refresh=False)
+        self._bar.refresh()
+
+
+def _bar_of(what: str, total: float) -> Any:
+    is_seen_later = in_notebook()
+    if is_seen_later and _is_installed("ipywidgets"):
         from tqdm.notebook import tqdm
     else:
         from tqdm import tqdm  # text, which a notebook shows too
 
     # tqdm would start a thread that looks after slow bars, and that stays; this one is drawn by the clock.
-    return type("Bar", (tqdm,), {"monitor_interval": 0})
+    bar = type("Bar", (tqdm,), {"monitor_interval": 0})
+    file = sys.stdout if is_seen_later else None  # what is on stderr is on red there
+    return bar(total=total, desc=what, bar_format=_FORMAT, leave=is_seen_later, file=file)
 
 
 def _is_installed(package: str) -> bool:

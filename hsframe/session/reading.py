@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -29,7 +30,7 @@ from hsframe.history.estimate import shares_of_read, warn_of_large_read
 from hsframe.history.plan import ReadOptions, RequestLimits, check_count
 from hsframe.history.point_records import PointRecord, find_records, read_labels, with_zones
 from hsframe.history.read import Boundary, read_histories, read_intervals, read_with_boundary
-from hsframe.history.source import Source
+from hsframe.history.source import Progress, Source
 from hsframe.history.unread import Unread, part_read, unread_of, warn_of_unread
 from hsframe.intervals.conditions import Condition, parse_condition, windows_of
 from hsframe.intervals.regular import intervals, parse_step
@@ -220,8 +221,8 @@ def ends_us(
     return [start_us, *cuts_us[-2::-1]]
 
 
-async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadRequest, Found]]:
-    """The reads, one after the other, whose frames :meth:`hsframe.Session.his_iter` gives."""
+async def parts_of(source: Source, request: IterRequest, progress: Progress) -> Iterator[tuple[ReadRequest, Found]]:
+    """The reads, one after the other, whose frames :meth:`hsframe.Session.his_iter` gives; they are expected."""
     found, options = await find(source, request), ReadOptions(week_start=request.week_start)
     if not found.records:
         return iter([(request, found)])
@@ -231,6 +232,8 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
     spans = options.spans(request.one_span, groups)
     whole_rows = None if request.edges == "partial" else request.interval
     warn_of_unread(await unread_of(source, found.records, spans, options, whole_rows), len(found.labels))
+    ends_by_tz = {tz: options.now_us if span.end_us is None else span.end_us for tz, span in spans.items()}
+    progress.expect_all(sum(max(ends_by_tz[tz] - spans[tz].start_us, 0) * len(some) for tz, some in groups.items()))
 
     def parts() -> Iterator[tuple[ReadRequest, Found]]:
         for tz, records in groups.items():
@@ -250,15 +253,16 @@ async def parts_of(source: Source, request: IterRequest) -> Iterator[tuple[ReadR
 
 
 async def read_frame(
-    source: Source, request: ReadRequest, found: Found | None = None
+    source: Source, request: ReadRequest, found: Found | None = None, whole: Progress | None = None
 ) -> tuple[TrendFrames, list[Point]]:
     """Read as :meth:`hsframe.Session.his_read` describes; gives also the points whose records were read.
 
-    `found` are the points, where they were looked for already.
+    `found` are the points, where they were looked for already, and `whole` is what this is a part of.
     """
     failures: dict[str, HsFrameError] = {}
     with DeferredWarnings(), told_once(source.dialect.told):
-        async with progress_of(request.progress, "his_read") as progress:
+        own = nullcontext(Progress(whole)) if whole else progress_of(request.progress, "his_read")
+        async with own as progress:
             kept = None if request.on_error == "raise" else failures
             options = ReadOptions(
                 week_start=request.week_start, limits=request.limits, failures=kept, progress=progress

@@ -23,6 +23,7 @@ from hsframe.history.source import Source
 from hsframe.intervals.conditions import windows_of
 from hsframe.intervals.rules import Edges
 from hsframe.intervals.truth import Windows, union
+from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import ReadRequest, find, read_frame
 from hsframe.spans import Span
 
@@ -53,14 +54,16 @@ async def read_episodes(
     async def read(span: Span, max_concurrency: int) -> pd.DataFrame:
         async with limit:
             own = replace(request, span=span, pad=None, boundary=boundary, edges=edges)
-            frame, _ = await read_frame(source, replace(own, max_concurrency=max_concurrency), found)
+            frame, _ = await read_frame(source, replace(own, max_concurrency=max_concurrency), found, progress)
         assert isinstance(frame, pd.DataFrame)
         return frame
 
     windows = (starts_us, ends_us) if boundary == "none" else None
     with DeferredWarnings(), told_once(source.dialect.told):
         found = await find(source, request)
-        frames = [await read(spans[0], at_once), *await all_of(read(span, 1) for span in spans[1:])]
+        async with progress_of(request.progress, "his_read") as progress:
+            progress.expect_all(float(np.subtract(*read_us[::-1]).sum()) * len(found.records))
+            frames = [await read(spans[0], at_once), *await all_of(read(span, 1) for span in spans[1:])]
         frame = await in_thread(_by_episode, frames, episodes.index, windows)
     # Each frame has noted what the verb had asked for by then, and all of them together would count that many times.
     if (noted := source_of(frame)) is not None:

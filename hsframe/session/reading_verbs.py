@@ -25,6 +25,7 @@ from hsframe.history.read import span_of
 from hsframe.history.source import Source
 from hsframe.protocol.request_grids import Ids, as_refs
 from hsframe.session.base import ReadingBase
+from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import (
     IterRequest,
     OnError,
@@ -278,14 +279,15 @@ class ReadingVerbs(ReadingBase):
         SpanError
             `by` is no such length, or less than a day. Else as :meth:`his_read`, before the frame that fails.
         """
-        with self._one_verb() as source:
-            parts = await parts_of(source, request)
-        for part in parts:
+        async with progress_of(request.progress, "his_iter") as progress:
             with self._one_verb() as source:
-                frame, points = await read_frame(source, *part)
-            self._remember(points)
-            assert isinstance(frame, pd.DataFrame)
-            yield frame
+                parts = await parts_of(source, request, progress)
+            for part in parts:
+                with self._one_verb() as source:
+                    frame, points = await read_frame(source, *part, progress)
+                self._remember(points)
+                assert isinstance(frame, pd.DataFrame)
+                yield frame
 
     async def latest(
         self,

@@ -224,7 +224,8 @@ def test_a_bar_is_drawn_after_two_seconds(
             drawn = capsys.readouterr().err
             assert "his_read" in drawn
             assert "50%" in drawn
-            assert "2,000 samples" in drawn
+            assert "2 requests, 2,000 rows" in drawn
+            assert "left" in drawn
             clock[0] += 0.1
             progress.advance(50.0, 1000)
             assert capsys.readouterr().err == ""  # not more often than one can see
@@ -273,9 +274,70 @@ def test_a_slow_read_draws_a_bar_and_leaves_nothing(
     assert len(df) == 960
     drawn = capsys.readouterr().err
     assert "his_read" in drawn
-    assert "samples" in drawn
+    assert "rows" in drawn
     session.his_read(["@kw", "@oat"], "2026-10-30,2026-11-08", chunk="1D")
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
+    """The bars that are drawn, at once."""
+    drawn: list[Bar] = []
+    monkeypatch.setattr("hsframe.session.progress_bar._DELAY_S", 0.0)
+    monkeypatch.setattr("hsframe.session.progress_bar._EVERY_S", 0.0)
+    monkeypatch.setattr(
+        "hsframe.session.progress_bar._bar_of", lambda what, total: drawn.append(Bar(what)) or drawn[-1]
+    )
+    return drawn
+
+
+class Bar:
+    """What tqdm's is for hsframe; that of a notebook turns red where it is closed with less than its total."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.n, self.start_t = text, 0.0, 0.0
+        self.at_close: list[float] = []
+        self.shown: list[float] = []
+
+    def set_description_str(self, text: str, refresh: bool) -> None:
+        self.text = text
+
+    def refresh(self) -> None:
+        self.shown.append(self.n)
+
+    def close(self) -> None:
+        self.at_close.append(self.n)
+
+
+def test_what_succeeds_ends_with_a_full_bar(session: hsframe.Session, bars: list[Bar], tmp_path: Path) -> None:
+    points, span = ["@kw", "@oat"], "2026-10-30,2026-11-08"
+    session.his_read(points, span, chunk="1D", progress=True)
+    session.his_read(points, span, interval="1h", boundary="none", progress=True)
+    episodes = pd.DataFrame({"start": ["2026-11-01", "2026-11-03"], "end": ["2026-11-02", "2026-11-04"]}).apply(
+        lambda column: pd.to_datetime(column).dt.tz_localize("America/New_York")
+    )
+    session.his_read(points, episodes, progress=True)
+    session.export(points, span, tmp_path / "folder", progress=True)
+    hsframe.Archive(tmp_path / "archive").sync(points, since="2026-10-30", progress=True, session=session)
+    whole = list(session.his_iter(points, span, by="1D", progress=True))
+    assert [bar.at_close for bar in bars] == [[1.0]] * 6
+    assert [bar.text.partition(",")[0] for bar in bars] == [*["his_read"] * 3, "export", "sync", "his_iter"]
+    assert bars[0].text == "his_read, 11 requests, 1,920 rows"
+    assert bars[-1].text.endswith(" 1,920 rows")
+    assert sum(map(len, whole)) == 960
+    assert all(bar.shown == sorted(bar.shown) for bar in bars)
+    assert bars[-1].shown[len(bars[-1].shown) // 2] < 1.0
+
+
+def test_a_loop_that_is_left_early_has_not_failed_and_a_read_that_fails_has(
+    session: hsframe.Session, bars: list[Bar]
+) -> None:
+    for _ in session.his_iter("@kw", "2026-10-30,2026-11-08", by="1D", progress=True):
+        break
+    with pytest.raises(hsframe.UnknownRecError):
+        session.his_read(["@kw", "@nope"], "2026-10-30,2026-11-08", progress=True)
+    session._run(lambda _: asyncio.sleep(0))
+    assert [bar.at_close for bar in bars] == [[1.0], [0.0]]
 
 
 def test_who_looks_on_sees_until_when_a_read_waits(
