@@ -6,10 +6,12 @@ import ast
 import doctest
 import importlib
 import inspect
+import os
 import pkgutil
 import re
+import shlex
 import tomllib
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,9 +19,11 @@ import dask
 import pytest
 
 import hsframe
+from hsframe.cli.parser import parser
+from hsframe.cli.program import main
 from hsframe.intervals import rules
 from hsframe.testing import quirks
-from hsframe.testing.server import running_server
+from tests import doc_servers
 
 pytestmark = pytest.mark.one_python
 
@@ -86,6 +90,41 @@ def test_documented_parameters_exist() -> None:
     assert seen > 50
 
 
+def steps(document: str) -> list[tuple[str, str]]:
+    """What is run of a document, in its order: blocks of Python, and of sh those that have commands of hsframe."""
+    text = (ROOT / document).read_text("utf-8")
+    found = re.findall(r"^```(python|sh)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(language, block) for language, block in found if language == "python" or commands(block)]
+
+
+def commands(block: str) -> list[list[str]]:
+    """The words of each command of hsframe, and of each export, in a block of sh."""
+    lines = (shlex.split(line, comments=True) for line in block.replace("\\\n", " ").splitlines())
+    found = [words for words in lines if words[:1] in (["hsframe"], ["export"])]
+    return found if any(words[0] == "hsframe" for words in found) else []
+
+
+def run_commands(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run them in this process: each ends with 0; of a server, which would not end, the arguments are read."""
+    for name, *words in commands(block):
+        if name == "export":
+            for setting in words:
+                monkeypatch.setenv(*setting.split("=", 1))
+        elif words[0] == "serve" or (words[0] == "demo" and "--once" not in words):
+            parser().parse_args(words)
+        else:
+            args, file = (words[:-2], words[-1]) if words[-2:-1] == [">"] else (words, os.devnull)
+            with open(file, "w", encoding="utf-8") as out, redirect_stdout(out), monkeypatch.context() as patch:
+                patch.setattr("hsframe.session.default._default", None)  # a command is another process
+                assert main(args) == 0, args
+
+
+def right_hand_sides(document: str) -> list[str]:
+    """The code in the last column of tables whose header ends with hsframe: what one writes here, for what is left."""
+    tables = re.findall(r"^\|[^\n]* hsframe \|\n\|[-|]+\|\n((?:\|.*\n)+)", (ROOT / document).read_text("utf-8"), re.M)
+    return [code for table in tables for code in re.findall(r"\| `([^`]+)` \|$", table, re.MULTILINE)]
+
+
 # One recipe warns, and says so. In others it is the day of the run that decides whether the demo's gaps are too long.
 INCOMPLETE_MATRIX = pytest.mark.filterwarnings("ignore:.* cells of the matrix:hsframe.ReadWarning")
 LONG_GAPS = pytest.mark.filterwarnings("ignore:.* has degree days:hsframe.GapWarning")
@@ -103,24 +142,33 @@ PROMISED = {
 
 @pytest.mark.parametrize(
     "document",
-    [pytest.param(name, marks=MARKS.get(name, [])) for name in ("README.md", *PAGES) if blocks(name, "python")],
+    [pytest.param(name, marks=MARKS.get(name, [])) for name in ("README.md", *PAGES) if steps(name)],
 )
 def test_a_document_runs_as_it_stands(document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """All Python blocks, one after the other in one namespace, against the demo server on a free port."""
+    """All Python blocks, and the commands of hsframe, one after the other; then what tables of code have on the right.
+
+    They run in one namespace against the demo server on a free port, or against the one that the page is about.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     monkeypatch.chdir(tmp_path)
-    for name in ("URI", "USER", "PASSWORD"):  # a document may set them
-        monkeypatch.setenv(f"HSFRAME_{name}", "")
-    with running_server() as server, dask.config.set(scheduler="sync"):  # no threads are left
+    for name, value in {"URI": "", "USER": "", "PASSWORD": "demo"}.items():  # a document may set them
+        monkeypatch.setenv(f"HSFRAME_{name}", value)
+    with doc_servers.served(document, tmp_path) as places, dask.config.set(scheduler="sync"):  # no threads are left
         namespace: dict[str, Any] = {"__name__": "readme"}
         try:
-            for number, block in enumerate(blocks(document, "python"), 1):
-                code = block.replace("http://127.0.0.1:8080/api", server.uri)
-                exec(compile(code, f"{document}, Python block {number}", "exec"), namespace)
+            for number, (language, block) in enumerate(steps(document), 1):
+                for written, there in places.items():
+                    block = block.replace(written, there)
+                if language == "sh":
+                    run_commands(block, monkeypatch)
+                else:
+                    exec(compile(block, f"{document}, block {number}", "exec"), namespace)
+            for code in right_hand_sides(document):
+                exec(compile(code, f"{document}, in a table: {code}", "exec"), namespace)
         finally:
             plt.close("all")
             with suppress(hsframe.MetadataError):  # the last block closed it, or there never was one
