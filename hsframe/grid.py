@@ -169,7 +169,7 @@ class Grid(Sequence[Row]):
 
     Notes
     -----
-    Equality is exact: meta, columns in order, every cell by :func:`hsframe.kinds.same`. How a column is stored
+    Equality is exact: meta, columns in order, every cell by ``hsframe.kinds.same``. How a column is stored
     does not matter. A lone column ``empty`` without rows is how formats write a grid without columns; it reads as
     one without columns.
 
@@ -354,7 +354,7 @@ def _cell_text(value: object) -> str:
 
 
 class GridBuilder:
-    """Collects columns and rows; every method but :meth:`to_grid` returns the builder.
+    """Collects columns and rows; every method but ``to_grid`` returns the builder.
 
     Examples
     --------

@@ -4,20 +4,20 @@ A date means its whole day, also as the end; an instant as the end does not belo
 one zone, a point's own. Days, weeks, months and years are the local ones: a day is 23 or 25 hours long where a clock
 changes, and starts at the first instant that carries its date, even where there is no midnight.
 
-=========================================  ===================================================================
-span                                       window
-=========================================  ===================================================================
-``"today"``, ``"yesterday"``               that local day
-``"2026-01-15"``, ``"2026-01"``, ``"2026"``  that local day, month, year
-``"2026-01-15,2026-01-20"``                from the first day up to the end of the last one (as the standard has it)
-``"2026-01-15T08:00,2026-01-15T09:00"``    from the first instant up to the second, which does not belong to it
-``"2026-01-15T08:00:00-05:00 New_York"``   from that instant on, without an end
-``"thisWeek"``, ``"thisMonth"``, ...       the whole local week, month, quarter, year that holds now
-``"lastWeek"``, ``"lastMonth"``, ...       the whole one before it
-``"pastWeek"``, ``"pastMonth"``, ...       from the same date one week, month, ... ago up to the end of today
-``"-7d"``, ``"last24hr"``, ``"-90min"``    from that long ago up to now; see :mod:`hsframe.durations`
-``(start, end)``                           any two of these, a ``date``, a ``datetime``, a ``Timestamp``; end None: open
-=========================================  ===================================================================
+============================================  ==========================================================================
+span                                          window
+============================================  ==========================================================================
+``"today"``, ``"yesterday"``                  that local day
+``"2026-01-15"``, ``"2026-01"``, ``"2026"``   that local day, month, year
+``"2026-01-15,2026-01-20"``                   from the first day to the end of the last one (as the standard has it)
+``"2026-01-15T08:00,2026-01-15T09:00"``       from the first instant up to the second, which does not belong to it
+``"2026-01-15T08:00:00-05:00 New_York"``      from that instant on, without an end
+``"thisWeek"``, ``"thisMonth"``, ...          the whole local week, month, quarter, year that holds now
+``"lastWeek"``, ``"lastMonth"``, ...          the whole one before it
+``"pastWeek"``, ``"pastMonth"``, ...          from the same date one week, month, ... ago up to the end of today
+``"-7d"``, ``"last24hr"``, ``"-90min"``       from that long ago up to now; see :mod:`hsframe.durations`
+``(start, end)``                              two of these, a ``date``, ``datetime`` or ``Timestamp``; end None: open
+============================================  ==========================================================================
 
 In a pair, a day, month or year as the end means the whole of it. A time without an offset is local time in the zone.
 """

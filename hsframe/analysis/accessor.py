@@ -189,17 +189,46 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         return mapped(in_one_unit(self._obj), lambda label, array: pint_array(array, label))
 
     def to_xarray(self) -> Any:
-        """The frame as an ``xarray.Dataset`` with units as attributes, see :mod:`hsframe.frame.to_xarray`."""
+        """The frame as an ``xarray.Dataset`` (``pip install 'hsframe[xarray]'``), a variable for each column.
+
+        xarray has neither units nor zones of its own. Numbers are float64 with the unit in the attribute ``units``,
+        where cf-xarray and pint-xarray look for it, and the point's id in ``id``. Times are those of UTC, without a
+        zone, as ``datetime64`` has to be there; the attribute ``tz`` of the coordinate names the zone, and
+        ``dataset.to_dataframe().tz_localize("UTC").tz_convert(...)`` is the way back. A Bool with missing values is
+        1.0, 0.0 and NaN, a category its texts. The levels of the index are dimensions; of intervals with
+        ``label="both"`` the start is, and the end a coordinate of it.
+
+        Raises
+        ------
+        MetadataError
+            xarray is not installed, or two columns, or a column and the index, have one name.
+        UnitError
+            A column has values of several units.
+        """
         return frame_to_xarray(self._obj)
 
     def with_unit_header(self) -> pd.DataFrame:
-        """Plain float64 columns with their units in the header: :func:`hsframe.frame.unit_header.with_unit_header`."""
+        """Plain float64 columns whose units are one more level of the header, ``unit``: for spreadsheets and CSV.
+
+        The level above is ``point``, or the levels are those that the columns have. :meth:`from_unit_header` is the way
+        back, also from a file: of ``to_csv`` by ``pd.read_csv(file, header=[0, 1], index_col=0)``, of as many rows as
+        there are levels.
+        """
         from hsframe.frame.unit_header import with_unit_header
 
         return with_unit_header(self._obj)
 
     def from_unit_header(self) -> pd.DataFrame:
-        """The way back, also from a CSV file: :func:`hsframe.frame.unit_header.from_unit_header`."""
+        """The frame of ``with_unit_header`` with its units in the dtypes again, also after a way through CSV.
+
+        The index stays as it is. The times of a CSV file are texts, and ``pd.to_datetime(df.index, utc=True)`` makes
+        times of them, also where summer and winter differ, in which case ``parse_dates=True`` leaves them.
+
+        Raises
+        ------
+        MetadataError
+            The columns have no level ``unit``, the last.
+        """
         from hsframe.frame.unit_header import from_unit_header
 
         return from_unit_header(self._obj)
@@ -254,14 +283,54 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         return plot(self._wide, figsize=figsize, episodes=episodes, **kwargs)
 
     def to_grid(self) -> Grid:
-        """The frame as one grid, see :func:`hsframe.frame.convert.frame_to_grid`."""
+        """The frame as one grid.
+
+        With a time index (aware) it is a trend. Any other has records, each column a tag, and each level of the index
+        that has a name; of several levels, as of a matrix, texts stay texts.
+
+        Returns
+        -------
+        Grid
+            Of a trend: ``ts`` in the zone of the index and ``v0``, ``v1``, ... with the point's ``id`` in their meta
+            where it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of
+            intervals with ``label="both"``, ``ts`` is the start, and a column ``end`` follows it. Of records: a row
+            each; a True of a bool column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
+
+        Raises
+        ------
+        ZoneError
+            Times without a zone.
+        MetadataError
+            A label that is not a valid tag name, or a column that has no kind.
+
+        Notes
+        -----
+        What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
+        """
         from hsframe.frame.convert import frame_to_grid
 
         return frame_to_grid(self._obj)
 
     @property
     def catalog(self) -> pd.DataFrame:
-        """The outcome for each point of the read, see :func:`hsframe.frame.reads.outcomes_table`."""
+        """The outcome for each point of the read that made a frame.
+
+        Returns
+        -------
+        DataFrame
+            One row per point that was asked for, also those that have no column. Index ``point``: the label of its
+            column; of a matrix ``role`` and ``group``, and a row for each cell. ``id`` (str); ``rows`` (int64): its
+            samples or intervals in the frame, also those without a value; ``status`` (str): ``"ok"``, ``"empty"``,
+            ``"failed"``, or ``"unread"``, of which an archive has read nothing; ``reason`` (str): why it failed, or
+            what of it an archive has not read, else missing; ``differing`` (int64): how many samples at a repeated
+            instant had another value than the one that was kept; ``spikes`` (int64): how many false readings of a meter
+            the values over intervals leave out.
+
+        Raises
+        ------
+        MetadataError
+            The frame has no outcomes.
+        """
         return outcomes_table(self._obj)
 
     @property
@@ -313,7 +382,7 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         return read_again(self._obj, span, session)
 
     def to_arrow(self) -> pa.Table:
-        """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame.arrow.frame_to_arrow`."""
+        """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame_to_arrow`."""
         from hsframe.frame.arrow import frame_to_arrow
 
         return frame_to_arrow(self._obj)
@@ -341,7 +410,7 @@ class SeriesAccessor(_OfRows["pd.Series[Any]"]):
         return result
 
     def report(self) -> pd.Series[Any]:
-        """How complete the column is and where it looks wrong; see :func:`hsframe.analysis.report.report`."""
+        """How complete the column is and where it looks wrong; see ``df.hs.report``."""
         if len(found := report(self._wide)) > 1:
             raise MetadataError("the column is of several groups; df.hs.report() of a frame has a row for each")
         return found.iloc[0]

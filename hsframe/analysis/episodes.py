@@ -108,11 +108,11 @@ def over(
     Parameters
     ----------
     df : DataFrame
-        As for :func:`hsframe.analysis.resample.resample`.
+        As for ``df.hs.resample``.
     episodes : DataFrame
         What :func:`episodes` gave, or any frame with zone-aware times in ``start`` and ``end``.
     agg : str, list or mapping
-        As for :func:`hsframe.analysis.resample.resample`, by time: ``{"kW": ["integral", "max"], "oat": "mean"}``.
+        As for ``df.hs.resample``, by time: ``{"kW": ["integral", "max"], "oat": "mean"}``.
     max_gap, min_coverage
         As for :meth:`hsframe.Session.his_read`: the integral over an episode of which a part is not known is missing.
 

@@ -64,7 +64,7 @@ def resample(
     max_gap, min_coverage, rollover
         As for :meth:`hsframe.Session.his_read`.
     where : Series of bool, condition, or frame of episodes, optional
-        Only the time counts in which it is true, as for :func:`hsframe.analysis.episodes.episodes`, or that of some
+        Only the time counts in which it is true, as for ``df.hs.episodes``, or that of some
         episodes. Coverage is the share of that time.
     edges : {"whole", "partial"}
         ``"partial"``: the first and last interval end with the frame, and sums of rows are those of all of it.
@@ -122,14 +122,14 @@ def integrate(
     min_coverage: float | None = None,
     edges: Literal["whole", "partial"] = "whole",
 ) -> pd.DataFrame:
-    """The integral of each column over regular intervals, kW to kWh: :func:`resample` by ``agg="integral"``.
+    """The integral of each column over regular intervals, kW to kWh: ``df.hs.resample`` by ``agg="integral"``.
 
     Parameters
     ----------
     df : DataFrame
         Columns of numbers, or of Bool (how long it was true); with a zone-aware index in order of time.
     interval, max_gap, min_coverage, edges
-        As for :func:`resample`.
+        As for ``df.hs.resample``.
 
     Returns
     -------

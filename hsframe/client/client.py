@@ -113,7 +113,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     pythonic : bool
         False: every op gives the Grid.
     format : str
-        The wire format of requests and answers, one of :data:`hsframe.codecs.formats.CALL_FORMATS`; every server
+        The wire format of requests and answers, ``"zinc"``, ``"json4"`` (also ``"json"``) or ``"json3"``; every server
         supports ``"zinc"``. `accept_format` is another name of it.
 
     Raises

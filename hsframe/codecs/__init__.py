@@ -47,7 +47,7 @@ def decode(body: bytes | str, mime: str, *, limits: Limits = Limits()) -> Grid:
     Returns
     -------
     Grid
-        Its columns may be those of :mod:`hsframe.columns`, where the body is a history. A JSON list of records is a
+        Its columns may be those of ``hsframe.columns``, where the body is a history. A JSON list of records is a
         row each; of several grids, a column ``val`` of them.
 
     Raises

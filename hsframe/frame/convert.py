@@ -61,16 +61,15 @@ def grid_to_frame(
     grid : Grid
         For example what ``hsframe.decode`` or ``Client.call`` gave.
     points : ids, Refs, records, Points or a frame, optional
-        What is known of the points: their names, units, zones and kinds (see
-        :func:`hsframe.frame.points_like.as_points`). A history without ids takes them in order.
+        What is known of the points: their names, units, zones and kinds. A history without ids takes them in order.
     header, shape, tz
-        For a history, see :mod:`hsframe.frame.labels` and :func:`hsframe.frame.trend.trend_frame`.
+        For a history, as for :func:`hsframe.his_read`.
 
     Returns
     -------
     DataFrame
-        See :func:`hsframe.frame.trend.trend_frame` (a dict of them with ``shape="dict"``) and
-        :func:`hsframe.frame.entities.entity_frame`.
+        Of a history as :func:`hsframe.his_read` gives it (a dict of them with ``shape="dict"``), of others as
+        :func:`hsframe.read` does.
 
     Raises
     ------
@@ -100,33 +99,7 @@ def grid_to_frame(
 
 
 def frame_to_grid(df: pd.DataFrame) -> Grid:
-    """The grid of a frame.
-
-    Parameters
-    ----------
-    df : DataFrame
-        With a time index (aware): a trend. Any other: records, each column a tag, and each level of the index that has
-        a name; of several levels, as of a matrix, texts stay texts.
-
-    Returns
-    -------
-    Grid
-        Of a trend: ``ts`` in the zone of the index and ``v0``, ``v1``, ... with the point's ``id`` in their meta where
-        it is known, and else the label as ``dis``; missing values are null, numbers have their unit. Of intervals with
-        ``label="both"``, ``ts`` is the start, and a column ``end`` follows it. Of records: a row each; a True of a bool
-        column is a Marker, ids and ``...Ref`` columns are Refs, missing is null.
-
-    Raises
-    ------
-    ZoneError
-        Times without a zone.
-    MetadataError
-        A label that is not a valid tag name, or a column that has no kind.
-
-    Notes
-    -----
-    What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
-    """
+    """What ``df.hs.to_grid()`` gives."""
     if not isinstance(df.index, pd.DatetimeIndex) and list(df.index.names) != ["start", "end"]:
         return _records(df)
     columns: list[Any] = []

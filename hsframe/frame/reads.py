@@ -325,24 +325,7 @@ def united_outcomes(frames: Iterable[pd.DataFrame]) -> dict[str, Any] | None:
 
 
 def outcomes_table(df: pd.DataFrame) -> pd.DataFrame:
-    """The outcome for each point of the read that made a frame.
-
-    Returns
-    -------
-    DataFrame
-        One row per point that was asked for, also those that have no column. Index ``point``: the label of its column;
-        of a matrix ``role`` and ``group``, and a row for each cell. ``id`` (str); ``rows`` (int64): its samples or
-        intervals in the frame, also those without a value; ``status`` (str): ``"ok"``, ``"empty"``, ``"failed"``, or
-        ``"unread"``, of which an archive has read nothing; ``reason`` (str): why it failed, or what of it an archive
-        has not read, else missing; ``differing`` (int64): how many samples at a repeated instant had another value than
-        the one that was kept; ``spikes`` (int64): how many false readings of a meter the values over intervals leave
-        out.
-
-    Raises
-    ------
-    MetadataError
-        The frame has no outcomes.
-    """
+    """What ``df.hs.catalog`` gives."""
     outcomes = outcomes_in(df)
     rows = list(outcomes.values())
     columns: dict[str, Any] = {}

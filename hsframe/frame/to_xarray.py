@@ -14,22 +14,7 @@ from hsframe.unit_array.dtype import unit_of_dtype
 
 
 def frame_to_xarray(df: pd.DataFrame) -> Any:
-    """The frame as an ``xarray.Dataset`` (``pip install 'hsframe[xarray]'``), a variable for each column.
-
-    xarray has neither units nor zones of its own. Numbers are float64 with the unit in the attribute ``units``, where
-    cf-xarray and pint-xarray look for it, and the point's id in ``id``. Times are those of UTC, without a zone, as
-    ``datetime64`` has to be there; the attribute ``tz`` of the coordinate names the zone, and
-    ``dataset.to_dataframe().tz_localize("UTC").tz_convert(...)`` is the way back. A Bool with missing values is 1.0,
-    0.0 and NaN, a category its texts. The levels of the index are dimensions; of intervals with ``label="both"`` the
-    start is, and the end a coordinate of it.
-
-    Raises
-    ------
-    MetadataError
-        xarray is not installed, or two columns, or a column and the index, have one name.
-    UnitError
-        A column has values of several units.
-    """
+    """What ``df.hs.to_xarray()`` gives."""
     try:
         import xarray
     except ImportError as error:

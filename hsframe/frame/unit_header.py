@@ -17,12 +17,7 @@ _BLANK: Final = re.compile(r"Unnamed: \d+_level_\d+")
 
 
 def with_unit_header(df: pd.DataFrame) -> pd.DataFrame:
-    """Plain float64 columns whose units are one more level of the header, ``unit``: for spreadsheets and CSV.
-
-    The level above is ``point``, or the levels are those that the columns have. :func:`from_unit_header` is the way
-    back, also from a file: of ``to_csv`` by ``pd.read_csv(file, header=[0, 1], index_col=0)``, of as many rows as
-    there are levels.
-    """
+    """What ``df.hs.with_unit_header()`` gives."""
     df = in_one_unit(df)
     names = list(df.columns.names) if df.columns.nlevels > 1 else ["point"]
     if _UNIT in names:
@@ -35,16 +30,7 @@ def with_unit_header(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def from_unit_header(df: pd.DataFrame) -> pd.DataFrame:
-    """The frame of :func:`with_unit_header` with its units in the dtypes again, also after a way through CSV.
-
-    The index stays as it is. The times of a CSV file are texts, and ``pd.to_datetime(df.index, utc=True)`` makes
-    times of them, also where summer and winter differ, in which case ``parse_dates=True`` leaves them.
-
-    Raises
-    ------
-    MetadataError
-        The columns have no level ``unit``, the last.
-    """
+    """What ``df.hs.from_unit_header()`` gives."""
     columns = df.columns
     if columns.nlevels < 2 or columns.names[-1] not in (_UNIT, None):
         raise MetadataError(

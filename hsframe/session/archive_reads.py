@@ -103,7 +103,7 @@ class ArchiveReads(ReadingBase):
         return self
 
     def close(self) -> None:
-        """End :meth:`use`; nothing else is open."""
+        """End ``use()``; nothing else is open."""
         self.is_closed = True
 
     def __enter__(self) -> Self:

@@ -50,7 +50,7 @@ def connect(settings: SessionSettings) -> Session:
     allow_insecure : bool
         Allow PLAINTEXT and Basic over plain http to another machine.
     format : str
-        The wire format of requests and answers, one of :data:`hsframe.codecs.formats.CALL_FORMATS`; every server
+        The wire format of requests and answers, ``"zinc"``, ``"json4"`` (also ``"json"``) or ``"json3"``; every server
         supports ``"zinc"``.
     tls : TLSConfig, optional
         A client certificate, or the certificates of a private authority.
@@ -198,8 +198,8 @@ def frame_to_his_grids(
         datetime objects. Columns: values of one point each; NaN, None and ``pd.NA`` are not samples. Digits below the
         microsecond are cut off.
     points : mapping, or points in any form, optional
-        Which point a column belongs to, see :func:`hsframe.frame.match.match_columns`; by default the
-        frame's catalog, its labels, and the points that the default session has read tell.
+        Which point a column belongs to, as for :func:`his_write`; by default the frame's catalog, its labels,
+        and the points that the default session has read tell.
     inf : {"refuse", "send"}
         What to do with infinite values.
     convert : bool

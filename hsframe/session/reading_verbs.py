@@ -79,7 +79,7 @@ class ReadingVerbs(ReadingBase):
         Returns
         -------
         DataFrame
-            One row per record, one column per tag (:func:`hsframe.frame.entities.entity_frame`); ``id`` and ``dis``
+            One row per record, one column per tag (:mod:`hsframe.frame.entities`); ``id`` and ``dis``
             also where no record is found. :meth:`his_read` takes it as its points.
 
         Raises

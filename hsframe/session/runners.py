@@ -2,10 +2,10 @@
 
 Two ways, chosen by ``connect(runner=...)``:
 
-``"thread"`` (:class:`BackgroundRunner`)
+``"thread"``
     One daemon thread with one event loop for the whole process. It works in scripts, under Jupyter, under uvloop, from
     any thread and after a fork. Ctrl-C and time-outs cancel the task; they do not leave it running.
-``"nested"`` (:class:`NestedRunner`)
+``"nested"``
     On the caller's own running loop, made re-entrant by nest-asyncio: for code that mixes ``await client...`` and
     synchronous calls on one connection in a notebook. Nothing is patched before the first call.
 

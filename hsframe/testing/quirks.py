@@ -1,7 +1,7 @@
 """The names of quirks: deviations from the standard that real servers have, to test clients against.
 
 A quirk is one deviation: ``rowcap=1000``, ``ignore-range``. A product is a bundle of quirks; a comment at each bundle
-names the server. The embedded server itself has none: :mod:`hsframe.testing.quirk_wrappers` wraps its ops.
+names the server. The embedded server itself has none: ``hsframe.testing.quirk_wrappers`` wraps its ops.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """The embedded server beside a test: on a thread of its own, or on the loop that runs already.
 
-Examples
---------
 >>> from hsframe.server.database import Database
 >>> with running_server(Database()) as server:
 ...     server.user, server.uri.startswith("http://127.0.0.1:")
@@ -37,7 +35,7 @@ _USERS: Final = {"demo": "demo"}
 
 
 class Options(LoginOptions, total=False):
-    """The options of :func:`hsframe.server.app.make_app`."""
+    """The options of the server, for those who start one."""
 
     clock: Clock
     proxy: str
@@ -105,7 +103,7 @@ def running_server(
     tls : ssl.SSLContext, optional
         Serve HTTPS with this context.
     **options
-        Of :func:`hsframe.server.app.make_app`: ``clock``, ``proxy``, ``scheme``, ``hash``, ``iterations``,
+        ``clock``, ``proxy``, ``scheme``, ``hash``, ``iterations``,
         ``token_ttl_s``, and the ``roles`` of users, as ``{"ann": "viewer"}``.
 
     Yields

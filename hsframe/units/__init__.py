@@ -1,7 +1,5 @@
 """Units of measurement: the standard's table, conversions, products, and the two systems.
 
-Examples
---------
 >>> from hsframe import units
 >>> units.convert(100.0, "kW", "BTU/h")
 341442.594963...

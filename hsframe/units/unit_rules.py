@@ -36,7 +36,7 @@ reductions                 mean, median, min, max, quantile, first, last, cumula
                            sum of 24 values in °F. std and sem are differences (Δ°F of °F); var has the unit squared
                            where the table has it, else none; prod, skew, kurt, rank, counts have none. All by group
                            and by period too.
-single values              compute by the same rules (:mod:`hsframe.units.scalars`), so ``map``, ``apply`` and rows do,
+single values              compute by the same rules (``hsframe.units.scalars``), so ``map``, ``apply`` and rows do,
                            and Python's own ``sum``: of temperatures it keeps °F, as °F + °F does, so in ``agg`` and
                            ``apply`` write ``"sum"``. ``df.hs.agg`` takes both for the sum of the column.
 ========================== ==============================================================================
