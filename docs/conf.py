@@ -69,7 +69,7 @@ autodoc_typehints = "none"  # the types stand in the docstrings, in words
 autodoc_member_order = "bysource"
 autosummary_generate = True
 add_module_names = False
-python_maximum_signature_line_length = 100
+toc_object_entries_show_parents = "hide"
 
 
 def bring_notebooks() -> None:
