@@ -94,7 +94,7 @@ __all__ = [
     "doctor", "encode", "estimate", "eval", "eval_all", "export", "filetypes", "find", "formats", "frame_to_arrow",
     "frame_to_his_grids", "grid_to_frame", "his_iter", "his_read", "his_remove", "his_write", "inventory",
     "invoke_action", "latest", "libs", "matrix", "nav", "ops", "options", "point_write", "point_write_array", "read",
-    "read_by_ids", "read_parquet", "spans", "table", "testing", "units", "watch", "watch_close", "watch_poll",
+    "read_by_ids", "read_parquet", "spans", "table", "testing", "tree", "units", "watch", "watch_close", "watch_poll",
     "watch_sub", "watch_unsub", "with_units", "write_parquet",
 ]  # fmt: skip
 

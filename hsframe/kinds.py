@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from html import escape
 from numbers import Integral, Real
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -224,6 +225,11 @@ class Ref:
 
     def __repr__(self) -> str:
         return f"Ref({self.val!r})" if self.dis is None else f"Ref({self.val!r}, {self.dis!r})"
+
+    def _repr_html_(self) -> str:
+        return (
+            f"{escape(self.dis)} <code>{escape(str(self))}</code>" if self.dis else f"<code>{escape(str(self))}</code>"
+        )
 
     def __str__(self) -> str:
         return "@" + self.val

@@ -33,7 +33,8 @@ def rendered(given: BaseException | None = None) -> list[str]:
     # Without what led to it: IPython would show that too, and it is in the long form.
     alone = type(error).__new__(type(error), *error.args)
     vars(alone).update(vars(error))
-    lines = shell.InteractiveTB.structured_traceback(type(error), alone, _of_user(error.__traceback__), 0, 1)
+    # By 1 line of each frame IPython shows none of a cell in a kernel, which has no file.
+    lines = shell.InteractiveTB.structured_traceback(type(error), alone, _of_user(error.__traceback__), 0, 2)
     return [line.replace(_HEAD, _SHORT_HEAD) for line in lines]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
@@ -12,6 +13,7 @@ from hsframe.analysis.episodes import episodes, over
 from hsframe.analysis.plot import plot
 from hsframe.analysis.report import report
 from hsframe.analysis.resample import integrate, resample
+from hsframe.cards import card
 from hsframe.errors import MetadataError
 from hsframe.frame.again import Reading, read_again
 from hsframe.frame.in_units import converted, frame_in_units, in_one_unit, magnitudes, mapped
@@ -56,6 +58,21 @@ class _OfRows(Generic[Object]):
 
     def __init__(self, obj: Object) -> None:
         self._obj = obj
+
+    def __repr__(self) -> str:
+        verbs = self._verbs
+        width = max(map(len, verbs))
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in verbs.items())
+
+    def _repr_html_(self) -> str:
+        return card("What .hs can do; help(df.hs.report) has all of one", self._verbs)
+
+    @property
+    def _verbs(self) -> dict[str, str]:
+        """The name of each verb, with the first line of its text, without the marks of reStructuredText."""
+        names = (name for name in dir(type(self)) if not name.startswith("_"))
+        texts = {name: str(getattr(type(self), name).__doc__).strip().partition("\n")[0] for name in names}
+        return {name: re.sub(r":\w+:(?=`)|`", "", text) for name, text in texts.items()}
 
     @property
     def _wide(self) -> pd.DataFrame:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeAlias, cast, overload
 
+from hsframe.cards import card
 from hsframe.client.sender import RequestSender
 from hsframe.client.streams import PointFacts
 from hsframe.client.transport import Transport
 from hsframe.client.watching import Watch
+from hsframe.codecs.formats import short_of
 from hsframe.errors import CallError, HTTPStatusError, NetworkError
 from hsframe.filters import explained
 from hsframe.grid import Grid
@@ -59,9 +61,29 @@ class RecordOps(Generic[AnswerT]):
     def __repr__(self) -> str:
         if not hasattr(self, "sender"):
             return "<Client that is being made>"  # a traceback of the constructor shows it
-        state = "closed" if self._closed else "open" if self._transport.is_open else "not open"
         user = f" as {self._username!r}" if self._username else ""
-        return f"<Client {self.base_url}{user}, {state}>"
+        return f"<Client {self.base_url}{user}, {self._state}>"
+
+    @property
+    def _state(self) -> str:
+        return "closed" if self._closed else "open" if self._transport.is_open else "not open"
+
+    def _repr_html_(self) -> str:
+        return card("Client", {**self.known(), "state": self._state})
+
+    def known(self) -> dict[str, str]:
+        """What is known without a request, for people to see: of the server what it has said before."""
+        dialect = self.sender.dialect
+        about = dialect.about.get
+        words = (about("serverName"), about("productName"), about("productVersion"))
+        return {
+            "uri": self.base_url,
+            "server": " ".join(word for word in words if word),
+            "user": self._username,
+            "zone": about("tz") or dialect.tz or "",
+            "format": short_of(self.sender.mime) or "",
+            "latency": f"{dialect.quickest_s * 1000:,.0f} ms" if dialect.answered else "",
+        }
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError(
@@ -120,7 +142,10 @@ class RecordOps(Generic[AnswerT]):
     async def about(self, *, raw: Plain = False) -> AnswerT: ...
     async def about(self, *, raw: bool = False) -> AnswerT | Grid:
         """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
-        return await self._op("about", Grid(), raw=raw)
+        grid = await self.sender.call(OPS["about"], Grid())
+        if len(grid):
+            self.sender.dialect.about = {name: str(value) for name, value in grid[0].items()}
+        return self._answer(grid, raw=raw)
 
     @overload
     async def ops(self, *, raw: Raw) -> Grid: ...

@@ -14,6 +14,7 @@ retry; so is the second form of an op whose first was refused, as ``eval`` where
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
@@ -69,7 +70,9 @@ class RequestSender:
         """Send a request grid, which may have a `limit`, give the answer; errors as :class:`hsframe.Client` has."""
         ids = ids_of(request)
         with self._logged(op, len(ids), patience) as (log, patience):
+            started_s = time.perf_counter()
             answer = await self._exchange(op, request, log, patience)
+            self.dialect.quickest_s = min(self.dialect.quickest_s, time.perf_counter() - started_s)
             grid = await self.decoder.grid(answer, op)
             self.dialect.answered = True
             self._check(grid, answer, op, ids, limit)

@@ -61,6 +61,10 @@ class Dialect:
     """Until when that counts, by the clock of the event loop."""
     tz: str | None = None
     """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
+    about: dict[str, str] = field(default_factory=dict)
+    """What it has said of itself, as texts: for people to see."""
+    quickest_s: float = math.inf
+    """How long the quickest answer took."""
     largest_read: tuple[int, float] = (0, 0.0)
     """How many samples the largest read of histories had, and the seconds that it took."""
     told: set[str] = field(default_factory=set)

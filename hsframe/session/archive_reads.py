@@ -14,6 +14,7 @@ from hsframe.archive.source import ArchiveSource
 from hsframe.archive.storage import Storage
 from hsframe.archive.tables import Tables, has_archive
 from hsframe.caller_warnings import DeferredWarnings
+from hsframe.cards import card
 from hsframe.durations import Duration
 from hsframe.errors import HsFrameError
 from hsframe.frame.points import Point
@@ -36,7 +37,7 @@ class _Verbs(ReadingVerbs, InventoryVerbs, MatrixVerb):
     """The verbs that only read, of one version of an archive."""
 
     def __init__(self, source: ArchiveSource, known: dict[str, Point]) -> None:
-        self.source, self._known = source, known
+        self.source, self._known, self._sites = source, known, set[str]()
 
     def _one_verb(self) -> AbstractContextManager[ArchiveSource]:
         return nullcontext(self.source)
@@ -68,6 +69,10 @@ class ArchiveReads(ReadingBase):
         except HsFrameError:  # there is none, or its place cannot be reached
             return f"<Archive {self.uri}>"
 
+    def _repr_html_(self) -> str:
+        place, _, holds = repr(self)[1:-1].removeprefix("Archive ").partition(": ")
+        return card("Archive", {"place": place, "holds": holds})
+
     @property
     def uri(self) -> str:
         """Where it is, as ``df.hs.source`` has it: a folder or the uri of an object store."""
@@ -84,6 +89,7 @@ class ArchiveReads(ReadingBase):
     read = Session.read
     read_by_ids = Session.read_by_ids
     find = Session.find
+    tree = Session.tree
     inventory = Session.inventory
     estimate = Session.estimate
     his_read = Session.his_read

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from hsframe.cards import card
 from hsframe.client import Client
 from hsframe.client.retries import DEFAULT_RETRIES
 from hsframe.durations import Duration
@@ -111,6 +112,7 @@ class ReadingBase:
     def __init__(self) -> None:
         # The points that were read here: their display names may be labels of a frame that is written.
         self._known: dict[str, Point] = {}
+        self._sites: set[str] = set()
 
     def _one_verb(self) -> AbstractContextManager[Source]:
         """A verb: what it reads from, which sees all that is asked in the block as one."""
@@ -194,6 +196,15 @@ class SessionBase(ReadingBase):
         if not hasattr(self, "_client"):  # a traceback of the constructor shows half a session
             return f"<{type(self).__name__}>"
         return shown(type(self).__name__, self, is_closed=self._closed)
+
+    def _repr_html_(self) -> str:
+        return self.card(type(self).__name__, is_closed=self._closed)
+
+    def card(self, name: str, *, is_closed: bool) -> str:
+        """What a notebook shows of a session, under the name of its class; nothing is asked for it."""
+        read = {"points": self._known, "sites": self._sites}
+        counts = {what: f"{len(ids):,} read so far" for what, ids in read.items() if ids}
+        return card(name, {**self._client.known(), **counts, "state": "closed" if is_closed else ""})
 
 
 def not_pickled(what: str, maker: str) -> str:

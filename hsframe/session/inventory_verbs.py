@@ -13,9 +13,10 @@ from hsframe.errors import HsFrameError, ReadWarning, check_choice
 from hsframe.frame.names import Asked, find_frame
 from hsframe.frame.points import Point
 from hsframe.frame.points_like import PointsLike
+from hsframe.frame.tree import Tree
 from hsframe.history.estimate import estimate_table, shares_of_read
 from hsframe.history.inventory import inventories_of, inventory_table
-from hsframe.history.plan import ReadOptions
+from hsframe.history.plan import ReadOptions, check_count
 from hsframe.history.point_records import find_records, with_zones
 from hsframe.session.base import ReadingBase
 from hsframe.session.reading import OnError, failure_text, note_origin
@@ -63,6 +64,37 @@ class InventoryVerbs(ReadingBase):
         found = set(df["id"])
         self._remember(point for point in points if point.id in found)
         return df
+
+    async def tree(self, text: str = "", *, filter: str = "site or equip or point", limit: int = 1000) -> Tree:
+        """Sites, their equipment and their points, to look around: a notebook shows branches that open and close.
+
+        Parameters
+        ----------
+        text : str
+            Show only what has this in its name, with what is above and below it: ``"supply"``, ``"*ahu*temp*"``.
+            Names are compared as by :meth:`find`.
+        filter : str
+            Which records are read: of a large server one site, as ``'point and siteRef->dis == "HQ"'``.
+        limit : int
+            The most records to show, the upper levels first. The tree says where it leaves some out, and how many.
+
+        Returns
+        -------
+        Tree
+            Its text has a line a record, with the id that the other verbs take; see :class:`hsframe.frame.tree.Tree`.
+
+        Raises
+        ------
+        CallError, IncompleteError
+            As :meth:`read`.
+        """
+        check_count(limit, "limit")
+        with self._one_verb() as source:
+            grid = await source.read(filter, raw=True)
+        tree = await in_thread(Tree, grid, text, limit)
+        self._remember(tree.points)
+        self._sites.update(tree.sites)
+        return tree
 
     async def inventory(
         self,

@@ -356,9 +356,12 @@ class ReadingVerbs(ReadingBase):
     async def _records(self, read: Callable[[Source], Awaitable[Grid]]) -> pd.DataFrame:
         options = ReadOptions()
         with self._one_verb() as source:
-            points, df = await in_thread(_points_and_frame, await read(source))
+            grid = await read(source)
+            points, df = await in_thread(_points_and_frame, grid)
             note_origin([df], source, options, [])
         self._remember(points)
+        if grid.has_col("site"):
+            self._sites.update(str(row["id"]) for row in grid if "site" in row and "id" in row)
         return df
 
 

@@ -87,6 +87,7 @@ class Session:
     read = _waiting(AsyncSession.read)
     read_by_ids = _waiting(AsyncSession.read_by_ids)
     find = _waiting(AsyncSession.find)
+    tree = _waiting(AsyncSession.tree)
     nav = _waiting(AsyncSession.nav)
     inventory = _waiting(AsyncSession.inventory)
     estimate = _waiting(AsyncSession.estimate)
@@ -190,6 +191,9 @@ class Session:
         if not hasattr(self, "_inner"):  # a traceback of the constructor shows half a session
             return "<Session>"
         return shown("Session", self._inner, is_closed=self.is_closed)
+
+    def _repr_html_(self) -> str:
+        return self._inner.card("Session", is_closed=self.is_closed)
 
     @property
     def _session(self) -> AsyncSession:

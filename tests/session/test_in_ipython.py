@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,3 +148,55 @@ def test_another_program_gets_what_python_shows() -> None:
         raise error
     except hsframe.SpanError:
         assert error._render_traceback_()[-1] == "hsframe.errors.SpanError: no span\n"
+
+
+# What objects show --------------------------------------------------------------------------------------------------
+
+
+def test_a_session_shows_what_it_knows_and_asks_nothing(
+    server: RunningServer, session: hsframe.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(shown: str) -> dict[str, str]:
+        return dict(re.findall(r"<th[^>]*>(.*?)</th><td[^>]*>(.*?)</td>", shown))
+
+    assert told(session._repr_html_()) == {"uri": server.uri, "user": "demo", "format": "zinc"}
+    session.about()
+    session.read("site or point")
+    asked: list[object] = []
+    monkeypatch.setattr("hsframe.client.transport.Transport.fetch", lambda *args, **named: asked.append(args))
+    shown = told(session._repr_html_())
+    assert shown["server"].startswith("hsframe")
+    assert (shown["zone"], shown["points"], shown["sites"]) == ("New_York", "5 read so far", "1 read so far")
+    assert re.fullmatch(r"[\d,]+ ms", shown["latency"])
+    assert told(session.client._repr_html_())["state"] == "open"
+    assert told(hsframe.AsyncSession(server.uri, "demo", "demo")._repr_html_())["server"] == shown["server"]
+    assert asked == []
+    monkeypatch.undo()
+    session.close()
+    assert told(session._repr_html_())["state"] == "closed"
+
+
+def test_a_tree_is_had_of_a_session_and_of_an_archive(session: hsframe.Session, tmp_path: Path) -> None:
+    tree = session.tree()
+    assert repr(tree).splitlines()[:3] == ["1 site, 0 equips, 5 points", "HQ  @hq", "  Fan, Bool  @fan"]
+    assert {point.id for point in session.known_points} == {"kw", "oat", "fan", "lon", "p:bne:1"}
+    assert hsframe.tree("power").found == ["kw", "lon"]
+    assert repr(hsframe.tree(filter="temp")).splitlines()[1:] == ["hq  @hq", "  Outside, °F  @oat"]
+    with pytest.raises(hsframe.MetadataError, match="limit"):
+        session.tree(limit=0)
+    session.export("power", "2026-11-01", tmp_path / "archive")
+    assert hsframe.Archive(tmp_path / "archive").tree().found >= ["kw"]
+    shown = hsframe.Archive(tmp_path / "archive")._repr_html_()
+    assert f">{tmp_path / 'archive'}</td>" in shown
+    assert "2 points, " in shown
+
+
+def test_hs_lists_what_it_can(session: hsframe.Session) -> None:
+    df = session.his_read("@kw", "2026-11-01")
+    lines = repr(df.hs).splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names == [name for name in dir(df.hs) if not name.startswith("_")]
+    assert all(len(line.split(None, 1)[1]) > 10 for line in lines)
+    assert "`" not in repr(df.hs)
+    assert "<td" in df.hs._repr_html_()
+    assert "unit" in {line.split()[0] for line in repr(df["Power"].hs).splitlines()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -88,11 +89,14 @@ def test_a_notebook_is_silent_and_may_await_too(server: RunningServer, tmp_path:
         "for frame in hsframe.watch('@kw', poll=0.01):\n    print(len(frame)); break",
         f"async with hsframe.AsyncSession({server.uri!r}, 'demo', 'demo') as a:\n"
         "    print(len(await a.his_read('@kw', '2026-11-01')))",
+        "1\nhsframe.his_read('@nope', '2026-11-01')",
         "s.close()",
     ]
     code = (
         "import json, sys, nbformat; from nbclient import NotebookClient; "
-        "cells = [nbformat.v4.new_code_cell(source) for source in json.loads(sys.argv[1])]; "
+        "failing = {'tags': ['raises-exception']}; "
+        "cells = [nbformat.v4.new_code_cell(source, metadata=failing if '@nope' in source else {}) "
+        "for source in json.loads(sys.argv[1])]; "
         "notebook = nbformat.v4.new_notebook(cells=cells); "
         "NotebookClient(notebook, timeout=120, kernel_name='python3').execute(); "
         "print(json.dumps([output for cell in notebook.cells for output in cell.outputs]))"
@@ -104,7 +108,15 @@ def test_a_notebook_is_silent_and_may_await_too(server: RunningServer, tmp_path:
         capture_output=True, text=True, check=False, env=env, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    outputs = json.loads(done.stdout)
+    *outputs, error = json.loads(done.stdout)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error["traceback"])).splitlines()
+    assert [line for line in shown[1:] if line] == [
+        "UnknownRecError                               %tb shows the whole traceback",
+        "Cell In[7], line 2",
+        "      1 1",
+        "----> 2 hsframe.his_read('@nope', '2026-11-01')",
+        "UnknownRecError: there is no record of @nope; look points up with read('point and his')",
+    ]
     assert {output["name"] for output in outputs} == {"stdout"}
     assert "".join(output["text"] for output in outputs).split() == ["5", "100", "5", "1", "100"]
     assert server.open_sessions == 0
