@@ -43,7 +43,7 @@ tracebacks: Literal["short", "long"]
 # Each level of nesting takes some frames of Python's stack, which has a thousand.
 _MOST_NESTING: Final = 100
 
-_CHOICES: Final = {
+CHOICES: Final = {
     "unit_mixing": ("convert", "raise"),
     "unit_factors": ("corrected", "standard"),
     "tracebacks": ("short", "long"),
@@ -171,9 +171,9 @@ def _check(name: str, value: object) -> None:
         if not isinstance(value, int | float) or not value > 0:
             raise MetadataError(f"hsframe.options.large_read must be a number of samples above 0; got {value!r}")
         return
-    choices = _CHOICES.get(name)
+    choices = CHOICES.get(name)
     if choices is None:
-        raise MetadataError(f"hsframe.options has no setting {name!r}; it has {', '.join(_CHOICES)}, large_read")
+        raise MetadataError(f"hsframe.options has no setting {name!r}; it has {', '.join(CHOICES)}, large_read")
     if value not in choices:
         raise MetadataError(f"hsframe.options.{name} cannot be {value!r}; expected one of {', '.join(choices)}")
 
@@ -185,6 +185,9 @@ class _Options(ModuleType):
         if not name.startswith("__"):
             _check(name, value)
         super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return ["Limits", "using", *CHOICES, "large_read"]  # what a notebook offers
 
     @property
     def tracebacks(self) -> Literal["short", "long"]:

@@ -20,6 +20,7 @@ from hsframe.options import Limits
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import check_texts, hidden, hidden_headers
 from hsframe.protocol.uris import split_user
+from hsframe.session.completion import offer_choices
 from hsframe.session.signatures import takes
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class ReadingBase:
     """The base class of the verbs that only read: what they read from, and the points that were read."""
 
     def __init__(self) -> None:
+        offer_choices()
         # The points that were read here: their display names may be labels of a frame that is written.
         self._known: dict[str, Point] = {}
         self._sites: set[str] = set()
