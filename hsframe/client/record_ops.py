@@ -144,7 +144,8 @@ class RecordOps(Generic[AnswerT]):
         """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
         grid = await self.sender.call(OPS["about"], Grid())
         if len(grid):
-            self.sender.dialect.about = {name: str(value) for name, value in grid[0].items()}
+            redacted = self.sender.decoder.secrets.redacted
+            self.sender.dialect.about = {name: redacted(str(value)) for name, value in grid[0].items()}
         return self._answer(grid, raw=raw)
 
     @overload

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import hsframe
+from hsframe.protocol.secret import Secret
 from hsframe.session import runners
 from hsframe.testing.server import RunningServer
 
@@ -174,6 +175,14 @@ def test_a_session_shows_what_it_knows_and_asks_nothing(
     monkeypatch.undo()
     session.close()
     assert told(session._repr_html_())["state"] == "closed"
+
+
+def test_a_session_shows_no_secret_that_a_server_repeats(server: RunningServer, session: hsframe.Session) -> None:
+    session.client.sender.decoder.secrets.add_own(Secret(SECRET))
+    server.database.name = f"answers {SECRET} to all"
+    assert SECRET in session.about()["serverName"][0]  # what the user asked for
+    assert "answers " in session._repr_html_()
+    assert SECRET not in session._repr_html_()
 
 
 def test_a_tree_is_had_of_a_session_and_of_an_archive(session: hsframe.Session, tmp_path: Path) -> None:
