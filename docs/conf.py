@@ -65,6 +65,9 @@ nb_ipywidgets_js = {}  # they would be loaded from a server of others
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
 numpydoc_show_class_members = False  # the pages of the reference have their own lists
+# A section that numpydoc does not know, or that stands in another order.
+numpydoc_validation_checks = {"GL06", "GL07"}
+numpydoc_validation_exclude = {r"\.history_grids$"}  # Hypothesis makes it: it has no source to look at
 autodoc_typehints = "none"  # the types stand in the docstrings, in words
 autodoc_member_order = "bysource"
 autosummary_generate = True

@@ -18,7 +18,6 @@
 
 None of them derives from ``ValueError`` or ``KeyError``: a stray ``except ValueError`` must not catch them.
 A message says what happened, where, what was expected and what to do. No message holds a secret.
-``check_choice`` raises the most usual one, and ``in_short`` cuts what a message has of a server's words.
 """
 
 from __future__ import annotations
