@@ -90,11 +90,21 @@ def test_documented_parameters_exist() -> None:
     assert seen > 50
 
 
+# A block of code, or the rows of a table whose last header is hsframe: what one writes here, for what is left of it.
+STEP = re.compile(
+    r"^```(python|sh)\n(.*?)^```$|^\|[^\n]* hsframe \|\n\|[-|]+\|\n((?:\|[^\n]*\n)+)", re.MULTILINE | re.DOTALL
+)
+
+
 def steps(document: str) -> list[tuple[str, str]]:
-    """What is run of a document, in its order: blocks of Python, and of sh those that have commands of hsframe."""
-    text = (ROOT / document).read_text("utf-8")
-    found = re.findall(r"^```(python|sh)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [(language, block) for language, block in found if language == "python" or commands(block)]
+    """What is run of a document, in its order: Python, also in the last column of tables, and commands of hsframe."""
+    found = list[tuple[str, str]]()
+    for language, block, rows in STEP.findall((ROOT / document).read_text("utf-8")):
+        if rows:
+            found += [("python", code) for code in re.findall(r"\| `([^`]+)` \|$", rows, re.MULTILINE)]
+        elif language == "python" or commands(block):
+            found.append((language, block))
+    return found
 
 
 def commands(block: str) -> list[list[str]]:
@@ -119,12 +129,6 @@ def run_commands(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert main(args) == 0, args
 
 
-def right_hand_sides(document: str) -> list[str]:
-    """The code in the last column of tables whose header ends with hsframe: what one writes here, for what is left."""
-    tables = re.findall(r"^\|[^\n]* hsframe \|\n\|[-|]+\|\n((?:\|.*\n)+)", (ROOT / document).read_text("utf-8"), re.M)
-    return [code for table in tables for code in re.findall(r"\| `([^`]+)` \|$", table, re.MULTILINE)]
-
-
 # One recipe warns, and says so. In others it is the day of the run that decides whether the demo's gaps are too long.
 INCOMPLETE_MATRIX = pytest.mark.filterwarnings("ignore:.* cells of the matrix:hsframe.ReadWarning")
 LONG_GAPS = pytest.mark.filterwarnings("ignore:.* has degree days:hsframe.GapWarning")
@@ -145,10 +149,7 @@ PROMISED = {
     [pytest.param(name, marks=MARKS.get(name, [])) for name in ("README.md", *PAGES) if steps(name)],
 )
 def test_a_document_runs_as_it_stands(document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """All Python blocks, and the commands of hsframe, one after the other; then what tables of code have on the right.
-
-    They run in one namespace against the demo server on a free port, or against the one that the page is about.
-    """
+    """All steps, one after the other in one namespace, against the demo server on a free port, or the page's own."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -166,9 +167,7 @@ def test_a_document_runs_as_it_stands(document: str, monkeypatch: pytest.MonkeyP
                 if language == "sh":
                     run_commands(block, monkeypatch)
                 else:
-                    exec(compile(block, f"{document}, block {number}", "exec"), namespace)
-            for code in right_hand_sides(document):
-                exec(compile(code, f"{document}, in a table: {code}", "exec"), namespace)
+                    exec(compile(block, f"{document}, step {number}: {block[:60]}", "exec"), namespace)
         finally:
             plt.close("all")
             with suppress(hsframe.MetadataError):  # the last block closed it, or there never was one
