@@ -1,4 +1,4 @@
-"""What is sent again, when, and for how long; README has the table of it.
+"""What is sent again, when, and for how long; docs/how-to/when-something-goes-wrong.md has the table.
 
 A server that is busy or away gets a few requests in all, however many points a verb reads: the requests of one verb
 share its deadline, and what they find out about the server. Of those that fail at the same time one asks again, after

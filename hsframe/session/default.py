@@ -59,7 +59,7 @@ def connect(settings: SessionSettings) -> Session:
     retries : int
         How often a request is sent again while the server is busy or away, after pauses that grow to 10 s: 4 are about
         three seconds; ``retries=1000, deadline="8h"`` waits for a night. What times out is not repeated for longer than
-        a minute. README has the table of what is sent again.
+        a minute. The page "When something goes wrong" has the table of what is sent again.
     deadline : float, str or timedelta, optional
         How long a whole verb may take, with all its requests and their retries: seconds, or a duration such as
         ``"5min"``; each verb has its own. The error says which points had been read, and ``on_error="warn"`` gives

@@ -1,4 +1,4 @@
-"""Each op of the table in README under each fault: how often it is sent, how often it has run, and what comes of it.
+"""Each op of the table of retries under each fault: how often it is sent, how often it has run, and what comes of it.
 
 Between client and the embedded server is a line of real sockets; the pauses and time-outs are those that users have.
 """
@@ -6,6 +6,7 @@ Between client and the embedded server is a line of real sockets; the pauses and
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from hsframe.zones import zone
 from tests import virtual_time
 from tests.client.faulty_line import EMPTY, Fault, FaultyLine, faulty_line, http
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "when-something-goes-wrong.md"
 RETRIES = 3
 FIRST_US = 1_793_505_600_000_000
 HOUR_US = 3_600_000_000
@@ -132,14 +133,15 @@ FAULTS: dict[str, dict[str, Fault | Refused]] = {
 
 
 def table() -> Mapping[str, Mapping[str, str]]:
-    """README's table: of each fault the cell of each column."""
-    section = README.read_text("utf-8").split("## When a server is busy or away\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
+    """The table of the page: of each fault the cell of each column."""
+    found = re.search(r"^\| what happens \|.*\n(?:\|.*\n)+", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    lines = found[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
 
 
-def test_the_table_of_readme_and_the_matrix_have_the_same_rows_and_columns() -> None:
+def test_the_table_and_the_matrix_have_the_same_rows_and_columns() -> None:
     assert [*table()] == [*FAULTS]
     assert all([*cells] == [*OPS] and set(cells.values()) <= {"again", "once", "no"} for cells in table().values())
 

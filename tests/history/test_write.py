@@ -311,7 +311,7 @@ def test_what_is_too_large_goes_in_halves() -> None:
 
 
 def test_what_timed_out_is_not_sent_again() -> None:
-    """As README's table says: the server may be at it still."""
+    """As the table of retries says: the server may be at it still."""
     client = Refusing(most_rows=3, late=True)
     with pytest.raises(RequestTimeoutError):
         write(client, "a", rows=20)
