@@ -58,6 +58,7 @@ def export(args: argparse.Namespace) -> int:
 
 def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code: int = 0, **more: Any) -> int:
     """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
+    args.code = code  # also where nobody reads the line
     found["seconds"] = round(time.monotonic() - started_s, 1)
     if args.json:
         print(json.dumps({**origin(args), **found, **more, "exit": code}, default=lambda time: time.isoformat()))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from hsframe.cli.logins import kept_login
+from hsframe.cli.output import settle_output
 from hsframe.errors import MetadataError
 from hsframe.options import Limits
 
 if TYPE_CHECKING:
     from hsframe.session import Session
 
-_SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "trust_env")
+_SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "proxy", "trust_env")
 
 
 def connect(args: argparse.Namespace) -> Session:
@@ -20,14 +22,15 @@ def connect(args: argparse.Namespace) -> Session:
     from hsframe.spans import resolve
 
     # What is wrong is told before anything is asked.
-    index_zone_of([], getattr(args, "tz", "point"))
-    words = [*getattr(args, "points", ()), getattr(args, "span", "")]
-    if getattr(args, "csv", False) and (file := next((word for word in words if word.endswith(".csv")), "")):
+    index_zone_of([], getattr(args, "tz", None) or "point")
+    words = [*(getattr(args, "points", None) or ()), getattr(args, "span", "")]
+    if getattr(args, "output", None) == "csv" and (file := next((word for word in words if word.endswith(".csv")), "")):
         raise MetadataError(f"--csv writes to stdout and takes no file; write --csv > {file}")
+    if hasattr(args, "output"):
+        settle_output(args)
     for given in (getattr(args, "span", None), getattr(args, "since", None)):
         for part in () if given is None else given.split(","):
             resolve(part.strip(), "UTC")  # which end of a span is the first depends on the zones of the points
-    user, password, args.password = args.user, args.password, None
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
     if args.allow:
@@ -36,6 +39,7 @@ def connect(args: argparse.Namespace) -> Session:
         from hsframe.client.tls import TLSConfig
 
         options["tls"] = TLSConfig(args.certificate, ca_certificates_path=args.ca)
+    (user, password), args.password = kept_login(args), None
     args.session = session = opened(args.uri, user, password, **options)
     return session
 

@@ -8,13 +8,13 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 # Words of Python in messages, and those of the command line.
-_IN_COMMANDS: Final = {
+_IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"Archive\('([^']+)'\)\.sync\('([^']+)', since=\.\.\.\)": r"hsframe sync \1 \2 --since DATE",
     r"Archive\('([^']+)'\)\.sync\('([^']+)'\)": r"hsframe sync \1 \2",
     r"(?:archive\.)?sync\(since='([^']+)'\)": r"sync --since \1",
@@ -24,6 +24,14 @@ _IN_COMMANDS: Final = {
     r"; hsframe\.connect\(uri, user, password\) reads from a server": "; --uri says which server",
     r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
     r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",
+    r"convert it with df\.hs\.to\(.*?\), or pass convert=True": "--convert converts it",
+    r"existing='(\w+)'": r"--existing \1",
+    "dry_run=True compares": "without --yes it is compared",
+    r"proxy='(http[^']*)'": r"--proxy \1",
+    r"the proxy (\S+) of proxy=": r"the proxy \1",
+    r"units='([^']+)' is unknown; expected .*": r"--units \1 is unknown; expected si, ip, a unit or pairs as °F=°C",
+    r"\bat='([^']+)' is not": r"--at \1 is not",
+    r"\b(agg|interval|max_age|units)=(?=[ ,;:]|$)": lambda match: "--" + match[1].replace("_", "-"),
     r"doctor\(point=id\)": "--point ID",
     r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
     r"\b(auth|deadline|header|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",

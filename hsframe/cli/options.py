@@ -8,6 +8,7 @@ from dataclasses import fields
 from ipaddress import ip_address
 from typing import Any, Final, NoReturn
 
+from hsframe.cli.output import FORMATS
 from hsframe.errors import MetadataError
 from hsframe.options import Limits
 
@@ -18,7 +19,22 @@ _SPAN_HELP: Final = (
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
 _SPAN: Final = re.compile(r"-\d")
 
+TZ_HELP: Final = "the zone of the times: a name, or point for that of the points"
+
 _LIMITS: Final = [limit.name for limit in fields(Limits)]
+
+
+class Lines(argparse.HelpFormatter):
+    """Help whose indented lines, as those of examples, stay as they are."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # argparse forgets that commands are indented once more
+            self._action_max_length += 2
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n".join(line if line.startswith("  ") else fill(line, width, indent) for line in text.splitlines())
 
 
 class Command(argparse.ArgumentParser):
@@ -27,7 +43,7 @@ class Command(argparse.ArgumentParser):
     _is_intermixed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"formatter_class": Lines, **kwargs})
         self._negative_number_matcher = _SPAN
 
     def error(self, message: str) -> NoReturn:
@@ -60,7 +76,8 @@ def server_options() -> Command:
         "--proxy",
         type=_address,
         metavar="ADDRESS",
-        help="the address from which a reverse proxy calls; the last one in its X-Forwarded-For counts as the client's",
+        help="the address from which a reverse proxy in front of this server calls; the last one in its "
+        "X-Forwarded-For counts as the client's",
     )
     parser.add_argument("--quiet", action="store_true", help="log nothing but what was refused or went wrong")
     parser.add_argument_group("to test clients").add_argument(
@@ -98,22 +115,25 @@ def connection_options() -> Command:
     from hsframe.protocol.login_steps import AUTH_SCHEMES
 
     parser = Command(add_help=False)
-    parser.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
-    parser.add_argument("--user", help="else HSFRAME_USER")
-    parser.add_argument(
-        "--password", help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, or it is asked for"
+    group = parser.add_argument_group("connection")
+    group.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
+    group.add_argument("--user", help="else HSFRAME_USER")
+    group.add_argument(
+        "--password",
+        help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, then that of .netrc for this host, "
+        "then of the keyring (in a terminal), or it is asked for",
     )
-    parser.add_argument(
+    group.add_argument(
         "--auth",
         default="auto",
         choices=AUTH_SCHEMES,
         help="scram: nothing less; none: no login; bearer: HSFRAME_TOKEN",
     )
-    parser.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
-    parser.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")
-    parser.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
-    parser.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
-    parser.add_argument(
+    group.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
+    group.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")
+    group.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
+    group.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
+    group.add_argument(
         "--allow",
         action="append",
         type=_limit,
@@ -121,11 +141,14 @@ def connection_options() -> Command:
         metavar="NAME=COUNT",
         help=f"how much an answer may hold: {', '.join(_LIMITS)}; may be given several times",
     )
-    parser.add_argument(
-        "--trust-env", action="store_true", help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment"
+    group.add_argument("--proxy", metavar="URI", help="the proxy that leads to the server, as http://gw.example:3128")
+    group.add_argument(
+        "--trust-env",
+        action="store_true",
+        help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment, also for a proxy that wants a password",
     )
-    parser.add_argument("--ca", metavar="FILE", help="trust the authorities of this PEM file, not those of the machine")
-    parser.add_argument("--certificate", metavar="FILE", help="of the client, with its key, where the server wants one")
+    group.add_argument("--ca", metavar="FILE", help="trust the authorities of this PEM file, not those of the machine")
+    group.add_argument("--certificate", metavar="FILE", help="of the client, with its key, where the server wants one")
     return parser
 
 
@@ -140,6 +163,33 @@ def outcome() -> Command:
     shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong, with when and where")
     shown.add_argument("--json", action="store_true", help="print the summary as one line of JSON, and nothing else")
     return parser
+
+
+def output_options() -> Command:
+    parser = Command(add_help=False)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--output", choices=FORMATS, help="table by default, or what the name of --file ends in")
+    form.add_argument("--csv", action="store_const", const="csv", dest="output", help="the same as --output csv")
+    parser.add_argument(
+        "--file", dest="into", metavar="FILE", help="write there in place of stdout; it is there whole or not at all"
+    )
+    return parser
+
+
+def value_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tz", default="point", help=TZ_HELP)
+    parser.add_argument(
+        "--units",
+        action="append",
+        default=[],
+        help="si, ip, a unit for all that convert to it, or pairs as °F=°C, of which several may be given",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("raise", "warn"),
+        default="raise",
+        help="warn: leave out points that cannot be read, with a line on stderr and exit code 1",
+    )
 
 
 def store() -> Command:
@@ -177,4 +227,3 @@ def add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
     parser.add_argument("span", help=_SPAN_HELP)
     parser.add_argument("--header", default="dis", help="what columns are called: dis, id, a tag, or equipRef->dis")
-    parser.add_argument("--tz", default="point", help="the zone of the times: a name, or point for that of the points")

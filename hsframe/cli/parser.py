@@ -6,9 +6,44 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from hsframe.cli import archiving, reading, serving
-from hsframe.cli.options import Command, add_history, connection_options, count, outcome, server_options, store
+from hsframe.cli import archiving, reading, serving, writing
+from hsframe.cli.options import (
+    TZ_HELP,
+    Command,
+    add_history,
+    connection_options,
+    count,
+    outcome,
+    output_options,
+    server_options,
+    store,
+    value_options,
+)
 from hsframe.version import __version__
+
+# Each line is run by a test, against the demo building.
+_EXAMPLES: Final = {
+    "demo": ["hsframe demo", "hsframe demo --once --out week"],
+    "serve": ["hsframe serve trends --users users.json", "hsframe serve --anonymous --quirk skyspark3"],
+    "set-user": ["hsframe set-user users.json ann --role operator"],
+    "about": ["hsframe about --uri http://127.0.0.1:8080/api --user demo"],
+    "ops": ["hsframe ops", "hsframe ops --output json"],
+    "read": ["hsframe read 'point and temp'", "hsframe read @nyc-meter-kw @nyc-meter-kwh --output zinc"],
+    "his-read": [
+        "hsframe his-read 'point and power' -7d",
+        "hsframe his-read 'temp and zone' yesterday --tz UTC --units °C --csv",
+        "hsframe his-read @nyc-meter-kwh lastMonth --interval 1D --agg delta --file days.csv",
+    ],
+    "latest": ["hsframe latest 'point and temp' --tz UTC", "hsframe latest @nyc-meter-kw --at -2h --output json"],
+    "his-write": ["hsframe his-write edited.csv", "hsframe his-write edited.csv --yes"],
+    "export": [
+        "hsframe export 'point and power' -7d week.parquet --tz UTC",
+        "hsframe export 'power or temp' -2d trends",
+    ],
+    "sync": ["hsframe sync trends 'point and power' --since -7d", "hsframe sync trends --json"],
+    "notebooks": ["hsframe notebooks my-notebooks"],
+    "doctor": ["hsframe doctor http://127.0.0.1:8080/api --user demo", "hsframe doctor --record case.zip --rename"],
+}
 
 EXIT_CODES: Final = (
     "The exit code is 0 where all went well, 1 where something could not be read or written (also a full disk, or "
@@ -16,17 +51,21 @@ EXIT_CODES: Final = (
     "130 after Ctrl-C or SIGTERM. Errors are told on stderr alone."
 )
 
+_EPILOG: Final = f"""\
+Where the server is and who asks may stand in HSFRAME_URI, HSFRAME_USER and HSFRAME_PASSWORD: then no command needs it.
+{EXIT_CODES}
+hsframe COMMAND --help has examples of each command."""
+
 
 def parser() -> argparse.ArgumentParser:
-    parser = Command(prog="hsframe", description="Project Haystack servers to pandas.")
+    parser = Command(prog="hsframe", description="Project Haystack servers to pandas.", epilog=_EPILOG)
     parser._is_intermixed = True  # it has commands, which argparse does not intermix
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Command)
 
     from hsframe.server.users import ROLES
 
-    server, table = server_options(), Command(add_help=False)
-    table.add_argument("--csv", action="store_true", help="write CSV, to stdout too: --csv > FILE")
+    server, table = server_options(), output_options()
 
     demo = subparsers.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
@@ -67,13 +106,13 @@ def parser() -> argparse.ArgumentParser:
         "who is there keeps it by default",
     )
     set_user.set_defaults(run=serving.set_user)
-    for command in (demo, serve):
-        command.epilog, command.formatter_class = server.epilog, argparse.RawDescriptionHelpFormatter
 
     connection = connection_options()
-    subparsers.add_parser("about", parents=[connection], help="what a server says of itself").set_defaults(
-        run=reading.about
-    )
+    about = subparsers.add_parser("about", parents=[connection, table], help="what a server says of itself")
+    about.set_defaults(run=reading.about)
+
+    ops = subparsers.add_parser("ops", parents=[connection, table], help="the operations that a server has")
+    ops.set_defaults(run=reading.ops)
 
     read = subparsers.add_parser("read", parents=[connection, table], help="records by filter or id")
     read.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
@@ -82,7 +121,48 @@ def parser() -> argparse.ArgumentParser:
 
     his_read = subparsers.add_parser("his-read", parents=[connection, table], help="histories as a table")
     add_history(his_read)
+    value_options(his_read)
+    his_read.add_argument("--interval", metavar="DURATION", help="a row for each 15min, 1h, 1D, 1M, ... of local time")
+    his_read.add_argument(
+        "--agg",
+        help="what an interval's value is: mean, max, delta, ...; several with commas; by default what fits each point",
+    )
     his_read.set_defaults(run=reading.his_read)
+
+    latest = subparsers.add_parser(
+        "latest", parents=[connection, table], help="the latest value of points, its age and how far to trust it"
+    )
+    latest.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
+    value_options(latest)
+    latest.add_argument("--at", metavar="TIME", help="the value at an instant: -2h, 2026-11-01T08:00, a day's midnight")
+    latest.add_argument("--max-age", metavar="DURATION", default="400D", help="how far to look back; 400D by default")
+    latest.set_defaults(run=reading.latest)
+
+    his_write = subparsers.add_parser(
+        "his-write",
+        parents=[connection, table],
+        help="a CSV or Parquet file into histories; shows what would change, and writes with --yes",
+        description="The file is as his-read --csv or export writes it: times with their offset in the first column, "
+        "then a column for each point, called by its name or id and its unit, as 'Power [kW]' or '@kw [kW]'. An empty "
+        "cell is no sample; nothing is removed. What is written is read back and compared.",
+    )
+    his_write.add_argument("data", metavar="FILE", help="FILE.csv, or FILE.parquet of his-read or export")
+    his_write.add_argument("--yes", action="store_true", help="write; without it the file and the server are compared")
+    his_write.add_argument(
+        "--points", nargs="+", metavar="FILTER", help="which points the columns are of; all with a history by default"
+    )
+    his_write.add_argument(
+        "--tz", metavar="ZONE", help="of times without an offset, as New_York; else they are refused"
+    )
+    his_write.add_argument(
+        "--existing",
+        choices=("replace", "keep", "refuse"),
+        default="replace",
+        help="what becomes of samples that the server has: keep writes only what is new; refuse writes nothing if one "
+        "differs",
+    )
+    his_write.add_argument("--convert", action="store_true", help="convert a column in another unit than its point's")
+    his_write.set_defaults(run=writing.his_write, goes_on="it is safe to repeat the command")
 
     export = subparsers.add_parser(
         "export",
@@ -91,6 +171,7 @@ def parser() -> argparse.ArgumentParser:
         description=f"The same command goes on where it was interrupted, but for a wide file. {EXIT_CODES}",
     )
     add_history(export)
+    export.add_argument("--tz", default="point", help=TZ_HELP)
     export.add_argument("path", help="the file to write, if it ends in .parquet; else the folder or uri of an archive")
     export.add_argument("--layout", choices=("wide", "tidy"), help="of a file: a column a point, or a row a sample")
     export.add_argument("--on-error", choices=("raise", "warn"), default="raise", help="warn: leave points out")
@@ -129,4 +210,7 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--rename", action="store_true", help="in that file, other names for ids, hosts and the user")
     doctor.set_defaults(run=reading.doctor)
+    for name, command in subparsers.choices.items():
+        more = server.epilog if command in (demo, serve) else ""
+        command.epilog = "\n  ".join(["for example:", *_EXAMPLES[name]]) + f"\n\n{more}" * bool(more)
     return parser

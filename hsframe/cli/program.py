@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from hsframe.cli.messages import discard, tell, waits_told
 from hsframe.cli.parser import parser
-from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, ZoneError
+from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, SpanError, UnitError, ZoneError
 from hsframe.frame.whole_file import advised
 
 
@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _interrupt_once()
         with warnings.catch_warnings(), waits_told(args):
             warnings.showwarning = show_warning
-            code = run(args)
+            args.code = run(args)
         sys.stdout.flush()  # a disk that is full may be noticed only now
-        return code
+        return int(args.code)
     except HsFrameError as error:
         tell(args, str(error))
         return 2 if _is_wrong(error, args) else 3 if isinstance(error, NetworkError | AuthError) else 1
@@ -58,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not where and error.strerror == os.strerror(error.errno or 0):  # Arrow names a file in its text
             where = "stdout cannot be written: "
             discard(sys.stdout)
-        if not isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
-            tell(args, f"{where}{advised(error)}")
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
+            return int(getattr(args, "code", 0))
+        tell(args, f"{where}{advised(error)}")
         return 1
 
 
@@ -85,6 +86,6 @@ def _interrupt_once() -> None:
 
 def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
     """Whether an error is of the arguments; one that has a cause is of a disk or a store."""
-    if isinstance(error, MetadataError | ZoneError) and not hasattr(args, "session"):
+    if isinstance(error, MetadataError | UnitError | ZoneError) and not hasattr(args, "session"):
         return error.__cause__ is None
     return isinstance(error, SpanError) or getattr(error.__cause__, "source", "") == "filter"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -45,6 +46,14 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
+def login(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> RunningServer:
+    monkeypatch.setenv("HSFRAME_URI", server.uri)
+    monkeypatch.setenv("HSFRAME_USER", server.user)
+    monkeypatch.setenv("HSFRAME_PASSWORD", server.password)
+    return server
+
+
+@pytest.fixture
 def session(server: RunningServer) -> Iterator[hsframe.Session]:
     with hsframe.connect(server.uri, server.user, server.password) as connected:
         yield connected
@@ -54,5 +63,6 @@ def session(server: RunningServer) -> Iterator[hsframe.Session]:
 def _no_default_session_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("HSFRAME_URI", "HSFRAME_USER", "HSFRAME_PASSWORD", "HSFRAME_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", os.devnull)  # not that of who runs the tests
     yield
     hsframe.close()

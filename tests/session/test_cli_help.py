@@ -1,0 +1,117 @@
+"""The helps and the page of the command line tell the truth: their examples and spans are run."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hsframe import cli
+from hsframe.cli.parser import parser
+from hsframe.testing.server import RunningServer, running_server
+
+pytestmark = pytest.mark.one_python
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "command-line.md"
+ENDLESS = ("demo", "serve")  # test_cli.py runs these
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([*command, "--help"])
+    return capsys.readouterr().out
+
+
+def commands(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return re.findall(r"^    ([a-z-]+)  ", help_of(capsys), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[RunningServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def at_demo(demo: RunningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunningServer:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"URI": demo.uri, "USER": demo.user, "PASSWORD": demo.password}.items():
+        monkeypatch.setenv(f"HSFRAME_{name}", value)
+    (tmp_path / "edited.csv").write_text("ts,@nyc-meter-kw [kW]\n2026-06-01T12:00:00-04:00,250.5\n")
+    return demo
+
+
+def run(line: str, server: RunningServer) -> int:
+    """Run a line of a shell: a command, a redirection and a comment."""
+    words = shlex.split(line.replace("http://127.0.0.1:8080/api", server.uri), comments=True)
+    assert words[0] == "hsframe", line
+    if words[1] in ENDLESS and "--once" not in words:
+        parser().parse_args(words[1:])
+        return 0
+    with contextlib.ExitStack() as opened:
+        if ">" in words:
+            file = opened.enter_context(open(words[-1], "w", encoding="utf-8"))
+            opened.enter_context(contextlib.redirect_stdout(file))
+            words = words[: words.index(">")]
+        return cli.main(words[1:])
+
+
+@pytest.mark.filterwarnings("always")
+def test_each_command_has_examples_that_run(
+    at_demo: RunningServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = commands(capsys)
+    assert len(names) >= 13
+    for name in names:
+        examples = re.findall(rf"^  (hsframe {name}\b.*)$", help_of(capsys, name), re.MULTILINE)
+        assert examples, name
+        for example in examples:
+            with monkeypatch.context() as patch:
+                patch.setattr("sys.stdin.readline", lambda: "a password\n", raising=False)
+                assert run(example, at_demo) == 0, (example, capsys.readouterr().err)
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("command", ["his-read", "export"])
+def test_each_span_of_the_help_is_one(at_demo: RunningServer, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    text = " ".join(help_of(capsys, command).split())
+    spans = re.search(r"\bspan (today, .*?), \.\.\.: dates", text)
+    assert spans, text
+    words = spans[1].split(", ")
+    assert {"today", "lastWeek", "-7d", "2026-01"} < set(words)
+    file = ["a.parquet"] if command == "export" else []
+    for span in words:
+        for args in (["@nyc-meter-kw", span, *file], ["--tz", "UTC", "@nyc-meter-kw", span, *file]):
+            assert cli.main([command, *args]) == 0, (args, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("command", ["latest --at", "sync trends power --since", "his-read --tz UTC @nyc-meter-kw"])
+def test_a_span_that_begins_with_a_minus_is_no_option(
+    at_demo: RunningServer, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    more = ["@nyc-meter-kw"] if command.startswith("latest") else []
+    for span in ("-2d", "-90min", "-1.5h"):
+        assert cli.main([*command.split(), span, *more]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("always")
+def test_the_page_runs_as_it_stands(
+    at_demo: RunningServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = PAGE.read_text("utf-8")
+    lines = [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        for line in block.replace("\\\n", "").splitlines()
+        if line.startswith("hsframe ")
+    ]
+    named = {line.split()[1] for line in lines}
+    assert set(commands(capsys)) - named == set()
+    for line in lines:
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdin.readline", lambda: "a password\n", raising=False)
+            assert run(line, at_demo) == 0, (line, capsys.readouterr().err)
