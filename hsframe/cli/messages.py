@@ -25,6 +25,8 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
     r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",
     r"convert it with df\.hs\.to\(.*?\), or pass convert=True": "--convert converts it",
+    r"write it to another point, as with points=.*?(?=; nothing was written)": "to write it to "
+    "another point make a CSV file whose column is called by the id of that point",
     r"existing='(\w+)'": r"--existing \1",
     "dry_run=True compares": "without --yes it is compared",
     r"proxy='(http[^']*)'": r"--proxy \1",
@@ -34,7 +36,8 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"\b(agg|interval|max_age|units)=(?=[ ,;:]|$)": lambda match: "--" + match[1].replace("_", "-"),
     r"doctor\(point=id\)": "--point ID",
     r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
-    r"\b(auth|deadline|header|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
+    r"\b(agg|auth|deadline|header|interval|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
+    r"\bmax_age='([^']+)'": r"--max-age \1",
     r"^Limits: ": "--allow: ",
     r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
     r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",

@@ -6,7 +6,7 @@ import argparse
 import re
 from dataclasses import fields
 from ipaddress import ip_address
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, get_args
 
 from hsframe.cli.output import FORMATS
 from hsframe.errors import MetadataError
@@ -211,6 +211,15 @@ def _storage_option(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError("expected KEY=VALUE, as in AWS_REGION=eu-west-1")  # the text may be a secret
     return name, value
+
+
+def aggregations(text: str) -> list[str]:
+    from hsframe.intervals.rules import Aggregation
+
+    names, known = text.split(","), get_args(Aggregation)
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(known)}, or several; got {unknown[0]!r}")
+    return names
 
 
 def _limit(text: str) -> tuple[str, int]:

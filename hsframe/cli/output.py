@@ -56,7 +56,13 @@ def show(args: argparse.Namespace, answer: pd.DataFrame | Grid) -> None:
             case "parquet":
                 from hsframe.frame.parquet import write_parquet
 
-                write_parquet(df, args.into)
+                # A column has one kind there: of several, as values of records have, it is of texts.
+                texts = {
+                    str(name): cells.map(str, na_action="ignore").astype("str")
+                    for name, cells in df.items()
+                    if cells.dtype == object
+                }
+                write_parquet(df.assign(**texts), args.into)
             case "json":
                 for line in _json_lines(df.reset_index() if has_times else df):
                     file.write(line.encode())

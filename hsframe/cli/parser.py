@@ -11,6 +11,7 @@ from hsframe.cli.options import (
     TZ_HELP,
     Command,
     add_history,
+    aggregations,
     connection_options,
     count,
     outcome,
@@ -125,6 +126,7 @@ def parser() -> argparse.ArgumentParser:
     his_read.add_argument("--interval", metavar="DURATION", help="a row for each 15min, 1h, 1D, 1M, ... of local time")
     his_read.add_argument(
         "--agg",
+        type=aggregations,
         help="what an interval's value is: mean, max, delta, ...; several with commas; by default what fits each point",
     )
     his_read.set_defaults(run=reading.his_read)
@@ -149,7 +151,10 @@ def parser() -> argparse.ArgumentParser:
     his_write.add_argument("data", metavar="FILE", help="FILE.csv, or FILE.parquet of his-read or export")
     his_write.add_argument("--yes", action="store_true", help="write; without it the file and the server are compared")
     his_write.add_argument(
-        "--points", nargs="+", metavar="FILTER", help="which points the columns are of; all with a history by default"
+        "--points",
+        action="append",
+        metavar="FILTER",
+        help="or an id; may be given several times: which points the columns are of; all with a history by default",
     )
     his_write.add_argument(
         "--tz", metavar="ZONE", help="of times without an offset, as New_York; else they are refused"

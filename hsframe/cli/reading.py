@@ -87,9 +87,10 @@ def his_read(args: argparse.Namespace) -> int:
     """Show histories, or their values over intervals."""
     units, unit = _units(args)
     over: dict[str, Any] = {"interval": args.interval} if args.interval else {}
+    if args.agg and not args.interval:
+        raise MetadataError("--agg says what an interval's value is: add --interval, as in --interval 1h")
     if args.agg:
-        aggs = args.agg.split(",")
-        over["agg"] = aggs[0] if len(aggs) == 1 else aggs
+        over["agg"] = args.agg[0] if len(args.agg) == 1 else args.agg
     with connect(args) as session:
         df = session.his_read(
             points_of(args), args.span, header=args.header, tz=args.tz, units=units, on_error=args.on_error, **over
@@ -130,7 +131,7 @@ def _plain_values(df: pd.DataFrame, target: str | None) -> pd.DataFrame:
     if target and target not in units:
         raise UnitError(f"--units {target}: no value is in a unit that converts to it")
     age = UnitArray(df["age"].dt.total_seconds().round().to_numpy(), "s")
-    return df.assign(value=pd.Series(values, dtype=object), unit=pd.array(units, dtype="str"), age=age)
+    return df.assign(value=pd.Series(values, dtype=object).infer_objects(), unit=pd.array(units, dtype="str"), age=age)
 
 
 def _units(args: argparse.Namespace) -> tuple[str | dict[str, str], str | None]:

@@ -126,3 +126,15 @@ def test_times_of_a_zone_points_and_other_units(
     path.write_text("when,meter [MW]\n2026-11-01 01:30,0.25\n", "utf-8")
     assert "line 2: the time '2026-11-01 01:30' cannot be taken" in run(capsys, *args, code=1)
     run(capsys, "his-write", str(path), "--tz", "Mars", code=2)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_values_over_intervals_do_not_come_back_as_samples(
+    login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    path = str(tmp_path / name)
+    run(capsys, "his-read", "@kw", SPAN, "--interval", "1h", "--agg", "integral", "--file", path)
+    told = run(capsys, "his-write", path, "--yes", code=1)
+    assert "integral" in told
+    assert "points=" not in told
+    assert "df." not in told

@@ -96,6 +96,9 @@ def test_a_file_says_its_format_and_is_whole(
     pd.testing.assert_frame_equal(hsframe.read_parquet(tmp_path / "a.parquet"), expected)
     assert hsframe.decode((tmp_path / "a.zinc").read_bytes(), "zinc") == expected.hs.to_grid()
     assert len(json.loads((tmp_path / "a.json").read_text("utf-8"))["rows"]) == 100
+    for command in (["read", "point"], ["latest", "@kw", "@fan"], ["ops"]):
+        assert out(capsys, *command, "--file", str(tmp_path / "a.parquet")) == ""
+        assert len(hsframe.read_parquet(tmp_path / "a.parquet")) >= 2
     assert (tmp_path / "a.csv").read_text("utf-8").startswith("ts,Power [kW]\n2026-11-01 00:00:00-04:00,192.0\n")
     assert "100 rows x 1 columns" in (tmp_path / "a.txt").read_text("utf-8")
     assert sorted(os.listdir(tmp_path)) == ["a.csv", "a.json", "a.parquet", "a.txt", "a.zinc"]
@@ -110,7 +113,12 @@ def test_a_file_says_its_format_and_is_whole(
         (["his-read", "@kw", DAY, "--units", "furlongs"], "furlongs"),
         (["his-read", "@kw", DAY, "--units", "kW=MW", "--units", "si"], "several are pairs"),
         (["latest", "@kw", "--units", "nothing"], "nothing"),
-        (["his-read", "@kw", DAY, "--interval", "1 fortnight"], "fortnight"),
+        (["his-read", "@kw", DAY, "--interval", "1 fortnight"], "--interval 1 fortnight"),
+        (["his-read", "@kw", DAY, "--interval", "1h", "--agg", "middle"], "got 'middle'"),
+        (["his-read", "@kw", DAY, "--agg", "mean"], "add --interval"),
+        (["latest", "@kw", "--max-age", "long"], "--max-age long"),
+        (["latest", "@kw", "--at", "noon"], "--at noon is not an instant"),
+        (["latest", "@kw", "--proxy", "gateway"], "--proxy http://user:password@host:port"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(
