@@ -119,8 +119,6 @@ def _points(session: Session, labels: Sequence[str], args: argparse.Namespace) -
         for text, unit in texts.items():
             marked = _WITH_ID.fullmatch(text)
             fitting |= {point.id: (point, unit) for point in names.of(text) or (names.of(marked[1]) if marked else [])}
-        if args.points and len(points) == len(labels) == 1:  # then a column may be called anything
-            fitting = {points[0].id: (points[0], match[2] if match else None)}
         if len(fitting) != 1:
             near = [f"@{ident}" for ident in fitting] or names.near(texts.popitem()[0])
             what = "could be several points" if fitting else f"is no id or name of the {len(points)} points"

@@ -77,6 +77,7 @@ def test_what_was_edited_is_shown_and_written_with_yes(
     [
         ("ts,Power [kW]\n2026-11-01T00:00Z,1\n", "could be several points .*@kw, @lon"),
         ("ts,Nobody [kW]\n2026-11-01T00:00Z,1\n", "is no id or name of the 5 points"),
+        ("ts,kw @lon [°F]\n2026-11-01T00:00Z,1\n", "°F"),
         ("ts,kw mean [kW]\n2026-11-01T00:00Z,1\n", "is no id or name"),
         ("ts,kw [kW]\n2026-11-01 01:30,1\n", r"line 2: the time '2026-11-01 01:30' has no offset.*--tz New_York"),
         ("ts,kw [kW]\n1/11/2026 01:30Z,1\n", "line 2: .*is no time"),
@@ -118,12 +119,12 @@ def test_times_of_a_zone_points_and_other_units(
     login: RunningServer, session: hsframe.Session, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("when,meter [MW]\n2026-11-02 01:07,0.25\n2026-11-03 00:07,\n", "utf-8")
+    path.write_text("when,Power [MW]\n2026-11-02 01:07,0.25\n2026-11-03 00:07,\n", "utf-8")
     args = ["his-write", str(path), "--tz", "New_York", "--points", "@kw", "--convert"]
     assert "1 new" in run(capsys, *args)
     assert "1 samples from 2026-11-02 01:07:00-05:00" in run(capsys, *args, "--yes")
     assert session.his_read("@kw", "2026-11-02")["Power"].loc["2026-11-02 01:07-05:00"] == hsframe.Number(250, "kW")
-    path.write_text("when,meter [MW]\n2026-11-01 01:30,0.25\n", "utf-8")
+    path.write_text("when,Power [MW]\n2026-11-01 01:30,0.25\n", "utf-8")
     assert "line 2: the time '2026-11-01 01:30' cannot be taken" in run(capsys, *args, code=1)
     run(capsys, "his-write", str(path), "--tz", "Mars", code=2)
 
