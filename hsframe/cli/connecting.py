@@ -22,7 +22,9 @@ def connect(args: argparse.Namespace) -> Session:
     from hsframe.spans import resolve
 
     # What is wrong is told before anything is asked.
-    index_zone_of([], getattr(args, "tz", None) or "point")
+    tz = getattr(args, "tz", None) or "point"
+    if tz != "local" or not getattr(args, "interval", None):  # which is for rows of whole days
+        index_zone_of([], tz)
     words = [*(getattr(args, "points", None) or ()), getattr(args, "span", "")]
     if getattr(args, "output", None) == "csv" and (file := next((word for word in words if word.endswith(".csv")), "")):
         raise MetadataError(f"--csv writes to stdout and takes no file; write --csv > {file}")

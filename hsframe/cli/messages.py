@@ -63,7 +63,7 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"\. df\.hs\.catalog has the reason of each": "",
     # What only Python has: a frame a point, and the wall times of several zones side by side.
     r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
-    r"is for his_read with interval= of a day or more: ": "cannot be had here: ",
+    "is for his_read with --interval": "is for hsframe his-read with --interval",
     r"read a row per sample with shape='tidy', .* \(say\)": "take hsframe export --layout tidy, or fewer points",
     r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME, or --users FILE",
 }

@@ -29,7 +29,7 @@ class Lines(argparse.HelpFormatter):
 
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)
-        if isinstance(action, argparse._SubParsersAction):  # argparse forgets that commands are indented once more
+        if action.nargs == argparse.PARSER:  # argparse forgets that commands are indented once more
             self._action_max_length += 2
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:

@@ -400,7 +400,7 @@ def test_what_an_option_can_do_is_advised_as_that_option(
     for command in (["export", "kw", "2026-11-01", path], ["his-read", "kw", "2026-11-01"]):
         assert cli.main([*command, "--tz", "local"]) == 2
         told = capsys.readouterr().err
-        assert "--tz local cannot be had here" in told
+        assert "--tz local is for hsframe his-read with --interval of a day or more" in told
         assert "take --tz point or a zone" in told
     assert cli.main(["read", "point", "--allow", "columns=5", "--retries", "0"]) == 1
     told = capsys.readouterr().err

@@ -153,6 +153,8 @@ def test_values_over_intervals_say_what_they_are(login: RunningServer, capsys: p
     assert len(table) == 26  # a day of 25 hours
     table = out(capsys, "his-read", "@kw", DAY, "--interval", "1D", "--agg", "min,max", "--csv").splitlines()
     assert table[0] == "ts,Power min [kW],Power max [kW]"
+    table = out(capsys, "his-read", "@kw", "@lon", DAY, "--interval", "1D", "--tz", "local", "--csv").splitlines()
+    assert [line[:10] for line in table[1:]] == [DAY]
 
 
 def test_a_point_that_cannot_be_read_is_left_out_and_is_no_success(
