@@ -107,6 +107,10 @@ class _OfRows(Generic[Object]):
 
     integrate = _with_rows(integrate)
 
+    @wraps(plot)
+    def plot(self, **kwargs: Any) -> Any:  # it has the text of the function
+        return plot(self._wide, **kwargs)
+
     def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
         """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""
         return self._window("rolling", args, kwargs)
@@ -292,12 +296,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
     over = _with_rows(over)
     describe = _with_rows(describe)
     report = _with_rows(report)
-
-    @wraps(plot)
-    def plot(  # noqa: D102  # it has that of the function
-        self, *, figsize: tuple[float, float] | None = None, episodes: pd.DataFrame | None = None, **kwargs: Any
-    ) -> Any:
-        return plot(self._wide, figsize=figsize, episodes=episodes, **kwargs)
 
     def to_grid(self) -> Grid:
         """The frame as one grid.

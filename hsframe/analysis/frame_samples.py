@@ -30,8 +30,10 @@ from hsframe.frame.points import Point, noted, points_from, points_of
 from hsframe.frame.reads import Read, checksum, reads_of, source_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
+from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import edges_around
-from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
+from hsframe.intervals.resample import register_in
+from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rule_of_time, rules_of
 from hsframe.intervals.samples import Floats, IntervalSamples, Mask
 from hsframe.kinds import NA
 from hsframe.protocol.answers import named
@@ -293,21 +295,43 @@ class FrameSamples:
                 ReadWarning,
             )
 
-    def drawn(self, place: int) -> tuple[Instants, Floats, bool]:
-        """The line of a column: its instants and values, NaN where it is broken, and whether each value holds."""
+    def drawn(self, place: int, codes: Floats | None = None) -> tuple[Instants, Floats, bool]:
+        """The line of a column: its instants and values, NaN where it is broken, and whether each value holds.
+
+        It is broken where nothing is known, and over a gap. `codes` are what is drawn in place of its values. A meter's
+        line is what it has counted since its first reading.
+        """
         ts_us, unknown_us, until_us = self._known(place, self._na_rows(place)[0])
-        values = self.df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
+        given = self.df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan) if codes is None else codes
+        values = given[~np.isnan(given)]
         rule = rule_of_time(self.sampling(place))
+        if codes is None and self.is_meter(place):
+            ts_us, values = self._growth(place, ts_us, values)
         if rule.is_step:
             every_us = np.sort(np.append(ts_us, unknown_us))
             held_us = IntervalSamples(every_us, every_us[:0]).held_until(rule.gap_us, until_us)
-            unknown_us = np.append(unknown_us, np.setdiff1d(held_us, every_us))
-        ts_us, values = (
-            np.append(ts_us, unknown_us),
-            np.append(values[~np.isnan(values)], np.full(len(unknown_us), np.nan)),
-        )
+            is_cut = np.append(held_us[:-1] < every_us[1:], held_us[-1:] > every_us[-1:])
+            unknown_us = np.append(unknown_us, held_us[is_cut])
+        elif len(ts_us) > 1:
+            apart_us = np.diff(ts_us)
+            unknown_us = np.append(unknown_us, ts_us[:-1][apart_us > max(rule.gap_us, 3 * np.median(apart_us))] + 1)
+        ts_us, values = np.append(ts_us, unknown_us), np.append(values, np.full(len(unknown_us), np.nan))
         order = np.argsort(ts_us, kind="stable")
         return ts_us[order], values[order], rule.is_step
+
+    def is_meter(self, place: int) -> bool:
+        """Whether a column has readings that count up."""
+        return self.sampling(place).agg == "delta"
+
+    def _growth(self, place: int, ts_us: Instants, values: Floats) -> tuple[Instants, Floats]:
+        """What a meter has counted since its first reading, at its readings; false ones are left out."""
+        point = self.known[place]
+        (rule,) = rules_of([point], [self.sampling(place)], [point.dis], IntervalSettings("1D", "delta"))[0]
+        register, kept = register_in(rule.rollover, point, point.unit), np.isfinite(values)
+        ts_us, values = ts_us[kept], values[kept]
+        kept = ~false_readings(ts_us, values, register, rule.spike_us)
+        ts_us, values = ts_us[kept], values[kept]
+        return ts_us, np.append(np.zeros(len(values[:1])), np.cumsum(reading_deltas(values, register)))
 
     def _known(self, place: int, is_na: Mask, read: Read | None = None) -> tuple[Instants, Instants, int]:
         """The instants of the samples of a column, those from which it is not known, and until when the last holds."""

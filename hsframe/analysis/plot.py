@@ -1,41 +1,75 @@
-"""A picture of a frame: one axis per unit, labelled."""
+"""A picture of a frame: one axis per unit, states as bands, local time."""
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
+from collections.abc import Hashable
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.bands import COLOURS, GREY, LEGEND, Band, band, draw_bands, state_codes
 from hsframe.analysis.frame_samples import FrameSamples, one_of
+from hsframe.analysis.time_axis import label_in_local_time
+from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.points import column_points
-from hsframe.frame.reads import reads_of, source_text
+from hsframe.frame.points import column_points, listed_columns
+from hsframe.frame.reads import reads_of, source_of, source_text
 from hsframe.intervals.conditions import windows_of
+from hsframe.intervals.samples import Floats
 from hsframe.unit_array.dtype import unit_of_dtype
 
-_BOOL = "on / off"
-_HELD = {"step", "last"}  # values of samples, which hold
+_STATES: Final = "states"
+_GROWTH: Final = "growth"
+_HELD: Final = {"step", "last"}  # values of samples, which hold
+_STYLES: Final = ("-", "--", ":", "-.")
+_MOST: Final = len(COLOURS) * len(_STYLES)
+_MOST_SAMPLES, _CELLS = 50_000, 5_000
+_WIDTH: Final = 28  # letters of a name in a line
 
 
 def plot(
     df: pd.DataFrame,
     *,
+    y: Hashable | list[Any] = None,
+    x: Hashable = None,
+    title: str | None = None,
     figsize: tuple[float, float] | None = None,
     episodes: pd.DataFrame | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Draw the columns over the index, those of one unit on one axis that is labelled with it.
+    """Draw the columns over time, those of one unit on one axis that is labelled with it; or against one of them.
+
+    - **Numbers** are lines from sample to sample, and those that hold (``hisMode`` ``"cov"``, or rows of intervals by
+      ``agg="step"`` or ``"last"``) steps. A line is broken by NA and by a gap: where two samples are further apart than
+      ``max_gap`` of ``docs/explanation/intervals.md`` and than three usual steps. In a frame that was not read, and in
+      rows of intervals, each missing value breaks it. A value between two breaks is a dot. Infinite ones are counted in
+      the legend and not drawn.
+    - **Meters** (``hisTotalized``) have an axis of their own: what they have counted since their first sample, by the
+      rules of ``agg="delta"``, so that resets and false readings are no cliffs.
+    - **Bool and texts** are bands: a row a column, a colour a state. After 14 states the rarer ones are "others"; where
+      a state changes more often than a picture can show it is "several".
+    - Time is that of the index's zone. In a day of 25 hours both repeated hours are there, with the abbreviation of
+      the zone, and a dotted line is where the clock changes.
+    - Of more than 50,000 samples in a line the first, the last, the smallest and the largest of each 1/5000 of the time
+      are drawn, at their own instants: no peak is lost.
+    - Colours are those of Okabe and Ito. After 28 lines on one axis the further ones are grey; see `y`.
+
+    What the frame was read from and when, where it knows that, stands above.
 
     Parameters
     ----------
     df : DataFrame
-        Numbers are drawn as lines from sample to sample, which NA breaks, and those that hold (``hisMode`` ``"cov"``,
-        or rows of intervals by ``agg="step"`` or ``"last"``) as steps; Bool as steps on an axis of their own. In a
-        frame that was not read, and in rows of intervals, each missing value breaks a line, and a value between two of
-        them is a dot, as where points of several zones have days of their own. Texts are left out. The times on the
-        axis are those of the index's zone. What the frame was read from and when, where it knows that, stands above.
+        A wide frame. Of a matrix take one group, or one column by group: the message has the line.
+    y : label or list of labels, optional
+        The columns to draw, all by default.
+    x : label, optional
+        The column to draw the numbers against, a dot for each row in which both have a value. Samples of two points
+        seldom share their instants: take rows of intervals, with ``interval=`` in the read or ``df.hs.resample``.
+    title : str, optional
+        The title of the figure.
     figsize : (float, float), optional
         Width and height in inches.
     episodes : DataFrame, optional
@@ -55,16 +89,23 @@ def plot(
         whose times are no instants.
     """
     try:
-        from matplotlib import dates, pyplot
+        from matplotlib import pyplot
     except ImportError as error:
         raise MetadataError("drawing needs matplotlib: pip install 'hsframe[plot]'") from error
     df = in_one_unit(df, refuse=False)
-    groups: dict[str, list[int]] = {}  # the places of the columns that share an axis, by its label
-    for place, dtype in enumerate(df.dtypes):
-        if pd.api.types.is_bool_dtype(dtype):
-            groups.setdefault(_BOOL, []).append(place)
-        elif pd.api.types.is_numeric_dtype(dtype):
-            groups.setdefault(unit_of_dtype(dtype) or "", []).append(place)
+    samples, limits = _samples_of(df), _limits(df)
+    places = list(range(df.shape[1])) if y is None else _places(df, y)
+    against = None if x is None else _places(df, x)[0]
+    groups: dict[tuple[str, str], list[int]] = {}  # the places of the columns that share an axis, by what it shows
+    coded = {}
+    for place in places:
+        dtype = df.dtypes.iloc[place]
+        if against is None and (found := state_codes(df.iloc[:, place])):
+            coded[place] = found
+            groups.setdefault((_STATES, ""), []).append(place)
+        elif pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "b" and place != against:
+            shown = _GROWTH if against is None and samples is not None and samples.is_meter(place) else ""
+            groups.setdefault((shown, unit_of_dtype(dtype) or ""), []).append(place)
     if not groups:
         raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
     index = df.index.get_level_values(0)  # of intervals with label="both" the start
@@ -73,51 +114,152 @@ def plot(
             f"the index has the levels {', '.join(map(str, df.index.names))}: {one_of(df.index)}.hs.plot(), or one "
             f"column, as in df[{df.columns[groups[next(iter(groups))][0]]!r}].unstack({df.index.names[0]!r}).hs.plot()"
         )
-    size = figsize or (10.0, 1.0 + 2.4 * len(groups))
-    _, grid = pyplot.subplots(len(groups), 1, sharex=True, figsize=size, squeeze=False, layout="constrained")
-    axes = grid[:, 0]
-    # Instants are drawn as they follow one another, and only labelled in the zone: no hour is drawn twice or missing.
-    zone = getattr(index, "tz", None)
-    instants = index.tz_convert(None).to_numpy() if isinstance(index, pd.DatetimeIndex) and zone else index.to_numpy()
-    samples = _samples_of(df)
-    for axis, (label, places) in zip(axes, groups.items(), strict=True):
-        for place in places:
-            if samples is not None:
-                ts_us, values, is_step = samples.drawn(place)
-                times = ts_us.astype("M8[us]")
-            else:
-                times, values = instants, df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
-                is_step = label == _BOOL or _aggs_of(df, place) <= _HELD
-            style = {"drawstyle": "steps-post", **kwargs} if is_step else kwargs
-            name: Any = df.columns[place]  # of several levels those that are not empty
-            text = ", ".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name)
-            known = np.isfinite(values)
-            (line,) = axis.plot(times, values, label=text if known.any() else f"{text} (no values)", **style)
-            alone = known & ~np.append(False, known[:-1]) & ~np.append(known[1:], False)
-            if alone.any():
-                axis.plot(times[alone], values[alone], ".", color=line.get_color())
-        axis.set_ylabel(label)
-        if label == _BOOL:
-            axis.set_yticks([0, 1], ["false", "true"])
-        axis.legend(loc="best", fontsize="small")
+    names = {place: _text(df.columns[place]) for own in groups.values() for place in own}
+    heights = []
+    for (shown, _), own in groups.items():
+        entries = (
+            [state for place in own for state in coded[place][1]] if shown == _STATES else [names[one] for one in own]
+        )
+        legend = sum(0.2 + 0.14 * text.count("\n") for text in list(dict.fromkeys(entries))[: _MOST + 1])
+        heights.append(max(0.7 + 0.42 * len(own) if shown == _STATES else 2.4, 0.3 + legend))
+    size = figsize or (10.0, 1.0 + sum(heights))
+    figure = pyplot.figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axis, ((shown, unit), own) in zip(axes, groups.items(), strict=True):
         axis.grid(alpha=0.3)
-    if episodes is not None:
-        if zone is None:
-            raise MetadataError("where episodes are in rows whose times have no zone is not known: tz_localize them")
-        starts, ends = (dates.date2num(own_us.astype("M8[us]")) for own_us in windows_of(episodes))  # type: ignore[no-untyped-call]
-        limits = axes[0].get_xlim()  # of the rows, in a picture of which those far away have no place
-        for axis in axes:
-            across = axis.get_xaxis_transform()
-            bars = list(zip(starts, ends - starts, strict=True))
-            axis.broken_barh(bars, (0, 1), transform=across, color="tab:red", alpha=0.15, zorder=0)
-        axes[0].set_xlim(limits)
+        if shown == _STATES:
+            bands = [
+                _band(names[one], _drawn(df, samples, one, coded[one][0]), coded[one][1], of_rows=samples is None)
+                for one in own
+            ]
+            draw_bands(
+                axis,
+                [one._replace(edges=np.clip(one.edges, *limits)) for one in bands],
+                [_text(state) for place in own for state in coded[place][1]],
+            )
+            continue
+        axis.set_ylabel(_text(f"{unit}, {shown}" if shown else unit))
+        axis.set_prop_cycle(color=COLOURS * len(_STYLES), linestyle=np.repeat(_STYLES, len(COLOURS)).tolist())
+        for number, place in enumerate(own):
+            style = {"color": GREY, "linestyle": "-", "zorder": 1, **kwargs} if number >= _MOST else kwargs
+            if against is None:
+                _line(axis, *_drawn(df, samples, place), names[place], style)
+            else:
+                ours, theirs = (df.iloc[:, one].to_numpy(np.float64, na_value=np.nan) for one in (place, against))
+                dots = {"linestyle": "", "marker": ".", "alpha": 0.6, **style}
+                _line(axis, theirs, np.where(np.isnan(theirs), np.nan, ours), False, names[place], dots)
+        handles, labels = axis.get_legend_handles_labels()
+        if len(own) > _MOST:
+            labels = [*labels[:_MOST], f"{len(own) - _MOST} more: choose by y="]
+        axis.legend(handles[: len(labels)], labels, **LEGEND)
+    if title is not None:
+        figure.suptitle(_escaped(title))
     axes[0].set_title(source_text(df), loc="right", fontsize="x-small", color="gray")
-    if zone is not None:
-        locator: Any = dates.AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
-        axes[-1].xaxis.set_major_locator(locator)
-        axes[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
-        axes[-1].set_xlabel(str(zone))
+    if against is not None:
+        unit = unit_of_dtype(df.dtypes.iloc[against]) or ""
+        axes[-1].set_xlabel(_text(df.columns[against]) + (f" [{_escaped(unit)}]" if unit else ""))
+    elif not len(df):
+        axes[-1].set_xticks([])
+    elif zone := getattr(index, "tz", None):
+        axes[-1].margins(x=0.01)
+        left, right = axes[0].get_xlim()
+        margin = 0.01 * (limits[1] - limits[0]) if np.isfinite(limits[0]) else 0.0
+        axes[0].set_xlim(max(left, limits[0] - margin), min(right, limits[1] + margin))
+        label_in_local_time(axes, zone)
+    if episodes is not None:
+        _shade(axes, episodes, None if against is not None else getattr(index, "tz", None))
     return axes
+
+
+def _limits(df: pd.DataFrame) -> tuple[float, float]:
+    """The span that was read, in days, where rows have a sample a point on either side that ``boundary=`` has added."""
+    source, index = source_of(df), df.index.get_level_values(0)
+    if source and source["start"] and isinstance(index, pd.DatetimeIndex) and index.tz:
+        start, end = pd.Timestamp(source["start"]), pd.Timestamp(source["end"] or index.max())
+        if 0 < ((index < start) | (index > end)).sum() <= 2 * df.shape[1]:
+            return start.value / 1000 / DAY_US, end.value / 1000 / DAY_US
+    return -np.inf, np.inf
+
+
+def _places(df: pd.DataFrame, labels: Any) -> list[int]:
+    """The places of columns, chosen as pandas does it."""
+    numbers = pd.DataFrame([range(df.shape[1])], columns=df.columns)
+    try:
+        found: list[int] = numbers[labels if isinstance(labels, list) else [labels]].iloc[0].tolist()
+    except KeyError as error:
+        raise MetadataError(f"{error.args[0]}; the columns are {listed_columns(df)}") from error
+    return found
+
+
+def _drawn(
+    df: pd.DataFrame, samples: FrameSamples | None, place: int, codes: Floats | None = None
+) -> tuple[Any, Floats, bool]:
+    """The line of a column: where and what it is, NaN where it is broken; and whether each value holds."""
+    if samples is not None:
+        ts_us, values, is_step = samples.drawn(place, codes)
+        return ts_us.astype("M8[us]"), values, is_step
+    index = df.index.get_level_values(0)
+    times = index.tz_convert(None) if isinstance(index, pd.DatetimeIndex) and index.tz else index
+    values = df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan) if codes is None else codes
+    return times.to_numpy(), values, _aggs_of(df, place) <= _HELD
+
+
+def _line(axis: Any, times: Any, values: Floats, is_step: bool, name: str, style: dict[str, Any]) -> None:
+    known = np.isfinite(values)
+    if infinite := int(np.isinf(values).sum()):
+        name += f" ({infinite} infinite)"
+    values = np.where(known, values, np.nan)
+    if len(values) > _MOST_SAMPLES and "marker" not in style:
+        kept = _thinned(times, values)
+        times, values, known = times[kept], values[kept], known[kept]
+    style = {"drawstyle": "steps-post", **style} if is_step else style
+    (line,) = axis.plot(times, values, label=name if known.any() else f"{name} (no values)", **style)
+    alone = known & ~np.append(False, known[:-1]) & ~np.append(known[1:], False)
+    if alone.any():
+        axis.plot(times[alone], values[alone], ".", color=line.get_color())
+
+
+def _thinned(times: Any, values: Floats) -> Any:
+    """The places of the first, last, smallest and largest value of each cell of the time, in order."""
+    along = times.astype("M8[us]").astype(np.int64) if times.dtype.kind == "M" else np.arange(len(times))
+    cells = (along - along[0]) // max(int(along[-1] - along[0]) // _CELLS, 1)
+    firsts = np.flatnonzero(np.diff(cells, prepend=-1))
+    kept = [firsts, np.append(firsts[1:], len(cells)) - 1]
+    kept += [np.lexsort((key, cells))[firsts] for key in (values, -values)]  # NaN comes last
+    return np.unique(np.concatenate(kept))
+
+
+def _band(name: str, drawn: tuple[Any, Floats, bool], states: list[str], *, of_rows: bool) -> Band:
+    times, codes, _ = drawn
+    starts = times.astype("M8[us]").astype(np.int64) / DAY_US if times.dtype.kind == "M" else np.arange(len(times)) / 1
+    # Samples end where nothing is known any more; the last of the rows is as long as the others.
+    length = float(np.median(np.diff(starts))) if of_rows and len(starts) > 1 else 0.0
+    return band(name, starts, codes, list(map(_text, states)), float(starts[-1]) + length if len(starts) else 0.0)
+
+
+def _shade(axes: Any, episodes: pd.DataFrame, zone: Any) -> None:
+    if zone is None:
+        raise MetadataError("where episodes are in rows whose times have no zone is not known: tz_localize them")
+    starts, ends = (own_us / DAY_US for own_us in windows_of(episodes))
+    limits = axes[0].get_xlim()  # of the rows, in a picture of which those far away have no place
+    bars = list(zip(starts, ends - starts, strict=True))
+    for axis in axes:
+        across = axis.get_xaxis_transform()
+        axis.broken_barh(bars, (0, 1), transform=across, color="#D55E00", alpha=0.2, zorder=0, gid="episodes")
+    axes[0].set_xlim(limits)
+
+
+def _text(label: Any) -> str:
+    """A name as matplotlib shows it as it is, in two lines at most; of several levels those that are not empty."""
+    text = ", ".join(filter(None, map(str, label))) if isinstance(label, tuple) else str(label)
+    if len(text) > 2 * _WIDTH:  # many names differ at their end
+        text = f"{text[: _WIDTH - 4].rpartition(' ')[0]} … {text[4 - _WIDTH :].partition(' ')[2]}"
+    return _escaped("\n".join(textwrap.wrap(text, _WIDTH, break_on_hyphens=False)))
+
+
+def _escaped(text: str) -> str:
+    # What begins with _ has no place in a legend, and between two $ is a formula.
+    return text.replace("$", r"\$") if not text.startswith("_") else _escaped(f" {text}")
 
 
 def _aggs_of(df: pd.DataFrame, place: int) -> set[str]:

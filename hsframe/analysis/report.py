@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hsframe.durations import DAY_US, HOUR_US, MINUTE_US
+from hsframe.analysis.time_axis import clock_changes
+from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
@@ -209,26 +210,9 @@ def _times(
         row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
     if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at is None:
         tz = zone(point.tz) if point.tz else index.tz
-        changes = _clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
-        row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, *change) for change in changes)
+        changes = clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
+        row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, at_us, abs(by_us)) for at_us, by_us in changes)
     return row
-
-
-def _clock_changes(start_us: int, end_us: int, tz: tzinfo) -> list[tuple[int, int]]:
-    """When a clock changes, to the minute, in the days from one instant to another, and by how much."""
-    found = []
-    days_us = np.arange(start_us // DAY_US, end_us // DAY_US + 2) * DAY_US
-    for day_us in days_us[:-1][np.diff(_offsets_us(days_us, tz)) != 0]:
-        minutes_us = np.arange(day_us, day_us + DAY_US + 1, MINUTE_US)
-        shifts_us = np.diff(_offsets_us(minutes_us, tz))
-        place = int(np.flatnonzero(shifts_us)[0])
-        found.append((int(minutes_us[place + 1]), abs(int(shifts_us[place]))))
-    return found
-
-
-def _offsets_us(us: Instants, tz: tzinfo) -> Instants:
-    offsets: Instants = time_index(us, tz).tz_localize(None).asi8 - us
-    return offsets
 
 
 def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> bool:

@@ -257,7 +257,7 @@ class _Values:
 
     def _part_deltas(self, rule: Rule, whole: IntervalSamples, values: Floats) -> tuple[Floats, _Doubts]:
         kept = np.flatnonzero(np.isfinite(values))
-        register = _register_in(rule.rollover, self.point, self.unit)
+        register = register_in(rule.rollover, self.point, self.unit)
         spikes = false_readings(whole.ts_us[kept], values[kept], register, rule.spike_us)
         left_out = int(np.count_nonzero(spikes & (kept >= whole.bounds[0]) & (kept < whole.bounds[-1])))
         kept = kept[~spikes]
@@ -318,7 +318,8 @@ def _of_one_unit(track: Track) -> Any:
     return in_units(array, wanted, point.dis)
 
 
-def _register_in(rollover: float | Number | bool, point: Point, unit: str | None) -> float | bool:
+def register_in(rollover: float | Number | bool, point: Point, unit: str | None) -> float | bool:
+    """The register of a meter in the unit of its samples; False where they are no readings of one."""
     if unit is not None and delta(unit) != unit:
         return False  # from 70 °F to 30 °F is not a meter that was set back
     if isinstance(rollover, bool):

@@ -858,11 +858,13 @@ def test_episodes_are_shaded_where_they_are() -> None:
     far = pd.DataFrame({"start": df.index[:1] - pd.Timedelta("99D"), "end": df.index[:1] - pd.Timedelta("98D")})
     plain, axes = df.hs.plot(), df.hs.plot(episodes=hsframe.concat([df.hs.episodes("Fan"), far], ignore_index=True))
     for before, axis in zip(plain, axes, strict=True):
-        near, _ = (path.get_extents() for path in axis.collections[0].get_paths())
+        (shaded,) = (one for one in axis.collections if one.get_gid() == "episodes")
+        near, _ = (path.get_extents() for path in shaded.get_paths())
         expected = dates.date2num((start_us + np.array([2, 5]) * HOUR_US).astype("M8[us]"))  # type: ignore[no-untyped-call]
         assert [near.x0, near.x1] == pytest.approx(expected.tolist(), abs=1e-9)
         assert axis.get_xlim() == before.get_xlim()
-    assert not df.hs.plot(episodes=far.iloc[:0])[0].collections[0].get_paths()
+    shaded = df.hs.plot(episodes=far.iloc[:0])[0].collections
+    assert [one.get_paths() for one in shaded if one.get_gid() == "episodes"] == [[]]
     with pytest.raises(MetadataError, match="no zone"):
         df.tz_localize(None).hs.plot(episodes=far)
     pyplot.close("all")
@@ -874,19 +876,22 @@ def test_what_holds_is_drawn_where_it_does(session: hsframe.Session) -> None:
     df = session.his_read(["@kw", "@sp", "@fan", "@late"], DAY, boundary="before", na="flag")
     lines = {line.get_label(): line for axis in df.hs.plot() for line in axis.lines}
     nan = math.nan
-    vertices = {
-        "Sp": ([-10, 3, 20, 24], [60, 70, 60, nan]),
-        "Fan": ([-5, 2, 9, 24], [1, 0, 1, nan]),
-        "Late": ([-5, 20, 21, 24], [1, nan, 1, nan]),
+    ts_us = lines["Sp"].get_xdata(orig=True).astype("M8[us]").astype(np.int64)
+    assert ((ts_us - FIRST_US) / HOUR_US).tolist() == [-10, 3, 20, 24]
+    np.testing.assert_array_equal(lines["Sp"].get_ydata(), [60, 70, 60, nan])
+    assert lines["Sp"].get_drawstyle() == "steps-post"
+    # Of bands there is what lies in the span; the samples that boundary= has added are before it.
+    (states,) = (
+        axis for axis in df.hs.plot() if [text.get_text() for text in axis.get_yticklabels()] == ["Fan", "Late"]
+    )
+    bars = {
+        (round(box.y0 + 0.38), *(round((x * 24 * HOUR_US - FIRST_US) / HOUR_US, 6) for x in (box.x0, box.x1)))
+        for box in (path.get_extents() for one in states.collections for path in one.get_paths())
     }
-    for label, (hours, values) in vertices.items():
-        ts_us = lines[label].get_xdata(orig=True).astype("M8[us]").astype(np.int64)
-        assert ((ts_us - FIRST_US) / HOUR_US).tolist() == hours
-        np.testing.assert_array_equal(lines[label].get_ydata(), values)
-        assert lines[label].get_drawstyle() == "steps-post"
+    assert bars == {(0, 0, 2), (0, 2, 9), (0, 9, 24), (1, 0, 20), (1, 21, 24)}
     power = lines["Kw"].get_ydata()
-    assert np.flatnonzero(np.isnan(power)).tolist() == [8]  # NA
-    assert len(power) == 18
+    assert np.flatnonzero(np.isnan(power)).tolist() == [8, 14]  # NA, and the gap of seven hours
+    assert len(power) == 19
     pyplot.close("all")
 
 
@@ -894,8 +899,8 @@ def test_rows_of_intervals_that_hold_are_drawn_as_steps(session: hsframe.Session
     pyplot = pytest.importorskip("matplotlib.pyplot")
     steps, line = "steps-post", "default"
     for agg, styles in (
-        ({"@sp": "step", "@kw": "mean"}, {"Sp": steps, "Kw": line, "Fan": steps}),
-        ({"@sp": "last", "@kw": "max"}, {"Sp": steps, "Kw": line, "Fan": steps}),
+        ({"@sp": "step", "@kw": "mean"}, {"Sp": steps, "Kw": line}),
+        ({"@sp": "last", "@kw": "max"}, {"Sp": steps, "Kw": line}),
         ({"@sp": ["step", "mean"], "@kw": "max"}, {"Sp, step": steps, "Sp, mean": line, "Kw, max": line}),
     ):
         df = session.his_read(["@sp", "@kw", "@fan"], DAY, interval="1h", agg=agg)

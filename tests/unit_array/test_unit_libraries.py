@@ -48,9 +48,9 @@ def no_screen():
 
 def test_plot_has_an_axis_a_unit_with_its_label(frame):
     axes = frame.hs.plot()
-    assert [axis.get_ylabel() for axis in axes] == ["°F", "kW", "", "on / off"]
+    assert [axis.get_ylabel() for axis in axes] == ["°F", "kW", "", ""]
     assert [line.get_label() for line in axes[0].get_lines()] == ["Zone", "Supply"]
-    assert axes[-1].get_xlabel() == "America/New_York"
+    assert axes[-1].get_xlabel() == "America/New_York (dotted: the clock goes back on 03 Nov)"
     assert axes[0].get_lines()[0].get_ydata() == pytest.approx(frame["Zone"].to_numpy())
     # Thirty hours of the day with 25 hours are thirty steps of one hour each: no hour is drawn twice.
     drawn = axes[0].get_lines()[0].get_xdata()
@@ -70,8 +70,8 @@ def test_values_alone_between_missing_ones_are_dots(frame):
 
 
 def test_plot_of_nothing_says_so(frame):
-    with pytest.raises(MetadataError, match="no column can be drawn; the columns are Mode"):
-        plot(frame[["Mode"]])
+    with pytest.raises(MetadataError, match="no column can be drawn; the columns are When"):
+        plot(frame[[]].assign(When=frame.index))
 
 
 def test_matplotlib_and_pandas_draw_unit_columns(frame):

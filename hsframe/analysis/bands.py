@@ -1,0 +1,106 @@
+"""States over time as bands: a row a column, a colour a state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hsframe.frame.flags import FLAG_DTYPE
+from hsframe.intervals.samples import Floats
+from hsframe.kinds import Ref
+
+COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+"""Those of Okabe and Ito, which people see apart who do not see all colours; without yellow, pale on white."""
+GREY: Final = "#D0D0D0"
+LEGEND: Final = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "fontsize": "small", "frameon": False}
+_DARK: Final = {"#0072B2", "#009E73", "#D55E00", "#000000", "#555555"}  # white is readable on these
+_HATCHES: Final = ("", "///")
+_MOST_RUNS, _CELLS = 4000, 2000
+_LETTERS: Final = 95  # about as many fit into the width of a picture
+
+
+class Band(NamedTuple):
+    """A row: from `edges[i]` up to `edges[i + 1]` it is in the state `states[i]`, or nothing is known ("")."""
+
+    name: str
+    edges: Floats
+    states: Sequence[str]
+
+
+def state_codes(column: pd.Series[Any]) -> tuple[Floats, list[str]] | None:
+    """The places of the states of a column, NaN where there is none, and their names; None where it has no states."""
+    dtype = column.dtype
+    if dtype == FLAG_DTYPE:
+        return None
+    if pd.api.types.is_bool_dtype(dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), ["false", "true"]
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+        if not column.notna().any() or not all(isinstance(cell, str | bool | Ref) for cell in column.dropna()):
+            return None
+        column = column.map(str, na_action="ignore")
+    elif not isinstance(dtype, pd.CategoricalDtype | pd.StringDtype):
+        return None
+    codes, names = pd.factorize(column)
+    return np.where(codes < 0, np.nan, codes), [str(name) for name in names]
+
+
+def band(name: str, starts: Floats, codes: Floats, names: Sequence[str], last: float) -> Band:
+    """The row of a column: a state holds up to the next start, the last one to `last`.
+
+    Where it changes more often than a picture can show, a moment in which there are several states is "several".
+    """
+    edges, states = np.append(starts, last), np.where(np.isnan(codes), -1, codes).astype(np.int64)
+    changes = np.append(True, states[1:] != states[:-1])[: len(states)]
+    edges, states, names = np.append(edges[:-1][changes], edges[-1:]), states[changes], [*names, "several", ""]
+    if len(states) > _MOST_RUNS:
+        cells = np.linspace(edges[0], edges[-1], _CELLS + 1)
+        first, after = np.searchsorted(edges, cells[:-1], side="right"), np.searchsorted(edges, cells[1:], side="left")
+        edges, states = cells, np.where(first == after, states[first - 1], len(names) - 2)
+    return Band(name, edges, [names[state] for state in states.tolist()])
+
+
+def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str]) -> None:
+    """Draw rows from above; the most frequent states have a colour, `order` says in which order, the others are one."""
+    from matplotlib import patches
+
+    counts = Counter(state for one in bands for state in one.states if state)
+    looks = {"false": (GREY, ""), "true": (COLOURS[0], ""), "several": ("#555555", "")}
+    plain = [state for state in {**dict.fromkeys(order), **counts} if state in counts and state not in looks]
+    styles = [(colour, hatch) for hatch in _HATCHES for colour in COLOURS[len(looks.keys() & counts.keys()) > 1 :]]
+    kept = {state for state, _ in Counter({one: counts[one] for one in plain}).most_common(len(styles))}
+    looks |= dict(zip([state for state in plain if state in kept], styles, strict=False))
+    looks = {state: look for state, look in looks.items() if state in counts}
+    others = (f"{len(plain) - len(kept)} others", ("#B0B0B0", "..."))
+    ends = [edge for one in bands if len(one.edges) > 1 for edge in (one.edges[0], one.edges[-1])]
+    width = (max(ends) - min(ends) if ends else 0.0) or 0.1
+    for row, one in enumerate(bands):
+        lengths = np.diff(one.edges)
+        lengths[-1:] = np.maximum(lengths[-1:], width / 300)  # of rows that nobody read further
+        drawn = [state if state in looks else others[0] if state else "" for state in one.states]
+        for state in dict.fromkeys(filter(None, drawn)):
+            colour, hatch = looks.get(state, others[1])
+            places = [place for place, own in enumerate(drawn) if own == state]
+            bars = [(one.edges[place], lengths[place]) for place in places]
+            axis.broken_barh(bars, (row - 0.38, 0.76), facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0)
+            for place in places:
+                if lengths[place] * _LETTERS > width * (len(state) + 2):
+                    middle, ink = (
+                        one.edges[place] + lengths[place] / 2,
+                        "white" if colour in _DARK and not hatch else "black",
+                    )
+                    style = {"ha": "center", "va": "center", "fontsize": "x-small", "color": ink, "clip_on": True}
+                    box = {"facecolor": "white", "linewidth": 0, "pad": 1} if hatch else None
+                    axis.text(middle, row, state, bbox=box, **style)
+    if len(plain) > len(kept):
+        looks[others[0]] = others[1]
+    axis.set_yticks(range(len(bands)), [one.name for one in bands], fontsize="small")
+    axis.set_ylim(len(bands) - 0.5, -0.5)
+    handles = [
+        patches.Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=state)
+        for state, (colour, hatch) in looks.items()
+    ]
+    axis.legend(handles=handles, **LEGEND)

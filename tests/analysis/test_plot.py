@@ -1,0 +1,251 @@
+"""What df.hs.plot() draws: instants, gaps, states, meters; and that names and legends hide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.analysis.bands import band
+from hsframe.analysis.plot import _thinned
+from hsframe.analysis.time_axis import local_ticks, tick_labels
+from hsframe.errors import MetadataError
+from hsframe.frame.points import Point, attach
+from hsframe.frame.trend import time_index
+from hsframe.zones import zone
+from tests.intervals.clock_changes import CHANGES
+
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
+
+
+@pytest.fixture(autouse=True)
+def no_screen() -> Iterator[None]:
+    pytest.importorskip("matplotlib").use("Agg")
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+def frame(start: str, periods: int, freq: str = "1h", tz: str = "America/New_York", **columns: Any) -> pd.DataFrame:
+    return pd.DataFrame(columns, index=pd.date_range(start, periods=periods, freq=freq, tz=tz, unit="us"))
+
+
+def kw(values: Any) -> Any:
+    return pd.array(values, dtype="unit[kW]")
+
+
+def drawn(axis: Any) -> list[tuple[int, float]]:
+    (line,) = (one for one in axis.lines if one.get_linestyle() != "None")
+    return list(zip(line.get_xdata(orig=True).astype("M8[us]").astype(np.int64), line.get_ydata(), strict=True))
+
+
+def bars(axis: Any, row: int) -> list[tuple[float, float]]:
+    boxes = [path.get_extents() for one in axis.collections for path in one.get_paths()]
+    return sorted((box.x0 * 24, box.x1 * 24) for box in boxes if round(box.y0 + 0.38, 6) == row and box.height < 1)
+
+
+def shown(axis: Any) -> list[str]:
+    return [text.get_text() for text in axis.get_legend().get_texts()]
+
+
+@given(change=st.sampled_from(CHANGES), before=st.integers(0, 40 * 24), length=st.integers(1, 3000 * 24))
+def test_ticks_are_round_times_of_the_local_clock_and_few(change: Any, before: int, length: int) -> None:
+    tz, at_us = zone(change[0]), pd.Timestamp(change[1]).value // 1000
+    start_us = at_us - before * HOUR_US
+    end_us = start_us + length * HOUR_US
+    us = local_ticks(start_us, end_us, tz)
+    assert len(us) <= 14
+    assert ((us >= start_us) & (us <= end_us)).all()
+    assert (np.diff(us) > 0).all()
+    labels = tick_labels(us, tz)
+    assert len(labels) == len(us)
+    offsets = {time.utcoffset() for time in time_index(us, tz)}
+    clocks = [label.split("\n")[0] for label in labels]
+    if len(offsets) > 1 and ":" in clocks[0] and len(us) > 1 and np.diff(us).min() <= 3 * HOUR_US:
+        assert len({label for label in labels if label.split("\n")[1]}) > 1  # each side of the change names its zone
+
+
+def test_both_hours_that_a_clock_repeats_have_labels() -> None:
+    start_us = pd.Timestamp("2026-11-01", tz="America/New_York").value // 1000
+    tz = zone("New_York")
+    us = local_ticks(start_us, start_us + 25 * HOUR_US, tz)
+    labels = [label.split("\n") for label in tick_labels(us, tz)]
+    assert labels[:4] == [["00h", "", "Sun 01 Nov", "2026"], ["01h", "EDT"], ["01h", "EST"], ["03h", ""]]
+    assert ((us[:4] - start_us) / HOUR_US).tolist() == [0, 1, 2, 4]
+    assert labels[-1] == ["00h", "", "Mon 02 Nov"]
+
+
+def test_a_clock_change_is_dotted_where_it_is() -> None:
+    axes = frame("2026-11-01", 25, kW=kw(range(25)), fan=[True] * 25).hs.plot()
+    for axis in axes:
+        (line,) = (one for one in axis.collections if one.get_linestyle()[0][1] is not None)
+        assert line.get_paths()[0].vertices[:, 0] * 24 == pytest.approx(
+            [pd.Timestamp("2026-11-01T06").value / 3.6e12] * 2
+        )
+    assert "back on 01 Nov" in axes[-1].get_xlabel()
+
+
+@pytest.mark.parametrize(("his", "breaks"), [(None, 1), ("{hisInterval:2hr}", 0), ("{hisInterval:15min}", 1)])
+def test_a_gap_is_a_gap(his: str | None, breaks: int) -> None:
+    df = frame("2026-01-01", 48, kW=kw(np.arange(48.0)))
+    df = df[(df.index.hour < 10) | (df.index.hour > 13) | (df.index.day > 1)]
+    attach(df, {"kW": Point("a", "kW", "kW", "New_York", "Number", None, his)})
+    (axis,) = df.hs.plot()
+    assert np.isnan([value for _, value in drawn(axis)]).sum() == breaks
+    days = frame("2026-01-01", 9, "1D", kW=kw(range(9)))
+    days.index.freq = None
+    assert not np.isnan([value for _, value in drawn(days.hs.plot()[0])]).any()  # three usual steps are no gap
+
+
+CELLS = st.lists(st.sampled_from(["off", "heat", "cool", None]), min_size=2, max_size=30)
+
+
+@given(cells=CELLS)
+def test_the_edges_of_bands_are_samples(cells: list[str | None]) -> None:
+    df = frame("2026-03-07T20:00", len(cells), mode=pd.array(cells, dtype="str"))
+    if not df["mode"].notna().any():
+        return
+    from matplotlib import pyplot
+
+    (axis,) = df.hs.plot()
+    hours = df.index.as_unit("us").asi8 / HOUR_US
+    expected = []
+    for place, cell in enumerate(cells[:-1]):
+        if cell is not None and place and cells[place - 1] == cell:
+            expected[-1] = (expected[-1][0], hours[place + 1])
+        elif cell is not None:
+            expected.append((hours[place], hours[place + 1]))
+    found = [one for one in bars(axis, 0) if one[1] - one[0] > 0.5]
+    assert found == [(pytest.approx(a), pytest.approx(b)) for a, b in expected]
+    pyplot.close(axis.figure)
+
+
+def test_states_have_a_legend_and_rare_ones_are_others() -> None:
+    names = [f"state {number}" for number in range(20)]
+    df = frame(
+        "2026-01-01", 110, s=pd.Categorical(names * 5 + names[:10]), fan=pd.array([None, True] * 55, dtype="boolean")
+    )
+    (axis,) = df.hs.plot()
+    legend = shown(axis)
+    assert legend[0] == "true"
+    assert legend[-1] == "6 others"
+    assert len(legend) == 16
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["s", "fan"]
+    assert len(bars(axis, 1)) == 55
+
+
+def test_what_changes_too_often_to_be_seen_is_several() -> None:
+    codes = np.arange(100_000) % 2.0
+    codes[20_000:80_000] = 1
+    found = band("a", np.arange(100_000.0), codes, ["false", "true"], 1e5)
+    assert set(found.states) == {"several", "true"}
+    assert len(found.states) < 2100
+    several = np.array(found.states) == "several"
+    assert np.diff(found.edges)[~several].sum() == pytest.approx(60_000, abs=200)
+
+
+def test_a_meter_is_drawn_as_what_it_has_counted() -> None:
+    readings = [990.0, 995, 0, 998, 999, 4, np.nan, 20, 21, 22]
+    df = frame("2026-01-01", 10, E=pd.array(readings, dtype="unit[kWh]"), kW=kw(range(10)))
+    his = "{hisTotalized hisRollover:1000kWh hisInterval:1h}"
+    attach(df, {"E": Point("e", "E", "kWh", "New_York", "Number", None, his)})
+    axis, other = df.hs.plot()
+    assert (axis.get_ylabel(), other.get_ylabel()) == ("kWh, growth", "kW")
+    counted = [value for _, value in drawn(axis)]
+    np.testing.assert_array_equal(counted, [0, 5, 8, 9, 14, np.nan, 30, 31, 32])
+    with pytest.warns(hsframe.ReadWarning, match="1 readings"):
+        hours = df[["E"]].hs.resample("1h", edges="partial")["E"].to_numpy(dtype=float)
+    assert np.nansum(hours) == counted[-1] - (20 + 1000 - 1004)  # the hours beside NA have no delta
+
+
+def test_thinned_lines_keep_every_peak() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=300_000)
+    values[[777, 123_456]] = [99, -99]
+    values[5000:9000] = np.nan
+    df = frame("2026-01-01", len(values), "1min", a=values)
+    points = drawn(df.hs.plot()[0])
+    assert len(points) < 21_000
+    own = dict(zip(df.index.as_unit("us").asi8.tolist(), values, strict=True))
+    assert all(np.isnan(value) or own[int(us)] == value for us, value in points)
+    found = [value for _, value in points]
+    assert (np.nanmin(found), np.nanmax(found)) == (-99, 99)
+    gap_us = df.index[[4999, 9000]].as_unit("us").asi8
+    assert not [us for us, value in points if gap_us[0] < us < gap_us[1] and not np.isnan(value)]
+    assert any(np.isnan(value) for us, value in points if gap_us[0] < us < gap_us[1])
+
+
+@given(values=st.lists(st.floats(-9, 9) | st.just(np.nan), min_size=1, max_size=300))
+def test_thinning_keeps_the_first_last_smallest_and_largest(values: list[float]) -> None:
+    own = np.array(values)
+    kept = _thinned(np.arange(len(values)).astype("M8[us]"), own)
+    assert kept[[0, -1]].tolist() == [0, len(values) - 1]
+    if not np.isnan(own).all():
+        assert (np.nanmin(own[kept]), np.nanmax(own[kept])) == (np.nanmin(own), np.nanmax(own))
+
+
+def test_columns_are_chosen_and_drawn_against_another() -> None:
+    df = frame("2026-01-01", 9, kW=kw(range(9)), oat=pd.array(np.arange(9.0) * 2, dtype="unit[°F]"), fan=[True] * 9)
+    assert [axis.get_ylabel() for axis in df.hs.plot(y="oat")] == ["°F"]
+    assert [axis.get_ylabel() for axis in df.hs.plot(y=["oat", "kW"])] == ["°F", "kW"]
+    (axis,) = df.hs.plot(x="oat", title="a $ b $")
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("oat [°F]", "kW")
+    assert axis.lines[0].get_xydata().tolist() == [[2.0 * n, n] for n in range(9)]
+    assert axis.figure.get_suptitle() == r"a \$ b \$"
+    (axis,) = df["kW"].hs.plot(title="one")
+    assert shown(axis) == ["kW"]
+    with pytest.raises(MetadataError, match=r"'kWh'.*the columns are 'kW', 'oat'"):
+        df.hs.plot(y="kWh")
+    with pytest.raises(MetadataError, match="no column can be drawn"):
+        df.hs.plot(y="fan", x="oat")
+
+
+def test_what_cannot_be_drawn_is_said_in_the_legend() -> None:
+    df = frame("2026-01-01", 4, a=[1.0, np.inf, -np.inf, 2], b=[np.nan] * 4, _c=[1.0] * 4)
+    (axis,) = df.hs.plot()
+    assert shown(axis) == ["a (2 infinite)", "b (no values)", " _c"]
+    axis.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_frames_of_no_rows_and_of_one_are_drawn(rows: int) -> None:
+    df = frame("2026-01-01", rows, a=np.ones(rows), on=np.ones(rows, dtype=bool), s=pd.array(["x"] * rows, dtype="str"))
+    axes = df.hs.plot()
+    axes[0].figure.canvas.draw()
+    assert shown(axes[0]) == ["a" if rows else "a (no values)"]
+    assert len(bars(axes[1], 0)) == rows
+
+
+def test_legends_of_many_long_names_are_beside_the_axes() -> None:
+    name = "Building {} of a campus whose names nobody could shorten, at its end differing {}"
+    columns = {name.format(n, n): kw(np.arange(5) + n) for n in range(50)} | {"mode": ["off", "on"] * 2 + ["off"]}
+    axes = frame("2026-01-01", 5, **columns).hs.plot()
+    figure = axes[0].figure
+    figure.canvas.draw()
+    assert len(shown(axes[0])) == 29
+    assert shown(axes[0])[-1].startswith("22 more")
+    assert len(set(shown(axes[0]))) == 29
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes[0].lines[:28]}) == 28
+    height = figure.get_figheight() * figure.dpi
+    for axis in axes:
+        box, own = axis.get_legend().get_window_extent(), axis.get_window_extent()
+        assert box.x0 >= own.x1
+        assert box.y0 >= 0
+        assert own.y1 <= height
+    assert axes[0].get_legend().get_window_extent().y0 >= axes[1].get_legend().get_window_extent().y1
+
+
+def test_other_shapes_say_what_to_do() -> None:
+    df = frame("2026-01-01", 2, kW=kw([1, 2]))
+    with pytest.raises(MetadataError, match=r"df\.loc\['Lab'\]\.hs\.plot\(\), or one column, as in df\['kW'\]"):
+        pd.concat({"Lab": df}, names=["siteRef", "ts"]).hs.plot()
+    for other in (df.tz_localize(None), df.reset_index(drop=True)):
+        (axis,) = other.hs.plot()
+        axis.figure.canvas.draw()
