@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 import pandas as pd
 
 from hsframe.analysis.episodes import episodes, over
+from hsframe.analysis.heatmap import heatmap
 from hsframe.analysis.plot import plot
 from hsframe.analysis.report import report
 from hsframe.analysis.resample import integrate, resample
@@ -110,6 +111,10 @@ class _OfRows(Generic[Object]):
     @wraps(plot)
     def plot(self, **kwargs: Any) -> Any:  # it has the text of the function
         return plot(self._wide, **kwargs)
+
+    @wraps(heatmap)
+    def heatmap(self, **kwargs: Any) -> Any:  # it has the text of the function
+        return heatmap(self._wide, **kwargs)
 
     def rolling(self, *args: Any, **kwargs: Any) -> UnitWindow:
         """``rolling`` of pandas whose results keep their units; the arguments are pandas'."""

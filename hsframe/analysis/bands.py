@@ -9,14 +9,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND
 from hsframe.frame.flags import FLAG_DTYPE
 from hsframe.intervals.samples import Floats
 from hsframe.kinds import Ref
 
-COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
-"""Those of Okabe and Ito, which people see apart who do not see all colours; without yellow, pale on white."""
-GREY: Final = "#D0D0D0"
-LEGEND: Final = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "fontsize": "small", "frameon": False}
 _DARK: Final = {"#0072B2", "#009E73", "#D55E00", "#000000", "#555555"}  # white is readable on these
 _HATCHES: Final = ("", "///")
 _MOST_RUNS, _CELLS = 4000, 2000
@@ -63,10 +60,11 @@ def band(name: str, starts: Floats, codes: Floats, names: Sequence[str], last: f
     return Band(name, edges, [names[state] for state in states.tolist()])
 
 
-def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str]) -> None:
-    """Draw rows from above; the most frequent states have a colour, `order` says in which order, the others are one."""
+def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str], limits: tuple[float, float]) -> None:
+    """Draw rows from above, within limits; frequent states have a colour each, in `order`, and the others are one."""
     from matplotlib import patches
 
+    bands = [Band(one.name, np.clip(one.edges, *limits), one.states) for one in bands]
     counts = Counter(state for one in bands for state in one.states if state)
     looks = {"false": (GREY, ""), "true": (COLOURS[0], ""), "several": ("#555555", "")}
     plain = [state for state in {**dict.fromkeys(order), **counts} if state in counts and state not in looks]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Hashable
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.bands import COLOURS, GREY, LEGEND, Band, band, draw_bands, state_codes
+from hsframe.analysis.bands import Band, band, draw_bands, state_codes
 from hsframe.analysis.frame_samples import FrameSamples, one_of
+from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND, escaped, name_text, new_figure
 from hsframe.analysis.time_axis import label_in_local_time
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
@@ -27,7 +27,6 @@ _HELD: Final = {"step", "last"}  # values of samples, which hold
 _STYLES: Final = ("-", "--", ":", "-.")
 _MOST: Final = len(COLOURS) * len(_STYLES)
 _MOST_SAMPLES, _CELLS = 50_000, 5_000
-_WIDTH: Final = 28  # letters of a name in a line
 
 
 def plot(
@@ -88,10 +87,6 @@ def plot(
         matplotlib is not installed; no column can be drawn, or the rows are of several sites; episodes beside rows
         whose times are no instants.
     """
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MetadataError("drawing needs matplotlib: pip install 'hsframe[plot]'") from error
     df = in_one_unit(df, refuse=False)
     samples, limits = _samples_of(df), _limits(df)
     places = list(range(df.shape[1])) if y is None else _places(df, y)
@@ -114,7 +109,7 @@ def plot(
             f"the index has the levels {', '.join(map(str, df.index.names))}: {one_of(df.index)}.hs.plot(), or one "
             f"column, as in df[{df.columns[groups[next(iter(groups))][0]]!r}].unstack({df.index.names[0]!r}).hs.plot()"
         )
-    names = {place: _text(df.columns[place]) for own in groups.values() for place in own}
+    names = {place: name_text(df.columns[place]) for own in groups.values() for place in own}
     heights = []
     for (shown, _), own in groups.items():
         entries = (
@@ -123,7 +118,7 @@ def plot(
         legend = sum(0.2 + 0.14 * text.count("\n") for text in list(dict.fromkeys(entries))[: _MOST + 1])
         heights.append(max(0.7 + 0.42 * len(own) if shown == _STATES else 2.4, 0.3 + legend))
     size = figsize or (10.0, 1.0 + sum(heights))
-    figure = pyplot.figure(figsize=size, layout="constrained")
+    figure = new_figure(size)
     axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axis, ((shown, unit), own) in zip(axes, groups.items(), strict=True):
         axis.grid(alpha=0.3)
@@ -132,13 +127,9 @@ def plot(
                 _band(names[one], _drawn(df, samples, one, coded[one][0]), coded[one][1], of_rows=samples is None)
                 for one in own
             ]
-            draw_bands(
-                axis,
-                [one._replace(edges=np.clip(one.edges, *limits)) for one in bands],
-                [_text(state) for place in own for state in coded[place][1]],
-            )
+            draw_bands(axis, bands, [name_text(state) for place in own for state in coded[place][1]], limits)
             continue
-        axis.set_ylabel(_text(f"{unit}, {shown}" if shown else unit))
+        axis.set_ylabel(name_text(f"{unit}, {shown}" if shown else unit))
         axis.set_prop_cycle(color=COLOURS * len(_STYLES), linestyle=np.repeat(_STYLES, len(COLOURS)).tolist())
         for number, place in enumerate(own):
             style = {"color": GREY, "linestyle": "-", "zorder": 1, **kwargs} if number >= _MOST else kwargs
@@ -153,11 +144,11 @@ def plot(
             labels = [*labels[:_MOST], f"{len(own) - _MOST} more: choose by y="]
         axis.legend(handles[: len(labels)], labels, **LEGEND)
     if title is not None:
-        figure.suptitle(_escaped(title))
+        figure.suptitle(escaped(title))
     axes[0].set_title(source_text(df), loc="right", fontsize="x-small", color="gray")
     if against is not None:
         unit = unit_of_dtype(df.dtypes.iloc[against]) or ""
-        axes[-1].set_xlabel(_text(df.columns[against]) + (f" [{_escaped(unit)}]" if unit else ""))
+        axes[-1].set_xlabel(name_text(df.columns[against]) + (f" [{escaped(unit)}]" if unit else ""))
     elif not len(df):
         axes[-1].set_xticks([])
     elif zone := getattr(index, "tz", None):
@@ -234,7 +225,7 @@ def _band(name: str, drawn: tuple[Any, Floats, bool], states: list[str], *, of_r
     starts = times.astype("M8[us]").astype(np.int64) / DAY_US if times.dtype.kind == "M" else np.arange(len(times)) / 1
     # Samples end where nothing is known any more; the last of the rows is as long as the others.
     length = float(np.median(np.diff(starts))) if of_rows and len(starts) > 1 else 0.0
-    return band(name, starts, codes, list(map(_text, states)), float(starts[-1]) + length if len(starts) else 0.0)
+    return band(name, starts, codes, list(map(name_text, states)), float(starts[-1]) + length if len(starts) else 0.0)
 
 
 def _shade(axes: Any, episodes: pd.DataFrame, zone: Any) -> None:
@@ -247,19 +238,6 @@ def _shade(axes: Any, episodes: pd.DataFrame, zone: Any) -> None:
         across = axis.get_xaxis_transform()
         axis.broken_barh(bars, (0, 1), transform=across, color="#D55E00", alpha=0.2, zorder=0, gid="episodes")
     axes[0].set_xlim(limits)
-
-
-def _text(label: Any) -> str:
-    """A name as matplotlib shows it as it is, in two lines at most; of several levels those that are not empty."""
-    text = ", ".join(filter(None, map(str, label))) if isinstance(label, tuple) else str(label)
-    if len(text) > 2 * _WIDTH:  # many names differ at their end
-        text = f"{text[: _WIDTH - 4].rpartition(' ')[0]} … {text[4 - _WIDTH :].partition(' ')[2]}"
-    return _escaped("\n".join(textwrap.wrap(text, _WIDTH, break_on_hyphens=False)))
-
-
-def _escaped(text: str) -> str:
-    # What begins with _ has no place in a legend, and between two $ is a formula.
-    return text.replace("$", r"\$") if not text.startswith("_") else _escaped(f" {text}")
 
 
 def _aggs_of(df: pd.DataFrame, place: int) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
@@ -9,14 +10,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.report_page import report_page
 from hsframe.analysis.time_axis import clock_changes
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.reads import Read, reads_of, source_of
+from hsframe.frame.reads import Read, reads_of, source_of, source_text
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
+from hsframe.frame.whole_file import whole_file
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import edges_around, parse_step
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
@@ -43,7 +46,7 @@ _COLUMNS: Final[dict[str, Any]] = {
 }
 
 
-def report(df: pd.DataFrame) -> pd.DataFrame:
+def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """One row per column: what it is, how complete it is, and where it looks wrong.
 
     Each column is judged by itself, by its own samples and its record, whatever is beside it: over the span that was
@@ -57,6 +60,8 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     df : DataFrame
         A trend frame, or a matrix, each group of which is judged by itself: all its rows are due, but those that were
         not over when it was read. Of a frame without a time index the columns about time are missing.
+    html : path, optional
+        Write it as a page too, which is one file: a part a point, with a picture of when it has samples.
 
     Returns
     -------
@@ -100,6 +105,14 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
     point
     Meter   kW        3        1      0.75
     """
+    found = _report(df)
+    if html is not None:
+        with whole_file(html) as file:
+            file.write(report_page(found, source_text(df)).encode())
+    return found
+
+
+def _report(df: pd.DataFrame) -> pd.DataFrame:
     if df.index.names == ["start", "end"]:
         df = df.droplevel("end")
     if is_of_text(df.index):
@@ -114,7 +127,7 @@ def report(df: pd.DataFrame) -> pd.DataFrame:
                 f"the index has the levels {', '.join(names)}; expected group and time, as of a matrix of index='utc'"
             )
         groups = df.groupby(level=0, sort=False)
-        return pd.concat({group: report(own.droplevel(0)) for group, own in groups}, names=names[:1])
+        return pd.concat({group: _report(own.droplevel(0)) for group, own in groups}, names=names[:1])
     points, differing, reads, interval = points_of(df), differing_of(df), reads_of(df), interval_of(df)
     if noted_interval(df) is not None:  # the tags of the records are of the samples, not of what was made of them
         points = {label: replace(point, his=None) for label, point in points.items()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -559,9 +561,36 @@ def test_times_that_are_texts_are_refused_and_how_they_become_times(tmp_path: Pa
     assert back.set_axis([f"Site {n}" for n in range(len(back))], axis=0).hs.report()["samples"].tolist() == [298]
 
 
-@pytest.mark.parametrize("name", ["resample", "integrate", "episodes", "over", "describe", "report", "plot"])
+@pytest.mark.parametrize("name", ["resample", "integrate", "episodes", "over", "describe", "report", "plot", "heatmap"])
 def test_the_help_of_a_method_has_its_parameters(name: str) -> None:
     text = inspect.getdoc(getattr(pd.DataFrame().hs, name))
     assert text is not None
     sections = {line for line in text.splitlines() if line in ("Parameters", "Returns")}
     assert sections == {"Parameters", "Returns"}
+
+
+def test_the_page_of_a_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
+    index = pd.date_range("2026-11-01", periods=100, freq="15min", tz="America/New_York", unit="us")
+    df = pd.DataFrame({"<b>Fan & co</b>": pd.array(range(100), dtype="unit[kW]"), "s": "x"}, index=index)
+    df = df.drop(df.index[40:50])
+    found = df.hs.report(html=tmp_path / "page.html")
+    pd.testing.assert_frame_equal(found, df.hs.report())
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "&lt;b&gt;Fan &amp; co&lt;/b&gt;" in page
+    assert "<b>" not in page
+    assert not re.search(r"(src|href)=|https?:|url\(|<script", page)
+    assert "10 missing, 90 % are there" in page
+    gap = re.search(r'<rect x="(\d+)" width="(\d+)" y="0"', page)
+    assert gap is not None
+    first, width = (int(text) / 600 * 99 for text in gap.groups())
+    assert (first, width) == (pytest.approx(40, abs=0.2), pytest.approx(10, abs=0.4))
+    assert page.count("<article>") == page.count("</article>") == 2
+    ElementTree.fromstring(re.search(r"<svg.*?</svg>", page)[0])  # type: ignore[index]
+
+
+def test_pages_of_empty_frames_of_frames_without_times_and_of_a_matrix(tmp_path: Path) -> None:
+    df = pd.DataFrame({"a": [1.0, 2.0]}, index=pd.date_range("2026-11-01", periods=2, tz="UTC"))
+    frames = (df.iloc[:0], df.reset_index(drop=True), df[[]], pd.concat({"Lab": df}, names=["siteRef", "ts"]))
+    for own, title in zip(frames, ("of 1 points", "of 1 points", "of 0 points", "Lab, a"), strict=True):
+        own.hs.report(html=tmp_path / "page.html")
+        assert title in (tmp_path / "page.html").read_text("utf-8")

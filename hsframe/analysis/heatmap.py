@@ -1,0 +1,132 @@
+"""A picture of days and hours: a column a day, a row an hour of the local clock."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hsframe.analysis.frame_samples import FrameSamples
+from hsframe.analysis.picture_style import escaped, name_text, new_figure
+from hsframe.analysis.resample import resample
+from hsframe.analysis.time_axis import local_ticks, offsets_us, tick_labels
+from hsframe.durations import DAY_US, HOUR_US, Duration
+from hsframe.errors import MetadataError
+from hsframe.frame.histories import Instants
+from hsframe.frame.reads import source_text
+from hsframe.intervals.regular import parse_step
+from hsframe.intervals.rules import Aggregation
+from hsframe.intervals.samples import Floats
+from hsframe.unit_array.dtype import unit_of_dtype
+
+
+def heatmap(
+    df: pd.DataFrame,
+    *,
+    interval: Duration | None = None,
+    agg: Aggregation | None = None,
+    title: str | None = None,
+    figsize: tuple[float, float] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Draw each column as a grid of days and hours of the local clock, a colour a value.
+
+    A cell is the value of one interval by the rules of ``df.hs.resample(interval, agg)``, which are those of a read:
+    the mean of a temperature, what a meter has counted, what held of a Bool. On the day on which a clock goes forward
+    the hour that it skips has no cell; on the day on which it goes back the cell of the repeated hour is divided: below
+    is the first of the two, above the second. What has no value is hatched, infinite values too. Texts are left out.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Samples, or rows of intervals (``df.hs.interval``), which are drawn as they are where `interval` and `agg` are
+        left out; in either case with zone-aware times in order.
+    interval : str or timedelta, optional
+        At most an hour, as ``"15min"``; an hour by default.
+    agg : str, optional
+        As for ``df.hs.resample``, by default what is right for each column.
+    title : str, optional
+        The title of the figure.
+    figsize : (float, float), optional
+        Width and height in inches.
+    **kwargs
+        For ``Axes.imshow``, as ``cmap="viridis"``, or ``vmin=0, vmax=100`` for one scale in all grids.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes
+        One per column; the unit is on the colour bar beside it.
+
+    Raises
+    ------
+    MetadataError, SpanError, ZoneError, UnitError
+        As ``df.hs.resample`` has them; an interval of more than an hour; no column of numbers or Bool.
+
+    Examples
+    --------
+    >>> index = pd.date_range("2026-10-30", "2026-11-03", freq="15min", tz="America/New_York")
+    >>> df = pd.DataFrame({"Meter": pd.array(index.hour, dtype="unit[kW]")}, index=index)
+    >>> axes = df.hs.heatmap(title="A week with a day of 25 hours")  # doctest: +SKIP
+    """
+    rows = FrameSamples(df).interval
+    if interval is None and agg is None and rows is not None:
+        values, length = FrameSamples(df).df, rows.length
+    else:
+        values, length = resample(df, interval or "1h", agg), str(interval or "1h")
+    if not 0 < (step_us := parse_step(interval or length).elapsed_us) <= HOUR_US:
+        raise MetadataError(f"a heat map has hours, and these are intervals of {length}; expected at most '1h'")
+    places = [place for place, dtype in enumerate(values.dtypes) if pd.api.types.is_numeric_dtype(dtype)]
+    if not places:
+        raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
+    across = 1 if len(places) == 1 else 2 if len(places) < 7 else 3
+    down = -(-len(places) // across)
+    figure = new_figure(figsize or (10.0, 1.0 + 2.6 * down))
+    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    for axis in axes[len(places) :]:
+        axis.remove()
+    index: Any = values.index
+    ts_us, tz = index.as_unit("us").asi8, index.tz
+    for axis, place in zip(axes, places, strict=False):
+        dtype = values.dtypes.iloc[place]
+        cells, first = day_cells(ts_us, values.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan), step_us, tz)
+        is_bool = dtype.kind == "b"
+        look = {"cmap": "cividis", **({"vmin": 0, "vmax": 1} if is_bool else {}), **kwargs}
+        extent = (first, first + cells.shape[1], 0, 24)
+        image = axis.imshow(cells, origin="lower", aspect="auto", interpolation="none", extent=extent, **look)
+        bar = figure.colorbar(image, ax=axis, label=escaped(unit_of_dtype(dtype) or ""))
+        if is_bool:
+            bar.set_ticks([0, 1], labels=["false", "true"])
+        axis.patch.set(hatch="xxx", facecolor="white", edgecolor="#C0C0C0")
+        axis.set_title(name_text(values.columns[place]), fontsize="small")
+        axis.set_yticks([0, 6, 12, 18, 24], ["00:00", "06:00", "12:00", "18:00", "24:00"], fontsize="small")
+        # Days have no zone of their own here: they are labelled as those of UTC.
+        days = cells.shape[1]
+        ticks_us = np.arange(first, first + days) * DAY_US
+        if days > 9 // across:
+            ticks_us = local_ticks(first * DAY_US, (first + max(days * across, 10)) * DAY_US - 1, UTC)
+            ticks_us = ticks_us[ticks_us < (first + days) * DAY_US]
+        axis.set_xticks(ticks_us / DAY_US + 0.5, tick_labels(ticks_us, UTC), fontsize="x-small")
+    if title is not None:
+        figure.suptitle(escaped(title))
+    figure.supxlabel(f"{tz}   {source_text(df)}", fontsize="x-small", color="gray")
+    return axes[: len(places)]
+
+
+def day_cells(ts_us: Instants, values: Floats, step_us: int, tz: Any) -> tuple[Floats, int]:
+    """The values by half steps of the local clock (rows) and days (columns), NaN where there is none; the first day.
+
+    Both halves of a step have its value; but of one that the clock repeats each has its own.
+    """
+    if not len(ts_us):
+        return np.full((2 * DAY_US // step_us, 1), np.nan), 0
+    walls_us = ts_us + offsets_us(ts_us, tz)
+    first = int(walls_us.min() // DAY_US)
+    days, slots = walls_us // DAY_US - first, walls_us % DAY_US // step_us
+    cells = np.full((2 * DAY_US // step_us, int(days.max()) + 1), np.nan)
+    values = np.where(np.isfinite(values), values, np.nan)
+    again = pd.Index(days * DAY_US + slots).duplicated()
+    for half, own in ((0, ~again), (1, ~again), (1, again)):
+        cells[2 * slots[own] + half, days[own]] = values[own]
+    return cells, first
