@@ -68,7 +68,8 @@ def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str], limits: t
     counts = Counter(state for one in bands for state in one.states if state)
     looks = {"false": (GREY, ""), "true": (COLOURS[0], ""), "several": ("#555555", "")}
     plain = [state for state in {**dict.fromkeys(order), **counts} if state in counts and state not in looks]
-    styles = [(colour, hatch) for hatch in _HATCHES for colour in COLOURS[len(looks.keys() & counts.keys()) > 1 :]]
+    # In grey print every second one is told from its neighbours by its hatch.
+    styles = [(colour, _HATCHES[(place + turn) % 2]) for turn in (0, 1) for place, colour in enumerate(COLOURS[1:])]
     kept = {state for state, _ in Counter({one: counts[one] for one in plain}).most_common(len(styles))}
     looks |= dict(zip([state for state in plain if state in kept], styles, strict=False))
     looks = {state: look for state, look in looks.items() if state in counts}

@@ -17,6 +17,7 @@ from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import column_points, listed_columns
 from hsframe.frame.reads import reads_of, source_of, source_text
+from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.conditions import windows_of
 from hsframe.intervals.samples import Floats
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -48,7 +49,7 @@ def plot(
       the legend and not drawn.
     - **Meters** (``hisTotalized``) have an axis of their own: what they have counted since their first sample, by the
       rules of ``agg="delta"``, so that resets and false readings are no cliffs.
-    - **Bool and texts** are bands: a row a column, a colour a state. After 14 states the rarer ones are "others"; where
+    - **Bool and texts** are bands: a row a column, a colour a state. After 12 states the rarer ones are "others"; where
       a state changes more often than a picture can show it is "several".
     - Time is that of the index's zone. In a day of 25 hours both repeated hours are there, with the abbreviation of
       the zone, and a dotted line is where the clock changes.
@@ -104,6 +105,8 @@ def plot(
     if not groups:
         raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
     index = df.index.get_level_values(0)  # of intervals with label="both" the start
+    if is_of_text(index):
+        raise MetadataError(f"the times of the index are texts, which have no place in time; {TIMES_OF_TEXT}")
     if df.index.nlevels > 1 and not isinstance(index, pd.DatetimeIndex):
         raise MetadataError(
             f"the index has the levels {', '.join(map(str, df.index.names))}: {one_of(df.index)}.hs.plot(), or one "

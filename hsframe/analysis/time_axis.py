@@ -48,7 +48,7 @@ def local_ticks(start_us: int, end_us: int, tz: tzinfo) -> Instants:
     if step_us is None:
         days = (end_us - start_us) / DAY_US
         step = next(
-            (freq for freq, length in _CALENDAR.items() if length * _MOST >= days), f"{int(days / 2000) + 1}0YS"
+            (freq for freq, length in _CALENDAR.items() if length * _MOST >= days), f"{int(days / 3650 / _MOST) + 1}0YS"
         )
         first, last = time_index(np.array([start_us, end_us]), tz).tz_localize(None)
         walls = pd.date_range(first.normalize(), last, freq=step)
