@@ -45,6 +45,7 @@ CELLS = [
     "hsframe.close()\nsession",
 ]
 BARS = ("chunk=", "his_iter", "export", ".sync(")
+CHOICES = ['"dict"', '"tidy"', '"wide"']  # which JupyterLab sorts
 EXPECTED = [cell[2:].partition("\n")[0] for cell in CELLS if cell.startswith("# ")]
 
 
@@ -116,6 +117,16 @@ def look(folder: Path) -> list[str]:
             is_meant = CELLS[number].startswith("# ")
             if not is_meant and cell.locator("[data-mime-type='application/vnd.jupyter.stderr']").count():
                 wrong.append(f"cell {number} shows something on stderr")
+        # Tab offers the values of a setting.
+        page.locator(".jp-Notebook .jp-Cell .cm-content").last.click()
+        page.keyboard.press("Control+End")
+        page.keyboard.type("\nhsframe.his_read(points, 'today', shape=", delay=20)
+        page.keyboard.press("Tab")
+        with contextlib.suppress(Exception):
+            page.wait_for_selector(".jp-Completer-item", timeout=20_000)
+        page.screenshot(path=folder / "tab.png")
+        if (offered := page.locator(".jp-Completer-item .jp-Completer-match").all_inner_texts()) != CHOICES:
+            wrong.append(f"Tab offers {offered}; expected {CHOICES}")
         browser.close()
     outputs = [output for cell in cells_of(folder) for output in cell["outputs"]]
     errors = {output["ename"]: "\n".join(output["traceback"]) for output in outputs if "ename" in output}
