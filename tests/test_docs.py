@@ -13,7 +13,7 @@ import shlex
 import tomllib
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import dask
 import pytest
@@ -23,7 +23,7 @@ from hsframe.cli.parser import parser
 from hsframe.cli.program import main
 from hsframe.intervals import rules
 from hsframe.testing import quirks
-from tests import doc_servers
+from tests import doc_results, doc_servers
 
 pytestmark = pytest.mark.one_python
 
@@ -90,20 +90,31 @@ def test_documented_parameters_exist() -> None:
     assert seen > 50
 
 
+class Step(NamedTuple):
+    """A block that is run, and the block below it, if that shows what comes out: see `tests/doc_results.py`."""
+
+    language: str
+    block: str
+    result_language: str = ""
+    result: str = ""
+
+
 # A block of code, or the rows of a table whose last header is hsframe: what one writes here, for what is left of it.
 STEP = re.compile(
-    r"^```(python|sh)\n(.*?)^```$|^\|[^\n]* hsframe \|\n\|[-|]+\|\n((?:\|[^\n]*\n)+)", re.MULTILINE | re.DOTALL
+    r"^```(python|sh)\n(.*?)^```$(?:\n\n```(output|text)\n(.*?)^```$)?"
+    r"|^\|[^\n]* hsframe \|\n\|[-|]+\|\n((?:\|[^\n]*\n)+)",
+    re.MULTILINE | re.DOTALL,
 )
 
 
-def steps(document: str) -> list[tuple[str, str]]:
+def steps(document: str) -> list[Step]:
     """What is run of a document, in its order: Python, also in the last column of tables, and commands of hsframe."""
-    found = list[tuple[str, str]]()
-    for language, block, rows in STEP.findall((ROOT / document).read_text("utf-8")):
+    found = list[Step]()
+    for language, block, result_language, result, rows in STEP.findall((ROOT / document).read_text("utf-8")):
         if rows:
-            found += [("python", code) for code in re.findall(r"\| `([^`]+)` \|$", rows, re.MULTILINE)]
+            found += [Step("python", code) for code in re.findall(r"\| `([^`]+)` \|$", rows, re.MULTILINE)]
         elif language == "python" or commands(block):
-            found.append((language, block))
+            found.append(Step(language, block, result_language, result))
     return found
 
 
@@ -139,6 +150,7 @@ MARKS = {"docs/how-to/recipes.md": [INCOMPLETE_MATRIX, LONG_GAPS]}
 PROMISED = {
     "README.md": "*.parquet",
     "docs/how-to/recipes.md": "*.csv",
+    "docs/how-to/ten-tasks.md": "year.parquet",
     "docs/how-to/beyond-one-machine.md": "trends",
     "docs/how-to/testing.md": "report.csv",
 }
@@ -161,13 +173,16 @@ def test_a_document_runs_as_it_stands(document: str, monkeypatch: pytest.MonkeyP
     with doc_servers.served(document, tmp_path) as places, dask.config.set(scheduler="sync"):  # no threads are left
         namespace: dict[str, Any] = {"__name__": "readme"}
         try:
-            for number, (language, block) in enumerate(steps(document), 1):
+            for number, (language, block, result_language, result) in enumerate(steps(document), 1):
+                name = f"{document}, step {number}: {block[:60]}"
                 for written, there in places.items():
                     block = block.replace(written, there)
                 if language == "sh":
                     run_commands(block, monkeypatch)
-                else:
-                    exec(compile(block, f"{document}, step {number}: {block[:60]}", "exec"), namespace)
+                    continue
+                got = doc_results.run(block, name, namespace)
+                if result:
+                    doc_results.check(got, result_language, result, name)
         finally:
             plt.close("all")
             with suppress(hsframe.MetadataError):  # the last block closed it, or there never was one
@@ -185,6 +200,16 @@ def test_python_that_needs_a_server_of_the_reader_is_python(document: str) -> No
 
 def test_the_documents_with_code_are_found() -> None:
     assert {name for name in PROMISED if len(blocks(name, "python")) < 2} == set()
+
+
+def test_results_are_shown_and_a_wrong_one_is_found() -> None:
+    shown = [step for step in steps("docs/how-to/ten-tasks.md") if step.result]
+    assert len(shown) >= 10
+    got = doc_results.run("x = 2.5\nprint('x is')\nx", "here", {})
+    for language, right, wrong in (("output", "2.5", "2.4"), ("text", "7.1", "7.1 kW")):
+        doc_results.check(got, language, f"x is\n{right}\n", "here")
+        with pytest.raises(AssertionError, match=r"here gives\nx is\n2\.5"):
+            doc_results.check(got, language, f"x is\n{wrong}\n", "here")
 
 
 def test_the_readme_names_the_two_commands() -> None:

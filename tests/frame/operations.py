@@ -600,7 +600,7 @@ def page() -> str:
         "Made by `python -m tests.frame.operations > docs/explanation/operations.md`; each line runs in the tests, and its",
         "numbers are those that pandas gives without units. `df` has the columns `power` in kW and `zone` and `supply` in",
         "°F, hour by hour; `by` is the same numbered from 0 with the columns `site` and `hour`. The rules themselves:",
-        "[hsframe/units/unit_rules.py](https://github.com/hsframe/hsframe/blob/main/hsframe/units/unit_rules.py).",
+        "[units](units.md).",
         "",
         *(f"- **{fate}**: {meaning}." for fate, meaning in FATES.items()),
         "",
