@@ -23,6 +23,7 @@ from hsframe.cli.parser import parser
 from hsframe.cli.program import main
 from hsframe.intervals import rules
 from hsframe.testing import quirks
+from hsframe.testing.server import running_server
 from tests import doc_results, doc_servers
 
 pytestmark = pytest.mark.one_python
@@ -210,6 +211,25 @@ def test_results_are_shown_and_a_wrong_one_is_found() -> None:
         doc_results.check(got, language, f"x is\n{right}\n", "here")
         with pytest.raises(AssertionError, match=r"here gives\nx is\n2\.5"):
             doc_results.check(got, language, f"x is\n{wrong}\n", "here")
+
+
+def test_the_readme_may_be_run_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What it writes adds nothing up: the second run finds and leaves what the first one wrote."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    code = "".join(blocks("README.md", "python"))
+    with running_server() as server:
+        oat = server.database.history("nyc-weather-oat")
+        seen = [oat.values.tolist()]
+        for _ in range(2):
+            doc_results.run(code.replace("http://127.0.0.1:8080/api", server.uri), "README.md", {})
+            seen.append(oat.values.tolist())
+    plt.close("all")
+    assert seen[0] != seen[1] == seen[2]
 
 
 def test_the_readme_names_the_two_commands() -> None:

@@ -572,7 +572,7 @@ def test_ctrl_c_cancels_the_read_and_the_session_goes_on(runner: str) -> None:
 
 
 def test_limits_count_one_answer_and_not_a_read(server: RunningServer) -> None:
-    """As README says: histories are asked for in parts that are allowed; all else once."""
+    """As the page on what goes wrong says: histories are asked for in parts that are allowed; all else once."""
     day_us = 24 * 60 * MINUTE_US
     server.database.set_history("kw", FIRST_US + np.arange(1000) * day_us // 100, np.arange(1000.0))
     start = datetime.fromtimestamp(FIRST_US / 1e6, UTC)
