@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting
+from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, is_grid_shaped
 from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, kept_unit, number_of, time_of
 from hsframe.grid import Col, Grid
@@ -156,7 +156,7 @@ class Json3(JsonCodec):
         return not _is_grid(value)
 
     def read_body(self, value: dict[str, Any]) -> Grid:
-        return self.read_grid(value, 0) if "cols" in value else self.read_row(value)
+        return self.read_grid(value, 0) if is_grid_shaped(value) else self.read_row(value)
 
     def read_cells(self, cells: list[Any]) -> list[Any] | None:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, plain_number
+from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, is_grid_shaped, plain_number
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
 from hsframe.grid import Col, Grid
@@ -230,7 +230,7 @@ class Json4(JsonCodec):
         return super().read_tags(tags, depth)
 
     def read_body(self, value: dict[str, Any]) -> Grid:
-        kind = _kind_of(value) if "_kind" in value else "grid" if "cols" in value else "dict"
+        kind = _kind_of(value) if "_kind" in value else "grid" if is_grid_shaped(value) else "dict"
         if kind == "dict":
             return self.read_row(value)
         if kind != "grid":

@@ -355,6 +355,12 @@ def _each(read: Callable[[Any], Any], values: list[Any], path: str, places: Sequ
     return values
 
 
+def is_grid_shaped(body: Mapping[str, Any]) -> bool:
+    """Whether a body is a grid and no bare dict; one that lacks its columns is a grid that is wrong."""
+    meta = body.get("meta")
+    return "cols" in body or isinstance(body.get("rows"), list) or (isinstance(meta, dict) and "ver" in meta)
+
+
 def fitting(rule: TextRule, text: str, at: str = "") -> str:
     if (problem := rule.problem(text)) is not None:
         raise Misfit(problem, rule.expected).at(at)

@@ -240,6 +240,13 @@ def test_json_structure_errors(form: str, value: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["json3", "json4"])
+@pytest.mark.parametrize("body", ['{"rows":[]}', '{"meta":{"ver":"3.0"},"rows":[{"id":"r:a"}]}', '{"meta":{"ver":"3.0"}}'])
+def test_a_grid_without_columns_is_no_record(form: str, body: str) -> None:
+    with pytest.raises(CodecError, match="a grid without a list of columns"):
+        decode(body.encode(), form)
+
+
+@pytest.mark.parametrize("form", ["json3", "json4"])
 def test_a_bare_dict_whose_tag_has_no_name(form: str) -> None:
     with pytest.raises(CodecError, match="'' cannot be the name"):
         decode_exact('{"": 1}', form)
