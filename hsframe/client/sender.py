@@ -130,8 +130,8 @@ class RequestSender:
         """Let nothing answer that logs in by less than SCRAM, as if this had been done before."""
         self._session.expect_scram()
 
-    async def log_in(self, patience: Patience | None = None) -> LoginResult:
-        """The current login; logs in if there was none yet."""
+    async def log_in(self, patience: Patience | None = None, op: str = "") -> LoginResult:
+        """The current login, for an op; logs in if there was none yet."""
         self.check_loop()
         if not self._transport.is_open:
             raise NetworkError(
@@ -139,7 +139,7 @@ class RequestSender:
                 f"or await its __aenter__() first; a closed {self.caller} stays closed"
             )
         with self._transport.secrets.out_of_errors():
-            return await self._session.current(patience or self.retries.patience())
+            return await self._session.current(patience or self.retries.patience(), op)
 
     def check_loop(self) -> None:
         """Refuse a call from another event loop than that of the connections, where some calls would hang."""
@@ -200,7 +200,7 @@ class RequestSender:
         plain_fetch = partial(self._fetch, self.dialect.line_end)
         fetch = fetch or plain_fetch
         async with patience.limited(f"{op.name} at {self.url(op.name)}"):
-            login, is_new = await self.log_in(patience), False
+            login, is_new = await self.log_in(patience, op.name), False
             while True:
                 send = partial(self._send, op, request, login, fetch)
                 about = partial(self._send, OPS["about"], Grid(), login, plain_fetch)
@@ -209,11 +209,10 @@ class RequestSender:
                 if is_new or not self._session.is_lost(login, answer):
                     break
                 log.retries += 1
-                login, is_new = await self._session.renew(login, patience), True
+                login, is_new = await self._session.renew(login, patience, op.name), True
         if failure is not None:
             raise failure
-        if answer.status == 200 and not answer.is_html:
-            self._session.note_acceptance(login, op.name)
+        self._session.note_acceptance(login, answer)
         log.bytes = len(answer.body)
         return answer
 

@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, is_grid_shaped, plain_number
+from hsframe.codecs.json_common import (
+    REMEMBERED,
+    JsonCodec,
+    Misfit,
+    calendar_value,
+    fitting,
+    is_grid_shaped,
+    plain_number,
+)
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
 from hsframe.grid import Col, Grid

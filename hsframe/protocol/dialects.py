@@ -71,6 +71,8 @@ class Dialect:
     """The topics of warnings about the server that were given: each is given once."""
     refused: RefusedLogins = field(default_factory=RefusedLogins)
     """The credentials that it has refused."""
+    scram_users: set[str] = field(default_factory=set)
+    """The users whose login proved the server by SCRAM: none is logged in by less."""
 
     @property
     def uri_hint(self) -> str:

@@ -48,6 +48,9 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _LONGEST_ERROR: Final = 1 << 20
 # A reference to a character by a number that no character has; Python refuses to read thousands of digits.
 _LONG_NUMBER: Final = re.compile(r"&#[0-9]{8,};?")
+# As Haxall and SkySpark name the type of an error of a login.
+_AUTH_ERR: Final = re.compile(rb"([a-zA-Z0-9]+::)?AuthErr\b")
+_ERROR_BYTES: Final = 1 << 12
 _LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
 
 
@@ -140,7 +143,7 @@ class HttpAnswer:
         op = self.request.op
         if not self.start.startswith((b"{", b"[")) or self.is_grid or op in ("invokeAction", "eval"):
             return False
-        return op != "about" or _OF_ABOUT.search(self.body) is None
+        return op not in ("about", "login") or _OF_ABOUT.search(self.body) is None
 
     @property
     def is_redirect(self) -> bool:
@@ -165,7 +168,20 @@ class HttpAnswer:
         """
         if self.is_from_proxy:
             return False
-        return self.status == 401 or (self.status == 403 and not self.is_grid) or bool(self.login_page)
+        if self.status in (401, 423) or (self.status == 403 and not self.is_grid):
+            return True
+        return bool(self.login_page) or (200 <= self.status < 300 and self._is_auth_error)
+
+    @property
+    def _is_auth_error(self) -> bool:
+        """Whether this is an error grid of the type AuthErr, or whose words begin so."""
+        if len(self.body) > _LONGEST_ERROR or not _AUTH_ERR.search(self.body[:_ERROR_BYTES]) or not self.is_grid:
+            return False
+        with suppress(CodecError):
+            grid = decode_exact(self.body, formats_by_start(self.body)[0])
+            said = (str(grid.meta.get(name) or "").encode() for name in ("errType", "dis"))
+            return grid.is_error and any(_AUTH_ERR.match(text) for text in said)
+        return False
 
     @property
     def json_error(self) -> str:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from hsframe.errors import AuthError, MetadataError, NetworkError, in_short
+from hsframe.errors import AuthError, HsFrameError, MetadataError, NetworkError, in_short
 from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
 from hsframe.protocol.scram import HASHES, Derivation, ScramClient, ScramKeys, b64url_decode, b64url_encode
 from hsframe.protocol.secret import HiddenStr, Secret, basic_authorization
@@ -27,6 +27,13 @@ AUTH_SCHEMES: Final[tuple[AuthScheme, ...]] = ("auto", "scram", "plaintext", "ba
 _NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # A challenge or a parameter of RFC 9110 section 11: a token, then `=value` if it is a parameter.
 _PART: Final = re.compile(rf'\s*({_NAME})(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?\s*(,|\s|$)')
+# As servers say that they do not know the handshake, after a restart or where another node answers.
+_HANDSHAKE_GONE: Final = re.compile(
+    r"\b(unknown|no such|expired|stale) handshake"
+    r"|\bhandshake( ?token)?\W+((is|was|has|does|not|no longer) )*"
+    r"(unknown|found|known|exist|expired|timed out|gone|lost)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,7 @@ class Credentials:
     """Who logs in, and how; without a user name and a token nobody does.
 
     With ``"auto"`` SCRAM goes before PLAINTEXT before Basic, and a given bearer token before all. Schemes that send the
-    password itself are `cleartext_allowed` where the connection is TLS or to this machine, or the user said so. Who was
-    logged in by SCRAM before (`scram_seen`) is not by less: what is in between could offer it, and serve the records.
+    password itself are `cleartext_allowed` where the connection is TLS or to this machine, or the user said so.
     """
 
     username: str = ""
@@ -43,7 +49,6 @@ class Credentials:
     token: Secret = field(default_factory=lambda: Secret(""))
     auth: AuthScheme = "auto"
     cleartext_allowed: bool = False
-    scram_seen: bool = False
 
     @property
     def sends_token(self) -> bool:
@@ -62,13 +67,14 @@ class LoginResult:
     """What a login gives: the headers that go on each request of the session.
 
     The scheme is one of `AUTH_SCHEMES` but ``"auto"``; ``"bearer"`` is a given token. `hash`, and how often it was
-    applied to the password, are set by SCRAM.
+    applied to the password, are set by SCRAM. Of one `without_proof` the server has asked nobody who they are.
     """
 
     scheme: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     hash: str = ""
     iterations: int = 0
+    without_proof: bool = False
 
     @property
     def on_server(self) -> bool:
@@ -88,11 +94,19 @@ class _Challenge:
         return self.name.lower()
 
 
-class _HandshakeGoneError(NetworkError):
+class ProvingRequest(HttpRequest):
+    """A request that carries the password, or a proof of it."""
+
+
+class _HandshakeGoneError(Exception):
     """The server does not know the handshake that it began: it has looked at no proof, and refused none."""
 
+    def __init__(self, failure: HsFrameError) -> None:
+        super().__init__()
+        self.failure = failure
 
-_LoginSteps: TypeAlias = Generator[HttpRequest | Derivation, HttpAnswer | ScramKeys, LoginResult]
+
+LoginSteps: TypeAlias = Generator[HttpRequest | Derivation, HttpAnswer | ScramKeys, LoginResult]
 
 
 def _params(text: str) -> list[tuple[str, str | None]]:
@@ -143,24 +157,26 @@ def _bearer(token: Secret) -> Mapping[str, str]:
     return _authorization("BEARER", authToken=token.reveal())
 
 
-def login_steps(credentials: Credentials, uri: str) -> _LoginSteps:
+def login_steps(credentials: Credentials, uri: str, *, scram_seen: bool = False) -> LoginSteps:
     """Log in: HELLO, then the best scheme that the server offers and the caller allows; AuthError if it is refused.
 
     An `HttpRequest` is sent its `HttpAnswer`, a `Derivation` the `ScramKeys`. Messages name the uri and the user, and
-    never the password.
+    never the password. Who was logged in by SCRAM before (`scram_seen`) is not by less: what is in between could offer
+    it, and serve the records.
     """
-    return (yield from _Steps(credentials, uri).steps())
+    return (yield from _Steps(credentials, uri, scram_seen).steps())
 
 
 class _Steps:
     """One login: the credentials, the uri and the errors that all steps share."""
 
-    def __init__(self, credentials: Credentials, uri: str) -> None:
+    def __init__(self, credentials: Credentials, uri: str, scram_seen: bool) -> None:
         self._credentials = credentials
+        self._scram_seen = scram_seen
         self._uri = uri
         self._where = f"login as {credentials.username!r} at {uri}"
 
-    def steps(self) -> _LoginSteps:
+    def steps(self) -> LoginSteps:
         who = self._credentials
         if who.auth == "none":
             return LoginResult("none")
@@ -174,23 +190,26 @@ class _Steps:
             return (yield from self._plaintext())
         with suppress(_HandshakeGoneError):
             return (yield from self._hello())
-        return (yield from self._hello())
+        try:
+            return (yield from self._hello())
+        except _HandshakeGoneError as gone:
+            failure = gone.failure
+        raise failure
 
     def _fail(self, what: str, answer: HttpAnswer | None = None, *, refused: bool = False) -> NoReturn:
         code = "" if answer is None else f" (HTTP {answer.status}{answer.words})"
         raise AuthError(f"{self._where}: {what}{code}", refused=refused)
 
-    def _ask(self, headers: Mapping[str, str]) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
-        answer = yield HttpRequest("GET", f"{self._uri}/about", "login", headers)
+    def _ask(
+        self, headers: Mapping[str, str], kind: type[HttpRequest] = HttpRequest
+    ) -> Generator[HttpRequest, HttpAnswer | ScramKeys, HttpAnswer]:
+        answer = yield kind("GET", f"{self._uri}/about", "login", headers)
         assert isinstance(answer, HttpAnswer)
         if (answer.is_from_proxy or answer.wants_tls) and (failure := http_failure(answer)):
             raise failure
-        # As hsframe serve says it after a restart, or when its users have changed. HELLO alone may refuse the proof.
-        if any(c.scheme == "hello" for c in challenges(answer)) and "handshake" in answer.text.lower():
-            raise _HandshakeGoneError(f"{self._where}: the server forgot it on the way, twice{answer.words}; try again")
         return answer
 
-    def _hello(self) -> _LoginSteps:
+    def _hello(self) -> LoginSteps:
         user = b64url_encode(self._credentials.username)
         answer = yield from self._ask(_authorization("HELLO", username=user))
         offered = challenges(answer) if answer.status == 401 else []
@@ -213,15 +232,15 @@ class _Steps:
             return (yield from self._basic())
         if answer.status == 401:
             self._fail(f"the server offers {named}; known are SCRAM, PLAINTEXT, Basic and a token", answer)
-        if 200 <= answer.status < 300 and not answer.is_html:
+        if 200 <= answer.status < 300 and not answer.is_html and not answer.refuses_login:
             self._check_not_less("no login", "none", answer)
             if token := _authentication_info(answer).get("authtoken"):
-                return LoginResult("plaintext", _bearer(Secret(token)))
-            return LoginResult("none")  # the server knows no login
+                return LoginResult("plaintext", _bearer(Secret(token)), without_proof=True)
+            return LoginResult("none", without_proof=True)  # the server knows no login
         self._refuse(answer, "the login was refused")
 
     def _check_not_less(self, offered: str, auth: AuthScheme, answer: HttpAnswer) -> None:
-        if self._credentials.scram_seen:
+        if self._scram_seen:
             self._fail(
                 f"the server has asked for a login by SCRAM before, and now offers {offered}: something else may "
                 "answer in its place, so nothing was sent to it; if the server was changed so on purpose, connect with "
@@ -234,7 +253,7 @@ class _Steps:
 
         `what` says what was refused; by default it is the password, or a proof of it, which is not sent again then.
         """
-        if answer.status in (400, 401, 403):
+        if answer.status in (400, 401, 403, 423) or (200 <= answer.status < 300 and not answer.is_html):
             wrong = "the user name or the password is wrong"
             if not self._credentials.password:
                 wrong = "no password was given; give password="
@@ -246,11 +265,12 @@ class _Steps:
         failure = http_failure(answer)
         raise failure or NetworkError(f"login at {self._uri}: found HTTP {answer.status}, not a step of a login")
 
-    def _scram(self, offer: _Challenge) -> _LoginSteps:
+    def _scram(self, offer: _Challenge) -> LoginSteps:
         who = self._credentials
         client = ScramClient(who.username, offer.params.get("hash", "SHA-256"))
         token = offer.params.get("handshaketoken", "")
         answer = yield from self._ask(_authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.first())))
+        self._check_handshake(answer)
         step = self._scram_step(answer, client.hash)
         # The newest token, if any: haystack-py gives another one at each step.
         token = step.get("handshaketoken", token)
@@ -259,38 +279,51 @@ class _Steps:
         keys = yield derivation
         assert isinstance(keys, ScramKeys)
         answer = yield from self._ask(
-            _authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.final(keys)))
+            _authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.final(keys))), ProvingRequest
         )
-        if not 200 <= answer.status < 300:
-            self._refuse(answer, "the server did not take the last step" if answer.status == 400 else "")
+        self._check_handshake(answer)
+        if not 200 <= answer.status < 300 or answer.is_html:
+            self._refuse(answer)
         info = _authentication_info(answer)
         if not info.get("data"):
-            self._fail("the server did not prove that it knows the password (no Authentication-Info)", answer)
+            words = "the server did not prove that it knows the password (no Authentication-Info)"
+            self._fail(words, answer, refused=True)
         if info.get("hash", client.hash).upper() != client.hash:
             self._fail("the server changed the hash during the login")
-        with self._named():
+        with self._named(refused=True):
             final = b64url_decode(info["data"])
             client.verify(answer.secrets.redacted(final) if final.startswith("e=") else final)
         if not info.get("authtoken"):
             self._fail("the server gave no authToken", answer)
         return LoginResult("scram", _bearer(Secret(info["authtoken"])), client.hash, derivation.iterations)
 
+    def _check_handshake(self, answer: HttpAnswer) -> None:
+        """Begin again where the server says in words that it has forgotten: another answer may refuse the proof."""
+        if 400 <= answer.status < 500 and _HANDSHAKE_GONE.search(answer.text):
+            words = f"{self._where}: the server forgot it on the way, twice{answer.words}; try again"
+            raise _HandshakeGoneError(NetworkError(words))
+
     def _scram_step(self, answer: HttpAnswer, hash_name: str) -> Mapping[str, str]:
-        if answer.status != 401:
-            self._refuse(answer, "the server did not go on with SCRAM")
-        for step in challenges(answer):
+        for step in challenges(answer) if answer.status == 401 else ():
             if step.scheme == "scram" and step.params.get("data"):
                 if step.params.get("hash", hash_name).upper() != hash_name:
                     self._fail("the server changed the hash during the login")
                 return step.params
-        return self._fail("the server did not go on with SCRAM", answer)
+        try:
+            self._refuse(answer, "the server did not go on with SCRAM")
+        except HsFrameError as failure:
+            if answer.status not in (400, 401, 403, 404, 410):
+                raise
+            gone = _HandshakeGoneError(failure)  # nothing was proved yet, so it costs nothing to begin again
+        raise gone
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _named(self, *, refused: bool = False) -> Iterator[None]:
         try:
             yield
         except AuthError as error:
             error.args = (f"{self._where}: {error}",)
+            error.refused = refused
             raise
 
     def _check_cleartext(self, scheme: str) -> None:
@@ -301,13 +334,14 @@ class _Steps:
                 "if you trust every machine in between"
             )
 
-    def _plaintext(self) -> _LoginSteps:
+    def _plaintext(self) -> LoginSteps:
         self._check_cleartext("PLAINTEXT")
         who = self._credentials
         answer = yield from self._ask(
             _authorization(
                 "PLAINTEXT", username=b64url_encode(who.username), password=b64url_encode(who.password.reveal())
-            )
+            ),
+            ProvingRequest,
         )
         if not 200 <= answer.status < 300 or answer.is_html:
             self._refuse(answer)
@@ -316,15 +350,17 @@ class _Steps:
             self._fail("the server gave no authToken", answer, refused=True)
         return LoginResult("plaintext", _bearer(Secret(token)))
 
-    def _basic(self) -> _LoginSteps:
+    def _basic(self) -> LoginSteps:
         self._check_cleartext("Basic")
         who = self._credentials
         if ":" in who.username:
             self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
         headers = {"Authorization": basic_authorization(who.username, who.password)}
-        answer = yield from self._ask(headers)
-        if not 200 <= answer.status < 300 or answer.is_html:
+        answer = yield from self._ask(headers, ProvingRequest)
+        if not 200 <= answer.status < 300 or answer.is_html or answer.refuses_login:
             self._refuse(answer)
+        if answer.body and (answer.is_other_json or not answer.start.startswith((b"ver:", b"{", b"["))):
+            self._fail("the server answers with no grid, as where the password is wrong", answer, refused=True)
         return LoginResult("basic", headers)
 
 

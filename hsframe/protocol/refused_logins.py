@@ -1,22 +1,31 @@
-"""Which passwords and tokens a server has refused: no client of this process sends the same again at once.
+"""What one server has said of passwords and tokens: no client of this process sends a refused one again at once.
+
+1. What was sent and refused is not sent again before a pause has passed. It doubles each time, to an hour; for what was
+   accepted before to five minutes, so that a server that was out of order does not keep a right password out.
+2. What an op is refused may be a right that is missing: it counts where ``about`` is refused too. What ``about`` alone
+   is refused holds for ``about`` alone, and the next op decides. So a wrong token is sent twice.
+3. The first one to send speaks for all that have not sent yet: they wait for its answer.
+4. Only an answer that says something of the login refuses it: 401, 403, 423, a login page, AuthErr; to a password, or a
+   proof of it, also 400, and 200 without what a login gives. Not a proxy, a busy server or a wrong address.
+5. Where SCRAM has proved the server once, a user is logged in by nothing less: something else may answer in its place.
 
 Some servers lock a user out after a few attempts, and many are made by a loop that connects anew for each point, or by
-a cell of a notebook that is run again. Clients that log in at the same moment do not know of each other.
-What an op is refused may be a right that is missing: what it carries is refused where ``about`` is refused too, and by
-``about`` alone where that was answered before, or nothing was. A token may have the right to read and not that one.
-A login page may be shown for a while only, as by a server that starts: what is refused is sent again after a pause.
+a cell of a notebook that is run again.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from hsframe.errors import AuthError
 from hsframe.protocol.login_steps import Credentials
 
-# How long they are not sent again; each time twice as long. What was accepted before does not wait for long: a server
-# that was out of order for an hour does not keep a right password out for another.
 _FIRST_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
 _LONGEST_OF_ACCEPTED_S: Final = 300.0
@@ -25,64 +34,82 @@ _MOST: Final = 100  # that are kept, the newest
 _now_s = time.monotonic
 
 
-class _Refusal(NamedTuple):
-    """What was said, for how long and until when the same is not sent, and whether it was accepted before."""
+@dataclass(frozen=True)
+class _Known:
+    """Whether these were ever accepted; what they are refused for, in which words, for how long and until when."""
 
-    words: str
-    pause_s: float
-    until_s: float
-    was_accepted: bool
-
-
-_Acceptance: TypeAlias = Literal["by about", "by others"]
+    is_accepted: bool = False
+    refused_for: Literal["", "about", "all"] = ""
+    words: str = ""
+    pause_s: float = 0.0
+    until_s: float = 0.0
 
 
 class RefusedLogins:
-    """What one server said last of some credentials: that it accepts them, or a refusal and how long it holds."""
+    """What one server said last of some credentials, and who sends them now."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Refusal | _Acceptance] = {}
+        self._known: dict[int, _Known] = {}
+        self._turns: dict[tuple[int, int], Future[None]] = {}
 
-    def check(self, who: Credentials) -> None:
-        """Raise AuthError where these credentials were refused a short while ago."""
-        if refusal := self.held(who):
+    def check(self, who: Credentials, op: str = "") -> None:
+        """Raise AuthError where these credentials were refused a short while ago, for all or for this op."""
+        if self.are_held(who, op):
+            known = self._known[_key(who)]
             raise AuthError(
-                f"{refusal.words}; so it was answered before, and this program does not send the same again for "
-                f"{refusal.until_s - _now_s():.0f} s: some servers lock users out; connect anew with another one, or "
+                f"{known.words}; so it was answered before, and this program does not send the same again for "
+                f"{known.until_s - _now_s():.0f} s: some servers lock users out; connect anew with another one, or "
                 "wait if this one is right by now",
-                refused=True,
+                refused=not (known.is_accepted and known.refused_for == "about"),
             )
 
-    def held(self, who: Credentials) -> _Refusal | None:
-        """The refusal of these credentials, as long as they are not sent again."""
-        refusal = self._known.get(_key(who))
-        return refusal if isinstance(refusal, _Refusal) and refusal.until_s > _now_s() else None
+    def are_held(self, who: Credentials, op: str = "") -> bool:
+        """Whether these credentials are not sent with an op, as they were refused."""
+        known = self._known.get(_key(who), _Known())
+        return known.until_s > _now_s() and (known.refused_for == "all" or known.refused_for == op == "about")
 
-    def add(self, who: Credentials, words: str) -> None:
+    def add(self, who: Credentials, words: str, op: str = "") -> None:
         """Note that these were refused, in words without a secret; once, where several requests were under way."""
-        if self.held(who):
+        if self.are_held(who, op):
             return
-        before = self._known.get(_key(who))
-        if isinstance(before, _Refusal):
-            was_accepted = before.was_accepted
-            pause_s = min(2.0 * before.pause_s, _LONGEST_OF_ACCEPTED_S if was_accepted else _LONGEST_S)
-        else:
-            was_accepted, pause_s = before is not None, _FIRST_S
-        self._note(who, _Refusal(words, pause_s, _now_s() + pause_s, was_accepted))
+        known = self._known.get(_key(who), _Known())
+        pause_s = known.pause_s
+        if known.until_s <= _now_s():  # else about was refused just now, and another op makes it all
+            longest_s = _LONGEST_OF_ACCEPTED_S if known.is_accepted else _LONGEST_S
+            pause_s = min(2.0 * pause_s, longest_s) or _FIRST_S
+        refused_for: Final = "about" if op == "about" else "all"
+        self._note(who, _Known(known.is_accepted, refused_for, words, pause_s, _now_s() + pause_s))
 
     def accept(self, who: Credentials, op: str) -> None:
-        """Note that these are accepted now, by an op."""
-        known = self._known.get(_key(who))
-        said: _Acceptance = "by about" if op == "about" or known == "by about" else "by others"
+        """Note that these are accepted now, by an op; what about is refused stays, unless it is about."""
+        known = self._known.get(_key(who), _Known())
+        stays = known.refused_for == "about" != op
+        said = replace(known, is_accepted=True) if stays else _Known(is_accepted=True)
         if known != said:  # what stays is not noted again: another thread would miss it meanwhile
             self._note(who, said)
 
-    def are_accepted(self, who: Credentials, *, but_for_about: bool = False) -> bool:
-        """Whether these were accepted, and not refused since; `but_for_about` by other ops alone."""
-        known = self._known.get(_key(who))
-        return known == "by others" or (known == "by about" and not but_for_about)
+    def are_accepted(self, who: Credentials) -> bool:
+        """Whether these were accepted, and not refused for all since."""
+        known = self._known.get(_key(who), _Known())
+        return known.is_accepted and known.refused_for != "all"
 
-    def _note(self, who: Credentials, said: _Refusal | _Acceptance) -> None:
+    @contextmanager
+    def turn(self, who: Credentials) -> Iterator[Future[None] | None]:
+        """The block in which these are sent, and what is said is noted; gives what to wait for first, where it is.
+
+        It is done when the one that sends them now, in whichever thread, has noted what was said.
+        """
+        key, own = (os.getpid(), _key(who)), Future[None]()  # a child of a fork waits for no parent
+        own.set_running_or_notify_cancel()  # who gives up waiting does not cancel it
+        first = self._turns.setdefault(key, own)
+        try:
+            yield None if first is own else first
+        finally:
+            if first is own:
+                del self._turns[key]
+                own.set_result(None)
+
+    def _note(self, who: Credentials, said: _Known) -> None:
         self._known.pop(_key(who), None)
         self._known[_key(who)] = said
         for oldest in list(self._known)[:-_MOST]:

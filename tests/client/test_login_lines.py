@@ -127,7 +127,46 @@ def test_a_login_that_the_server_has_forgotten_begins_again(serve: Any, fake: An
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("words", ["", "begin with HELLO"])
+FORGOTTEN = [
+    (403, "unknown handshake", {}),
+    (400, "Unknown handshakeToken", {}),
+    (404, "handshake token not found", {}),
+    (401, "the handshake has expired", {"WWW-Authenticate": "SCRAM hash=SHA-256"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "words", "headers"),
+    [
+        *((step, *said) for step in (2, 3) for said in FORGOTTEN),
+        (2, 401, "", {"WWW-Authenticate": "SCRAM hash=SHA-256, handshakeToken=n3w"}),
+        *((2, status, "no", {}) for status in (400, 403, 404, 410)),
+    ],
+)
+def test_a_forgotten_login_begins_again_in_whichever_words(
+    serve: Any, fake: Any, step: int, status: int, words: str, headers: dict[str, str]
+) -> None:
+    """Before the proof each refusal may be that, as it costs nothing to begin again; then it is by words alone."""
+    is_gone = True
+
+    class Restarting(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            nonlocal is_gone
+            if is_gone and scheme == "SCRAM" and (step == 2 or b64url_decode(params["data"]).startswith("c=")):
+                is_gone = False
+                self.login_steps.append(scheme)
+                return web.Response(status=status, text=words, headers=headers)
+            return await super()._login(scheme, params)
+
+    async def main() -> None:
+        async with serve(Restarting()) as server, Client(server.uri, USER, PASSWORD, retries=0) as client:
+            assert await client.about() == []
+            assert server.login_steps == [*["HELLO", "SCRAM", "SCRAM"][:step], "HELLO", "SCRAM", "SCRAM"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("words", ["", "begin with HELLO", "SCRAM handshake failed: bad password"])
 def test_a_proof_that_is_refused_by_asking_for_a_login_is_sent_once(serve: Any, fake: Any, words: str) -> None:
     class Refusing(fake):
         async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
@@ -192,6 +231,38 @@ def test_who_was_logged_in_by_scram_is_not_by_less(serve: Any, fake: Any, offer:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("offer", ["", "a token", "PLAINTEXT", 'Basic realm="x"'])
+def test_where_scram_was_seen_once_no_client_of_the_process_logs_in_by_less(serve: Any, fake: Any, offer: str) -> None:
+    class Impostor(fake):
+        is_there = False
+
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            if not self.is_there:
+                return await super().handle(request)
+            scheme = request.headers.get("Authorization", "").partition(" ")[0]
+            self.login_steps.append(scheme)
+            if scheme != "HELLO" or offer in ("", "a token"):
+                token = {"Authentication-Info": "authToken=t1"} if offer != "" else {}
+                return web.Response(body=EMPTY, content_type="text/zinc", headers=token)
+            return web.Response(status=401, headers={"WWW-Authenticate": offer})
+
+    async def main() -> None:
+        async with serve(Impostor()) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                await client.about()
+            server.is_there = True
+            server.login_steps.clear()
+            async with Client(server.uri, USER, PASSWORD) as client:
+                with pytest.raises(AuthError, match=r"by SCRAM before, and now offers (no login|PLAINTEXT|Basic)"):
+                    await client.read("site")
+            assert server.login_steps == ["HELLO"]
+            auth: Any = {"PLAINTEXT": "plaintext", "": "none", "a token": "none"}.get(offer, "basic")
+            async with Client(server.uri, USER, PASSWORD, auth=auth) as client:
+                assert await client.read("site") == []
+
+    asyncio.run(main())
+
+
 def test_a_server_that_is_busy_when_a_lost_session_logs_in_is_waited_for(serve: Any, fake: Any) -> None:
     """It offers no scheme either, and is no other one."""
 
@@ -227,6 +298,22 @@ def test_a_server_that_wants_no_login_of_a_named_user_is_warned_of(serve: Any, f
         asyncio.run(main())
     assert len(told) == 1
     asyncio.run(main(auth="none"))
+
+
+def test_a_server_that_gives_a_token_and_asks_for_no_password_is_warned_of(serve: Any, fake: Any) -> None:
+    class Open(fake):
+        async def handle(self, request: web.Request) -> web.StreamResponse:
+            answer = await super().handle(request)
+            answer.headers["Authentication-Info"] = "authToken=t1"
+            return answer
+
+    async def main() -> None:
+        async with serve(Open(anonymous=True)) as server, Client(server.uri, USER, PASSWORD) as client:
+            await client.read("site")
+            assert server.seen[-1].token == "t1"
+
+    with pytest.warns(LoginWarning, match="wants no login of 'ann'"):
+        asyncio.run(main())
 
 
 REFUSALS = {

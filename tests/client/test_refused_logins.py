@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hsframe.client import Client
 from hsframe.errors import AuthError, CallError, HsFrameError
 from hsframe.protocol.login_steps import Credentials
 from hsframe.protocol.refused_logins import RefusedLogins
+from hsframe.protocol.scram import b64url_decode, b64url_encode
 from hsframe.protocol.secret import Secret
 
 USER, PASSWORD = "ann", "s3cret-pencil"
@@ -366,4 +368,250 @@ def test_what_is_accepted_is_known_while_another_thread_notes_it_again() -> None
         is_over.set()
         thread.join()
         sys.setswitchinterval(before_s)
-    assert not logins.are_accepted(who, but_for_about=True), "about was answered, and still counts"
+
+
+@pytest.mark.parametrize("how", [*REFUSED, *UNAUTHORIZED])
+@pytest.mark.parametrize("is_new", [False, True])
+def test_what_about_alone_is_refused_holds_for_about_alone(
+    serve: Any, fake: Any, how: str, is_new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where about is the first op of a token, and however often it is asked."""
+    later_s = 0.0
+    monkeypatch.setattr("hsframe.protocol.refused_logins._now_s", lambda: time.monotonic() + later_s)
+
+    async def main() -> None:
+        nonlocal later_s
+        guard = Guard(None)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server, AsyncExitStack() as opened:
+            server.answers["about"] = lambda seen: {**REFUSED, **UNAUTHORIZED}[how]()
+            client = await opened.enter_async_context(Client(server.uri, token="t0ken"))
+            for _ in range(20):
+                if is_new:
+                    client = await opened.enter_async_context(Client(server.uri, token="t0ken"))
+                for _ in range(2):
+                    with pytest.raises(HsFrameError):
+                        await client.about()
+                assert len(await client.read("site")) == 2
+                later_s += 30.0
+            assert 2 <= server.seen_ops().count("GET about") <= 5, "it is not asked each time"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ops", [["about", "read"], ["read", "about"], ["about", "about"], ["read", "eval"]])
+def test_a_wrong_token_is_sent_twice_at_most(serve: Any, fake: Any, ops: list[str]) -> None:
+    async def main() -> None:
+        guard = Guard(FORBIDDEN)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            for _ in range(3):
+                async with Client(server.uri, token="wrong") as client:
+                    for op in ops * 2:
+                        with pytest.raises(AuthError) as caught:
+                            await client.call(op)
+                        assert caught.value.refused
+            assert guard.sent["BEARER"] == (1 if set(ops) == {"about"} else 2)
+
+    asyncio.run(main())
+
+
+def test_a_password_takes_the_place_of_a_token_that_is_refused_for_about(serve: Any, fake: Any) -> None:
+    """As that of an archive, which asks about before all else; a token that may read goes on where it is refused."""
+
+    async def main(right: str) -> None:
+        guard = Guard(FORBIDDEN, "Basic", right=right)
+        who = {"username": USER, "password": PASSWORD, "token": "t0ken"}
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server, Client(server.uri, **who) as client:
+            if right:
+                assert len(await client.call("about")) == 2
+                assert guard.sent["BEARER"] == 1
+            else:
+                server.answers["read"] = SITES
+                for _ in range(3):
+                    with pytest.raises(AuthError, match="password is wrong"):
+                        await client.about()
+                    assert len(await client.read("site")) == 2
+                assert guard.sent == {"BEARER": 1, "Basic": 1}
+
+    asyncio.run(main("Basic"))
+    asyncio.run(main(""))
+
+
+ERRORS_OF_LOGINS = {
+    "AuthErr": lambda: web.Response(text='ver:"3.0" err dis:"AuthErr bad password"\nempty\n', content_type="text/zinc"),
+    "its type": lambda: web.Response(
+        text='{"_kind":"grid","meta":{"ver":"3.0","err":{"_kind":"marker"},"errType":"haystack::AuthErr","dis":"no"},'
+        '"cols":[{"name":"empty"}],"rows":[]}',
+        content_type="application/json",
+    ),
+    "text": lambda: web.Response(text="wrong password"),
+    "json": lambda: web.Response(text='{"message": "wrong password"}', content_type="application/json"),
+    "locked": lambda: web.Response(status=423, text="locked"),
+}
+
+
+@pytest.mark.parametrize("how", ERRORS_OF_LOGINS)
+@pytest.mark.parametrize("offer", ["PLAINTEXT", "Basic"])
+def test_a_password_that_is_refused_in_other_words_is_sent_once(serve: Any, fake: Any, how: str, offer: str) -> None:
+    async def main() -> None:
+        guard = Guard(ERRORS_OF_LOGINS[how], offer)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            found = await failures(server.uri, 3, username=USER, password="wrong")
+            assert guard.sent.total() == 1
+            assert all(isinstance(error, AuthError) and error.refused for error in found)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("about", [b'{"serverName":"nHaystack","haystackVersion":"3.0"}', b"", SITES])
+def test_what_a_server_answers_to_a_right_password_is_no_refusal(serve: Any, fake: Any, about: bytes) -> None:
+    """nHaystack answers about with a bare dict, and offers Basic."""
+
+    async def main() -> None:
+        guard = Guard(lambda: web.Response(body=about, content_type="application/json"), "Basic")
+        server = fake(anonymous=True, answers={"about": guard, "read": SITES})
+        async with serve(server), Client(server.uri, USER, PASSWORD) as client:
+            assert len(await client.read("site")) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["AuthErr", "its type"])
+def test_an_error_of_a_login_later_on_counts_as_a_refusal(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        guard = Guard(None, "Basic")
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            async with Client(server.uri, USER, PASSWORD) as client:
+                await client.read("site")
+                guard.refuse = ERRORS_OF_LOGINS[how]
+                guard.sent.clear()
+                for _ in range(3):
+                    for ask in (client.about, lambda: client.read("site")):
+                        with pytest.raises(HsFrameError):
+                            await ask()
+            assert guard.sent["Basic"] == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["AuthErr", "locked"])
+def test_a_token_that_is_refused_in_other_words_is_sent_twice(serve: Any, fake: Any, how: str) -> None:
+    async def main() -> None:
+        guard = Guard(ERRORS_OF_LOGINS[how])
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            for _ in range(3):
+                async with Client(server.uri, token="wrong") as client:
+                    with pytest.raises(AuthError, match=r"token is not accepted: read at .*(bad password|locked)"):
+                        await client.read("site")
+            assert guard.sent["BEARER"] == 2
+
+    asyncio.run(main())
+
+
+FORMS_OF_THE_LAST_STEP = {
+    **REFUSED,
+    **ERRORS_OF_LOGINS,
+    "400": BAD,
+    "no data": lambda: web.Response(body=SITES, content_type="text/zinc"),
+    "another server": lambda: web.Response(
+        headers={"Authentication-Info": f"authToken=t1, data={b64url_encode('v=' + 'A' * 43 + '=')}"}
+    ),
+}
+
+
+@pytest.mark.parametrize("how", FORMS_OF_THE_LAST_STEP)
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_proof_is_sent_once_however_it_is_refused(serve: Any, fake: Any, how: str, at_once: bool) -> None:
+    """By one client after the other, and by nine at once, of which the first one speaks for all."""
+    proofs = 0
+
+    class Refusing(fake):
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            nonlocal proofs
+            if scheme == "SCRAM" and b64url_decode(params["data"]).startswith("c="):
+                proofs += 1
+                await asyncio.sleep(0.02)
+                return FORMS_OF_THE_LAST_STEP[how]()
+            return await super()._login(scheme, params)
+
+    async def main() -> None:
+        async with serve(Refusing()) as server:
+            if at_once:
+                found = await asyncio.gather(
+                    *(failures(server.uri, 1, username=USER, password="bad") for _ in range(9))
+                )
+            else:
+                found = [await failures(server.uri, 3, username=USER, password="bad")]
+            assert proofs == 1
+            assert all(isinstance(error, AuthError) and error.refused for errors in found for error in errors)
+
+    asyncio.run(main())
+
+
+def test_open_sessions_share_one_refusal_of_a_password_that_was_changed(serve: Any, fake: Any) -> None:
+    """Each in a thread and an event loop of its own."""
+    proofs = 0
+
+    class Changed(fake):
+        is_changed = False
+
+        async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
+            nonlocal proofs
+            if self.is_changed and scheme == "SCRAM" and b64url_decode(params["data"]).startswith("c="):
+                proofs += 1
+                await asyncio.sleep(0.02)
+                return web.Response(status=403)
+            return await super()._login(scheme, params)
+
+    server = Changed(answers={"read": SITES})
+    everyone = threading.Barrier(5)
+
+    async def session() -> None:
+        async with Client(server.uri, USER, PASSWORD) as client:
+            await client.read("site")
+            await asyncio.to_thread(everyone.wait)
+            server.is_changed = True
+            server.forget_sessions()
+            await asyncio.to_thread(everyone.wait)
+            for _ in range(2):
+                with pytest.raises(AuthError, match="password is wrong"):
+                    await client.read("site")
+
+    async def main() -> None:
+        async with serve(server):
+            await asyncio.gather(*(asyncio.to_thread(asyncio.run, session()) for _ in range(5)))
+        assert proofs == 1
+
+    asyncio.run(main())
+
+
+def test_open_sessions_ask_once_whether_their_token_was_revoked(serve: Any, fake: Any) -> None:
+    async def main() -> None:
+        guard = Guard(None)
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server, AsyncExitStack() as opened:
+            clients = [await opened.enter_async_context(Client(server.uri, token="t0ken")) for _ in range(10)]
+            for client in clients:
+                await client.read("site")
+            guard.sent.clear()
+            guard.refuse = FORBIDDEN
+            for _ in range(3):
+                found = await asyncio.gather(*(one.read("site") for one in clients), return_exceptions=True)
+                assert {type(error) for error in found} == {AuthError}
+            assert guard.sent["BEARER"] <= 11, "what was under way, and about once"
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_another_to_send_may_give_up() -> None:
+    logins, who = RefusedLogins(), Credentials(token=Secret("t0ken"))
+
+    async def main() -> None:
+        with logins.turn(who) as first:
+            assert first is None
+            with logins.turn(who) as other:
+                assert other is not None
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(other), 0.01)
+        with logins.turn(who) as first:
+            assert first is None, "the turn of the one who sent is over"
+
+    asyncio.run(main())

@@ -101,7 +101,7 @@ def test_one_failed_login_for_many_calls_at_once(serve: Any, fake: Any, monkeypa
 def test_a_login_that_is_refused_before_a_password_was_sent_is_tried_again(serve: Any, fake: Any) -> None:
     """A gateway that starts up, or a list of addresses: nobody is locked out by it."""
 
-    at = ["HELLO", "SCRAM"]
+    at = ["HELLO", "SCRAM", "SCRAM"]  # SCRAM begins again once
 
     class Starting(fake):
         async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
