@@ -282,6 +282,9 @@ class _Steps:
             _authorization("SCRAM", handshakeToken=token, data=b64url_encode(client.final(keys))), ProvingRequest
         )
         self._check_handshake(answer)
+        if who.password and answer.status == 401 and any(c.scheme == "scram" for c in challenges(answer)):
+            words = "the user name or the password is wrong, or the server has forgotten the login on the way"
+            self._fail(words, answer, refused=True)
         if not 200 <= answer.status < 300 or answer.is_html:
             self._refuse(answer)
         info = _authentication_info(answer)

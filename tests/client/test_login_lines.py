@@ -167,19 +167,23 @@ def test_a_forgotten_login_begins_again_in_whichever_words(
 
 
 @pytest.mark.parametrize("words", ["", "begin with HELLO", "SCRAM handshake failed: bad password"])
-def test_a_proof_that_is_refused_by_asking_for_a_login_is_sent_once(serve: Any, fake: Any, words: str) -> None:
+@pytest.mark.parametrize("offer", ["HELLO", "SCRAM hash=SHA-256, handshakeToken=n3w"])
+def test_a_proof_that_is_refused_by_asking_for_a_login_is_sent_once(
+    serve: Any, fake: Any, words: str, offer: str
+) -> None:
     class Refusing(fake):
         async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
             answer = await super()._login(scheme, params)
             if answer.status != 403:
                 return answer
-            return web.Response(status=401, text=words, headers={"WWW-Authenticate": "HELLO"})
+            return web.Response(status=401, text=words, headers={"WWW-Authenticate": offer})
 
     async def main() -> None:
         async with serve(Refusing()) as server, Client(server.uri, USER, "wrong") as client:
             for _ in range(2):
-                with pytest.raises(AuthError, match="password is wrong"):
+                with pytest.raises(AuthError, match="password is wrong") as caught:
                     await client.about()
+                assert ("or the server has forgotten" in str(caught.value)) == offer.startswith("SCRAM")
             assert server.login_steps == ["HELLO", "SCRAM", "SCRAM"]
 
     asyncio.run(main())
