@@ -118,7 +118,7 @@ class Number(UnitScalar["Number"]):
     >>> Number(1, "kW") == Number(1)
     False
     >>> Number(2, "kW") * Number(3, "h"), Number(1, "kW") < Number(1500, "W"), f"{Number(21.52, '°C'):.1f}"
-    (Number(6, 'kWh'), True, '21.5')
+    (Number(6, 'kWh'), True, '21.5 °C')
     >>> Number(1500, "kWh").to("MWh"), Number(2, "MWh") * Number(0.21, "$/kWh")
     (Number(1.5, 'MWh'), Number(420.0, '$'))
     """

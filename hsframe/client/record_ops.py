@@ -78,7 +78,7 @@ class RecordOps(Generic[AnswerT]):
         words = (about("serverName"), about("productName"), about("productVersion"))
         return {
             "uri": self.base_url,
-            "server": " ".join(word for word in words if word),
+            "server": " ".join(dict.fromkeys(word for word in words if word)),
             "user": self._username,
             "zone": about("tz") or dialect.tz or "",
             "format": short_of(self.sender.mime) or "",

@@ -17,8 +17,9 @@ from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.unit_array.scalars import is_missing, unit_of
-from hsframe.units import convert, converter, convertible
-from hsframe.units.systems import unit_in
+from hsframe.units import convert, converter, convertible, find
+from hsframe.units.systems import system_of, unit_in
+from hsframe.units.table import unknown
 
 Units = str | Mapping[str, str]
 """``"native"``, ``"si"``, ``"ip"``, or a mapping of id, label, display name or unit to a unit or a system."""
@@ -30,7 +31,7 @@ def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[Col
         return [None] * len(points)
     if isinstance(units, Mapping):
         return [None if target == "native" else target for target in per_point(units, points, labels, "units")]
-    if units not in ("si", "ip"):
+    if not system_of(units):
         raise MetadataError(
             f"units={units!r} is unknown; expected 'native', 'si', 'ip', or a mapping, as in {{'°F': '°C'}} or "
             "{'@id': 'kW'}"
@@ -58,7 +59,7 @@ def in_units(array: Any, target: str, label: Hashable) -> Any:
         return array.astype(_dtype_in(array.unit, target, label), copy=False)
     if _is_objects(array):
         return _objects(array, target, label)
-    if target in ("si", "ip"):
+    if system_of(target):
         return array
     raise UnitError(f"column {label!r} has no unit ({array.dtype}), so it cannot be read in {target}")
 
@@ -152,11 +153,15 @@ def frame_in_units(df: pd.DataFrame, target: str | Mapping[Any, str]) -> pd.Data
     """The frame in other units, as ``df.hs.to`` describes it."""
     if isinstance(target, Mapping):
         return _columns_in_units(df, target)
-    if target in ("si", "ip"):
+    if system_of(target):
         return mapped(df, lambda label, array: in_units(array, target, label))
     units = {unit for _, column in df.items() for unit in units_among(column.array)}
     if not any(convertible(unit, target) for unit in units):
-        raise UnitError(f"no column converts to {target!r}; the units are {', '.join(sorted(units)) or '(none)'}")
+        listed, degrees = ", ".join(sorted(units)) or "(none)", f"°{target}"
+        if (found := find(target)) is None:
+            raise UnitError(f"no column converts, of the units {listed}: {unknown(target)}")
+        meant = f"; did you mean {degrees!r}?" if any(convertible(unit, degrees) for unit in units) else ""
+        raise UnitError(f"no column converts to {target!r} ({found.name}); the units are {listed}{meant}")
     return mapped(
         df,
         lambda label, array: (

@@ -30,6 +30,7 @@ from hsframe.frame.tidy import tidy_frame, tidy_table
 from hsframe.frame.tracks import Track, reads_of_tracks, tracks_of, warn_of_values
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
+from hsframe.units.systems import system_of
 from hsframe.zones import haystack_name, zone, zone_key
 
 Shape = Literal["wide", "tidy", "dict"]
@@ -125,7 +126,7 @@ def _convert(tracks: Sequence[Track], labels: Sequence[ColumnLabel], units: Unit
 
 def _converts(track: Track, target: str) -> bool:
     unit = unit_of_dtype(track.array.dtype)
-    return target in ("si", "ip") or (unit is not None and convertible(unit, target))
+    return system_of(target) is not None or (unit is not None and convertible(unit, target))
 
 
 def check_settings(

@@ -104,9 +104,9 @@ class Removal:
     def table(self, status: Literal["dry run", "removed"]) -> pd.DataFrame:
         """One row per point; :meth:`hsframe.session.Session.his_remove` explains the columns."""
         df = self.report.facts().drop(columns=["unit", "tz"])
-        df.insert(3, "removed", counts_of(entry.count(STORED) for entry in self.report.all))
+        df["removed"] = counts_of(entry.count(STORED) for entry in self.report.all)
         if self.instants is not None:
-            df.insert(4, "absent", len(self.instants) - df["rows"])
+            df["absent"] = len(self.instants) - df["rows"]
         df["status"] = texts_of(status if rows else "no samples" for rows in df["rows"])
         return df
 

@@ -152,30 +152,48 @@ class WriteReport:
 
     def table(self, kind: Literal["dry run", "written", "verified", "interrupted"]) -> pd.DataFrame:
         """The report of a write, one row per point; :meth:`hsframe.session.Session.his_write` explains the columns."""
+        # In 80 columns pandas shows the first and the last columns: which point, and what became of it.
         entries, df = self.all, self.facts()
-        columns: dict[str, Any] = {"status": texts_of(self._status(entry, kind) for entry in entries)}
-        if self.existing != "replace":
-            columns["kept"] = counts_of(entry.kept for entry in entries)
-        if kind in ("dry run", "verified"):
-            columns |= _differences(entries, "new" if kind == "dry run" else "missing")
-        if kind == "interrupted":
-            columns[self.done] = counts_of(entry.count(STORED) for entry in entries)
-            columns["unknown"] = counts_of(entry.unknown for entry in entries)
-            columns["looked_s"] = np.array([entry.looked_s for entry in entries], dtype=np.float64)
-            columns["reason"] = texts_of("" if entry.error is None else str(entry.error) for entry in entries)
         if any(entry.whole.note for entry in entries):
-            columns["note"] = texts_of(entry.whole.note for entry in entries)
-        return df.assign(**columns)
+            df["note"] = texts_of(entry.whole.note for entry in entries)
+        if kind in ("dry run", "verified"):
+            seen = [entry.comparison or Comparison(np.empty(0, dtype=np.int8)) for entry in entries]
+            firsts = (
+                NAT_US if one.first is None else int(entry.samples.ts_us[one.first])
+                for entry, one in zip(entries, seen, strict=True)
+            )
+            df["first_difference"] = self._times(firsts)
+            df["on_server"] = pd.Series([one.there for one in seen], dtype=object)
+            df["in_frame"] = pd.Series([one.meant for one in seen], dtype=object)
+        if kind == "interrupted":
+            df["looked_s"] = np.array([entry.looked_s for entry in entries], dtype=np.float64)
+            df[self.done] = counts_of(entry.count(STORED) for entry in entries)
+            df["unknown"] = counts_of(entry.unknown for entry in entries)
+        if self.existing != "replace":
+            df["kept"] = counts_of(entry.kept for entry in entries)
+        if kind in ("dry run", "verified"):
+            states = {"same": SAME, "new" if kind == "dry run" else "missing": MISSING, "different": DIFFERENT}
+            for name, state in states.items():
+                df[name] = counts_of(one.count(state) for one in seen)
+        df["status"] = texts_of(self._status(entry, kind) for entry in entries)
+        if kind == "interrupted":
+            df["reason"] = texts_of("" if entry.error is None else str(entry.error) for entry in entries)
+        return df
 
     def facts(self) -> pd.DataFrame:
         """What was to be written, one row per point."""
         names, times = ("id", "dis", "unit", "tz"), [entry.whole.ts_us for entry in self.all]
         texts = {name: texts_of(getattr(entry.point, name) for entry in self.all) for name in names}
-        rows = counts_of(map(len, times))
         first, last = (
-            _times_of(next(iter(own[ends]), NAT_US) for own in times) for ends in (slice(1), slice(-1, None))
+            self._times(next(iter(own[ends]), NAT_US) for own in times) for ends in (slice(1), slice(-1, None))
         )
-        return pd.DataFrame({**texts, "rows": rows, "first": first, "last": last})
+        return pd.DataFrame({**texts, "first": first, "last": last, "rows": counts_of(map(len, times))})
+
+    def _times(self, times_us: Iterable[int]) -> pd.DatetimeIndex:
+        """A column of instants in the zone of the points, in UTC if they have several; `NAT_US` is missing."""
+        zones = {entry.point.tz for entry in self.all}
+        own = zone(zones.pop() or "UTC") if len(zones) == 1 else zone("UTC")
+        return time_index(np.fromiter(times_us, dtype=np.int64), own, None)
 
     @contextmanager
     def on_errors(self, *, sent: bool = True) -> Iterator[None]:
@@ -247,31 +265,9 @@ def _named(entries: Sequence[PointWrite]) -> str:
     return ", ".join(names) + (f" and {more} more points" if more > 0 else "")
 
 
-def _differences(entries: Sequence[PointWrite], not_there: str) -> dict[str, Any]:
-    none = Comparison(np.empty(0, dtype=np.int8))
-    seen = [entry.comparison or none for entry in entries]
-    firsts = [
-        NAT_US if one.first is None else int(entry.samples.ts_us[one.first])
-        for entry, one in zip(entries, seen, strict=True)
-    ]
-    return {
-        not_there: counts_of(one.count(MISSING) for one in seen),
-        "same": counts_of(one.count(SAME) for one in seen),
-        "different": counts_of(one.count(DIFFERENT) for one in seen),
-        "first_difference": _times_of(firsts),
-        "on_server": pd.Series([one.there for one in seen], dtype=object),
-        "in_frame": pd.Series([one.meant for one in seen], dtype=object),
-    }
-
-
 def texts_of(texts: Iterable[str | None]) -> Any:
     return pd.array(list(texts), dtype="str")
 
 
 def counts_of(counts: Iterable[int]) -> npt.NDArray[np.int64]:
     return np.fromiter(counts, dtype=np.int64)
-
-
-def _times_of(times_us: Iterable[int]) -> pd.DatetimeIndex:
-    """A column of instants of a report, in UTC; `NAT_US` is missing."""
-    return time_index(np.fromiter(times_us, dtype=np.int64), zone("UTC"), None)

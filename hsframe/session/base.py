@@ -200,13 +200,7 @@ class SessionBase(ReadingBase):
         return shown(type(self).__name__, self, is_closed=self._closed)
 
     def _repr_html_(self) -> str:
-        return self.card(type(self).__name__, is_closed=self._closed)
-
-    def card(self, name: str, *, is_closed: bool) -> str:
-        """What a notebook shows of a session, under the name of its class; nothing is asked for it."""
-        read = {"points": self._known, "sites": self._sites}
-        counts = {what: f"{len(ids):,} read so far" for what, ids in read.items() if ids}
-        return card(name, {**self._client.known(), **counts, "state": "closed" if is_closed else ""})
+        return card_of(type(self).__name__, self, is_closed=self._closed)
 
 
 def not_pickled(what: str, maker: str) -> str:
@@ -222,3 +216,10 @@ def shown(name: str, session: SessionBase, *, is_closed: bool) -> str:
     """What the repr of a session is, under the name of its class."""
     who = f" as {session.user}" if session.user else ""
     return f"<{name} {session.uri}{who}{', closed' if is_closed else ''}>"
+
+
+def card_of(name: str, session: SessionBase, *, is_closed: bool) -> str:
+    """What a notebook shows of a session, under the name of its class; nothing is asked for it."""
+    read = {"points": session._known, "sites": session._sites}
+    counts = {what: f"{len(ids):,} read so far" for what, ids in read.items() if ids}
+    return card(name, {**session._client.known(), **counts, "state": "closed" if is_closed else ""})

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, overload
 
-from hsframe.errors import MetadataError
+from hsframe.errors import AuthError, CallError, MetadataError
 from hsframe.frame.again import SESSIONS
 from hsframe.frame.his_grids import frame_columns, his_grids
 from hsframe.session.asking import asked_password
 from hsframe.session.base import SessionSettings
+from hsframe.session.progress_bar import in_notebook
 from hsframe.session.session import Session
 from hsframe.session.signatures import Overloaded, P, Q, R, S, takes
 
@@ -27,11 +28,16 @@ if TYPE_CHECKING:
 _default: Session | None = None
 
 
-@takes(SessionSettings)
-def connect(settings: SessionSettings) -> Session:
+@dataclass(kw_only=True)
+class _ConnectSettings(SessionSettings):
+    check: bool | None = None
+
+
+@takes(_ConnectSettings)
+def connect(settings: _ConnectSettings) -> Session:
     """Connect to a Haystack server; the session becomes the default one of the module's verbs.
 
-    Nothing is sent yet: the login is part of the first request.
+    In a notebook it logs in, and says in a line which server answers; elsewhere nothing is sent before the first verb.
 
     Parameters
     ----------
@@ -77,6 +83,8 @@ def connect(settings: SessionSettings) -> Session:
         How much an answer may hold, as ``hsframe.Limits(answer_bytes=100 << 20)``; what is larger is refused.
     runner : {"thread", "nested"}
         How the asynchronous core is run, see :mod:`hsframe.session.runners`.
+    check : bool, optional
+        Log in at once, and print what answers: True in a notebook, else False, by default.
 
     Returns
     -------
@@ -86,6 +94,8 @@ def connect(settings: SessionSettings) -> Session:
     ------
     MetadataError
         No uri is given, or a setting has a value that does not exist; a password is missing, and nobody can be asked.
+    AuthError, NetworkError, CodecError
+        With `check`: the login was refused, or no Haystack server answers. The default session stays what it was.
 
     Examples
     --------
@@ -93,8 +103,28 @@ def connect(settings: SessionSettings) -> Session:
     ...     s
     <Session http://127.0.0.1:8080/api as demo>
     """
-    set_default(session := Session(settings, asked_password))
+    session = Session(settings, asked_password)
+    if in_notebook() if settings.check is None else settings.check:
+        try:
+            print(_answered(session))
+        except BaseException:
+            session.close()
+            raise
+    set_default(session)
     return session
+
+
+def _answered(session: Session) -> str:
+    """Log in, and say which server answers; one that does not tell of itself answers too."""
+    try:
+        session.about()
+    except (AuthError, CallError) as error:
+        if isinstance(error, AuthError) and error.refused:
+            raise
+    known = session.client.known()
+    at = " at ".join(filter(None, (known["server"], known["uri"])))
+    more = ", ".join(filter(None, (known["zone"], known["format"], known["latency"])))
+    return f"connected to {at}{' as ' * bool(known['user'])}{known['user']} ({more})"
 
 
 def set_default(session: Any) -> None:

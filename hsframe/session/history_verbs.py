@@ -195,14 +195,14 @@ class HistoryVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            One row per point: ``id``, ``dis``, ``unit``, ``tz`` (str), ``rows`` (int64), ``first``,
-            ``last`` (``datetime64[us, UTC]``), ``status``: ``"written"`` (the server took all of it), ``"dry run"``,
-            ``"verified"`` or ``"differs"``; ``"kept"`` where the server had all, in a dry run ``"refused"`` where
-            `existing` does; ``"no samples"`` where a column has no value. With ``existing="keep"`` and ``"refuse"``
-            also ``kept``: how many stay as they are.
+            One row per point: ``id``, ``dis``, ``unit``, ``tz`` (str), ``first``, ``last`` (in the zone of the points,
+            in UTC if they have several), ``rows`` (int64), ``status``: ``"written"`` (the server took all of it),
+            ``"dry run"``, ``"verified"`` or ``"differs"``; ``"kept"`` where the server had all, in a dry run
+            ``"refused"`` where `existing` does; ``"no samples"`` where a column has no value. With
+            ``existing="keep"`` and ``"refuse"`` also ``kept``: how many stay as they are.
 
-            With `dry_run` or `verify` also what the server has of these rows, as counts: ``new`` (with `verify`
-            ``missing``), ``same``, ``different``; and of the first that is different ``first_difference`` (its
+            With `dry_run` or `verify` also what the server has of these rows, as counts: ``same``, ``new`` (with
+            `verify` ``missing``), ``different``; and of the first that is different ``first_difference`` (its
             instant), ``on_server`` and ``in_frame`` (its values). And ``note``, if a point got numbers without a unit,
             or has rows without a value, which are left out.
 
@@ -256,8 +256,9 @@ class HistoryVerbs(SessionBase):
         Returns
         -------
         DataFrame
-            One row per point: ``id``, ``dis``, ``rows`` (samples in the span), ``removed`` (of these, as read back),
-            ``first``, ``last`` (``datetime64[us, UTC]``), ``status``: ``"dry run"``, ``"removed"``, ``"no samples"``.
+            One row per point: ``id``, ``dis``, ``first``, ``last`` (in the zone of the points, in UTC if they have
+            several), ``rows`` (samples in the span), ``removed`` (of these, as read back), ``status``: ``"dry run"``,
+            ``"removed"``, ``"no samples"``.
             Where instants were given also ``absent``: at how many of them the point has no sample.
 
         Raises

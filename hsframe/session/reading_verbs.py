@@ -6,7 +6,7 @@ import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from hsframe.durations import Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.in_units import Units
-from hsframe.frame.points import Point
+from hsframe.frame.points import DIS_SUFFIX, Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
 from hsframe.history.latest import At, latest_frame, read_latest
@@ -62,6 +62,11 @@ if TYPE_CHECKING:  # for type checkers: the fields of a request, once per type o
 else:
     _OneFrame = _FramePerPoint = ReadRequest
 
+# What a person looks for in a frame of records stands first.
+_FIRST: Final = {
+    name: place for place, name in enumerate(("id", "dis", "navName", "kind", "unit", "tz", "siteRef", "equipRef"))
+}
+
 
 class ReadingVerbs(ReadingBase):
     """Records and histories to frames."""
@@ -79,8 +84,9 @@ class ReadingVerbs(ReadingBase):
         Returns
         -------
         DataFrame
-            One row per record, one column per tag (:mod:`hsframe.frame.entities`); ``id`` and ``dis``
-            also where no record is found. :meth:`his_read` takes it as its points.
+            One row per record, one column per tag (:mod:`hsframe.frame.entities`): first ``id``, ``dis``, ``navName``,
+            ``kind``, ``unit``, ``tz``, ``siteRef``, ``equipRef``, then the others as the server has them; ``id`` and
+            ``dis`` also where no record is found. :meth:`his_read` takes it as its points.
 
         Raises
         ------
@@ -371,4 +377,4 @@ def _points_and_frame(grid: Grid) -> tuple[list[Point], pd.DataFrame]:
     if not len(df):  # it has at least the columns that a person goes on with
         names = {name: pd.array([], dtype="str") for name in ("id", "dis")}
         df = pd.DataFrame(names).join(df.drop(columns=[*names, "empty"], errors="ignore"))
-    return points, df
+    return points, df[sorted(df, key=lambda name: _FIRST.get(str(name).removesuffix(DIS_SUFFIX), len(_FIRST)))]

@@ -19,7 +19,7 @@ from hsframe.client import Client
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.points import Point
 from hsframe.session.async_session import AsyncSession
-from hsframe.session.base import SessionSettings, Settings, not_pickled, shown
+from hsframe.session.base import SessionSettings, Settings, card_of, not_pickled, shown
 from hsframe.session.progress_bar import in_notebook
 from hsframe.session.runners import Runner, runner_named
 from hsframe.session.signatures import Overloaded, P, Q, R, S, T
@@ -193,7 +193,7 @@ class Session:
         return shown("Session", self._inner, is_closed=self.is_closed)
 
     def _repr_html_(self) -> str:
-        return self._inner.card("Session", is_closed=self.is_closed)
+        return card_of("Session", self._inner, is_closed=self.is_closed)
 
     @property
     def _session(self) -> AsyncSession:

@@ -38,7 +38,7 @@ class UnitFloat(UnitScalar[float], float):  # type: ignore[misc]  # round(x) is 
     --------
     >>> value = UnitFloat(72.5, "°F")
     >>> value, value.unit, value + 1, f"{value:.0f}"
-    (UnitFloat(72.5, '°F'), '°F', UnitFloat(73.5, '°F'), '72')
+    (UnitFloat(72.5, '°F'), '°F', UnitFloat(73.5, '°F'), '72 °F')
     >>> UnitFloat(1.0, "MWh") + UnitFloat(500.0, "kWh"), UnitFloat(3.0, "kW") / UnitFloat(2.0, "kW")
     (UnitFloat(1.5, 'MWh'), 1.5)
     """

@@ -261,8 +261,8 @@ class UnitScalar(UnitFunctions, Generic[T]):
         return f"{self.val}" if self.unit is None else f"{self.val} {self.unit}"
 
     def __format__(self, spec: str) -> str:
-        """The magnitude in a format; with an empty one, the unit too."""
-        return format(self.val, spec) if spec else str(self)
+        """The magnitude in a format, and the unit: ``f"{value:.1f}"`` is 21.5 °C. A width is that of the magnitude."""
+        return " ".join(filter(None, (format(self.val, spec), self.unit)))
 
 
 class UnitRows:

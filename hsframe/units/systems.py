@@ -18,7 +18,7 @@ size: the columns ``si`` and ``ip`` of ``units.csv``. The choices that are a mat
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from hsframe import options
 from hsframe.errors import UnitError
@@ -26,8 +26,18 @@ from hsframe.units.table import MISPRINTS, equivalents, find
 
 System = Literal["si", "ip"]
 
+_SYSTEMS: Final[dict[str, System]] = {"si": "si", "metric": "si", "ip": "ip", "imperial": "ip", "us": "ip"}
 
-def to_system(symbol: str, system: System) -> str:
+
+def system_of(target: str) -> System | None:
+    """The system that a text names: ``"si"`` or ``"metric"``, ``"ip"``, ``"imperial"`` or ``"us"``, in any case.
+
+    None for what names none, as a unit.
+    """
+    return _SYSTEMS.get(target.casefold()) if isinstance(target, str) else None
+
+
+def to_system(symbol: str, system: System | str) -> str:
     """The unit that a system uses for values of a unit.
 
     Parameters
@@ -35,7 +45,7 @@ def to_system(symbol: str, system: System) -> str:
     symbol : str
         A unit; one that the table does not have stays as it is.
     system : "si" or "ip"
-        Metric, or inch-pound.
+        Metric, or inch-pound; ``"metric"``, ``"imperial"`` and ``"us"`` are understood too.
 
     Returns
     -------
@@ -53,10 +63,10 @@ def to_system(symbol: str, system: System) -> str:
     >>> to_system("cfm", "si"), to_system("kWh/m²", "ip"), to_system("kW", "ip"), to_system("%RH", "si")
     ('L/s', 'kBTU/ft²', 'kW', '%RH')
     """
-    if system not in ("si", "ip"):
+    if (known := system_of(system)) is None:
         raise UnitError(f"there is no unit system {system!r}; expected 'si' or 'ip'")
     found = find(symbol)
-    target = None if found is None else equivalents(system).get(found.symbol)
+    target = None if found is None else equivalents(known).get(found.symbol)
     if found is None or target is None:
         return symbol
     if options.unit_factors != "corrected" and (found.symbol in MISPRINTS or target in MISPRINTS):
@@ -66,4 +76,4 @@ def to_system(symbol: str, system: System) -> str:
 
 def unit_in(symbol: str, target: str) -> str:
     """The unit to convert values of a unit to where someone asks for a system or for a unit."""
-    return to_system(symbol, target) if target in ("si", "ip") else target  # type: ignore[arg-type]  # narrowed
+    return to_system(symbol, target) if system_of(target) else target

@@ -39,6 +39,7 @@ _ANGLES = frozenset({"rad", "deg", "degPh"})
 _DELTAS: Final = {"°F": "Δ°F", "°C": "Δ°C", "K": "ΔK"}
 # Unicode has several of each of these signs, and keyboards give any.
 _LOOKALIKES = str.maketrans({"μ": "µ", "Ω": "Ω", "∆": "Δ", "℃": "°C", "℉": "°F", "⁄": "/", "∕": "/"})
+_PLAIN_DIGITS = str.maketrans("₂²³", "223")
 _SLASH: Final = re.compile(r"\s*/\s*|[\s_]+per[\s_]+")
 
 MISPRINTS: Final[Mapping[str, Fraction]] = MappingProxyType(
@@ -214,13 +215,17 @@ def unknown(symbol: str) -> str:
     if symbol.startswith("_"):  # standard: Units, a custom unit
         return f"{says}a unit that begins with _ is the server's own, and its size is not known"
     identifiers = list(_by_identifier())
-    by_fold = {identifier.casefold(): identifier for identifier in reversed(identifiers)}
-    folds = (symbol.casefold(), symbol.casefold().replace("deg", "°"))  # degF is °F
-    folded = [by_fold[fold] for fold in folds if fold in by_fold][:1]
-    near = folded or difflib.get_close_matches(symbol, identifiers, n=3, cutoff=0.6)
+    same = (one.symbol for identifier, one in _by_identifier().items() if _typed(identifier) == _typed(symbol))
+    near = [*dict.fromkeys(same)] or difflib.get_close_matches(symbol, identifiers, n=3, cutoff=0.6)
     if not near:
         return f"{says}hsframe.units.all_units() lists what there is"
     return f"{says}did you mean {' or '.join(map(repr, near))}?"
+
+
+def _typed(identifier: str) -> str:
+    """How a unit is typed where a keyboard has none of its signs: degC, m3/h, kwh, in H2O."""
+    text = identifier.casefold().replace("degrees", "°").replace("deg", "°").replace(" ", "").replace("_", "")
+    return text.translate(_PLAIN_DIGITS)
 
 
 @functools.lru_cache(maxsize=1024)

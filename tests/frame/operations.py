@@ -450,7 +450,7 @@ OPERATIONS: dict[str, list[Operation]] = {
         plain('df["power"].max() == df["zone"].max()'),
         kept('round(df["zone"].mean(), 1)', "°F"),
         plain('float(df["zone"].mean())'),
-        plain("f\"{df['zone'].mean():.1f}\"", value="61.8"),
+        shown("f\"{df['zone'].mean():.1f}\"", "in the text", "61.8 °F"),
         shown("str(df['zone'].max())", "in the text", "66.0 °F"),
         kept('sum(df["power"].dropna())', "kW"),
         kept('max(df["power"].dropna())', "kW"),

@@ -215,8 +215,10 @@ def test_to_a_system_a_unit_and_by_column(frame):
 @pytest.mark.parametrize(
     ("target", "error", "message"),
     [
-        ("bar", UnitError, "no column converts to 'bar'; the units are kW, °F"),
-        ("furlong", UnitError, "no column converts to 'furlong'"),
+        ("bar", UnitError, r"no column converts to 'bar' \(bar\); the units are kW, °F$"),
+        ("furlong", UnitError, "no column converts, of the units kW, °F: the unit table has no 'furlong'"),
+        ("degC", UnitError, r"the unit table has no 'degC'; did you mean '°C'\?"),
+        ("C", UnitError, r"no column converts to 'C' \(coulomb\); the units are kW, °F; did you mean '°C'\?"),
         ({"Zon": "°C"}, MetadataError, "no column 'Zon', and none in such a unit; the columns are 'Zone'"),
         ({"COP": "kW"}, UnitError, "column 'COP' is float64 and has no unit"),
         ({"Zone": "kW"}, UnitError, "column 'Zone'.*°F cannot be converted to kW"),

@@ -16,6 +16,7 @@ from hsframe import options, units
 from hsframe.errors import MetadataError, UnitError
 from hsframe.kinds import Number
 from hsframe.units import table
+from hsframe.units.systems import system_of
 from hsframe.units.unit_rules import unit_rule
 
 ALL = units.all_units()
@@ -378,3 +379,15 @@ def test_a_time_keeps_its_own_product_where_that_has_a_name() -> None:
     assert Number(10, "gal/min") * Number(2, "h") == Number(1200, "gal")
     assert Number(30, "kWh") / Number(90, "min") == Number(20, "kW")
     assert (Number(90, "min") / Number(30, "kWh")).unit is None
+
+
+@pytest.mark.parametrize(
+    ("text", "system"),
+    [("si", "si"), ("SI", "si"), ("Metric", "si"), ("ip", "ip"), ("imperial", "ip"), ("US", "ip"), ("kW", None)],
+)
+def test_a_system_is_known_by_the_names_that_people_give_it(text, system):
+    assert system_of(text) == system
+    assert units.find(text) is None or system is None
+    assert system is None or units.to_system("°F" if system == "si" else "°C", text) == (
+        "°C" if system == "si" else "°F"
+    )

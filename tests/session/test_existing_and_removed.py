@@ -192,7 +192,7 @@ def test_the_samples_of_a_span_are_removed_and_no_others(quirks: tuple[str, ...]
         report = s.his_remove("point", DAY)
         again = s.his_remove("point", DAY)
         left = [samples(server, name) for name in NAMES]
-    assert report.columns.tolist() == ["id", "dis", "rows", "removed", "first", "last", "status"]
+    assert report.columns.tolist() == ["id", "dis", "first", "last", "rows", "removed", "status"]
     assert report["id"].tolist() == NAMES
     assert report["dis"].iloc[0] == "The kw"
     assert report["rows"].tolist() == report["removed"].tolist() == dry["rows"].tolist() == [25] * 4
@@ -247,7 +247,7 @@ def test_the_samples_at_instants_are_removed_and_no_others(server: RunningServer
         again = s.his_remove("@kw", form(times))
         one = s.his_remove("@kw", [times[0] + pd.Timedelta("2h")])
         none = s.his_remove("@kw", times[:0])
-    assert report.columns.tolist() == ["id", "dis", "rows", "removed", "absent", "first", "last", "status"]
+    assert report.columns.tolist() == ["id", "dis", "first", "last", "rows", "removed", "absent", "status"]
     assert dry["rows"].tolist() == report["removed"].tolist() == [3, 3]
     assert report["absent"].tolist() == [1, 1]
     assert report["last"].tolist() == [times[2]] * 2

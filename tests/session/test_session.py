@@ -443,7 +443,7 @@ def test_what_a_person_sees_of_his_read() -> None:
 
 def test_settings_stand_once() -> None:
     taken = parameters(hsframe.AsyncSession)
-    assert parameters(hsframe.connect, "runner") == taken
+    assert parameters(hsframe.connect, "runner", "check") == taken
     assert parameters(hsframe.doctor, "runner", "point") == taken
     assert {"uri", "user", "password", "token", "tls", "max_concurrency"} <= {name for name, _, _ in taken}
 
@@ -462,7 +462,7 @@ def test_a_wrong_argument_names_the_function() -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_a_method_takes_what_its_twin_takes(name: str) -> None:
     """Those that give frames of more than one answer have arguments of their own; all others follow the client."""
-    of_frames = "commit estimate find his_iter his_read his_write his_remove export inventory latest matrix watch"
+    of_frames = "commit estimate find his_iter his_read his_write his_remove export inventory latest matrix tree watch"
     if name in of_frames.split():
         assert not hasattr(Client, name) or parameters(getattr(hsframe.Session, name))
         return

@@ -334,7 +334,7 @@ def test_a_scalar_is_a_float_with_a_unit():
 
     value = column("°F", 72.5).iloc[0]
     assert isinstance(value, float)
-    assert (value, value.unit, value.val, f"{value:.0f}", str(value)) == (72.5, "°F", 72.5, "72", "72.5 °F")
+    assert (value, value.unit, value.val, f"{value:.0f}", str(value)) == (72.5, "°F", 72.5, "72 °F", "72.5 °F")
     assert repr(value) == "UnitFloat(72.5, '°F')"
     assert repr([value + 1, 80 - value, value.round(), value / value]) == (
         "[UnitFloat(73.5, '°F'), UnitFloat(7.5, 'Δ°F'), UnitFloat(72.0, '°F'), 1.0]"
