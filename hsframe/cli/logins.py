@@ -14,20 +14,16 @@ from hsframe.cli.messages import tell
 
 def kept_login(args: argparse.Namespace) -> tuple[str | None, str | None]:
     """User and password for a command that was given no password, where the machine has one; else what was given."""
-    user, password = args.user, args.password
-    env = os.environ
-    if password is not None or user == "" or args.auth in ("none", "bearer") or env.get("HSFRAME_PASSWORD"):
-        return user, password
-    if user is None and env.get("HSFRAME_TOKEN"):
-        return user, password
-    uri, name = args.uri or env.get("HSFRAME_URI", ""), user or env.get("HSFRAME_USER") or None
-    host = None
-    with suppress(ValueError):  # what is wrong with it is told where it is used
-        host = urlsplit(uri).hostname
-    found = _of_netrc(args, host, name) if host else None
-    if found is None and host and name and (kept := _of_keyring(args, uri.rstrip("/"), name)):
-        found = name, kept
-    return found or (user, password)
+    env, given = os.environ, (args.user, args.password)
+    name = args.user or env.get("HSFRAME_USER") or None
+    is_settled = args.password is not None or args.user == "" or env.get("HSFRAME_PASSWORD")
+    if is_settled or args.auth in ("none", "bearer") or (args.user is None and env.get("HSFRAME_TOKEN")):
+        return given
+    uri = args.uri or env.get("HSFRAME_URI", "")
+    with suppress(ValueError):  # what is wrong with the uri is told where it is used
+        if host := urlsplit(uri).hostname:
+            return _of_netrc(args, host, name) or _of_keyring(args, uri.rstrip("/"), name) or given
+    return given
 
 
 def _of_netrc(args: argparse.Namespace, host: str, name: str | None) -> tuple[str, str] | None:
@@ -35,40 +31,37 @@ def _of_netrc(args: argparse.Namespace, host: str, name: str | None) -> tuple[st
 
     The entry ``default`` is not for a server that it does not name.
     """
-    given = os.environ.get("NETRC")
+    path, why = os.environ.get("NETRC"), ""
     try:
-        entry = netrc.netrc(given or None).hosts.get(host)
+        login, _, password = netrc.netrc(path or None).hosts.get(host, ("", "", ""))
+        return (login, password) if login and password and name in (None, login) else None
+    except FileNotFoundError:
+        why = "there is no such file" if path else ""
     except OSError as error:
-        if given or not isinstance(error, FileNotFoundError):
-            tell(args, f"{error.filename or given} is not used: {error.strerror}")
-        return None
+        why = str(error.strerror)
     except (netrc.NetrcParseError, UnicodeDecodeError) as error:  # whose text may have a password in it
         line = getattr(error, "lineno", None)
         why = f"line {line} is not understood" if line else "others may read it, or it is another user's: chmod 600"
-        tell(args, f"{given or '~/.netrc'} is not used: {why}")
-        return None
-    if entry is None or not entry[2] or (name is not None and entry[0] != name) or not (name or entry[0]):
-        return None
-    return entry[0], entry[2]
+    if why:
+        tell(args, f"{path or '~/.netrc'} is not used: {why}")
+    return None
 
 
-def _of_keyring(args: argparse.Namespace, uri: str, name: str) -> str | None:
-    """The password of a user that ``keyring set URI USER`` has kept, where a person is there.
+def _of_keyring(args: argparse.Namespace, uri: str, name: str | None) -> tuple[str, str] | None:
+    """The login of a user whose password ``keyring set URI USER`` has kept, where a person is there.
 
     A keyring that is locked opens a window, and waits: a program of cron would hang.
     """
-    if not sys.stdin.isatty():
-        return None
-    try:
-        import keyring
-        import keyring.errors
-    except ImportError:  # it is optional
-        return None
-    try:
-        found: str | None = keyring.get_password(uri, name)
-        return found
-    except keyring.errors.NoKeyringError:
-        return None
-    except keyring.errors.KeyringError as error:
-        tell(args, f"the keyring is not used: {error}")
-        return None
+    if name and sys.stdin.isatty():
+        with suppress(ImportError):  # it is optional
+            import keyring
+            import keyring.errors
+
+            try:
+                found: str | None = keyring.get_password(uri, name)
+                return (name, found) if found else None
+            except keyring.errors.NoKeyringError:
+                pass
+            except keyring.errors.KeyringError as error:
+                tell(args, f"the keyring is not used: {error}")
+    return None

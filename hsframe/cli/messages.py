@@ -13,6 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+_SETTINGS: Final = (
+    "agg|at|auth|deadline|existing|format|header|interval|layout|max_age|overlap|password|point|proxy|retries|since|"
+    "timeout|tz|units"
+)
+
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"Archive\('([^']+)'\)\.sync\('([^']+)', since=\.\.\.\)": r"hsframe sync \1 \2 --since DATE",
@@ -22,51 +27,45 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"\bread\('([^']+)'\)": r"hsframe read '\1'",
     r"\bhsframe\.export\(\.\.\.\)": "hsframe export",
     r"; hsframe\.connect\(uri, user, password\) reads from a server": "; --uri says which server",
+    # What only Python has: a frame a point, the wall times of several zones side by side, the catalog of a frame.
     r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
+    r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
+    r"\. df\.hs\.catalog has the reason of each|, or a timedelta|df\.to_csv\(\), or ": "",
     r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",
     r"convert it with df\.hs\.to\(.*?\), or pass convert=True": "--convert converts it",
     r"write it to another point, as with points=.*?(?=; nothing was written)": "to write it to "
     "another point make a CSV file whose column is called by the id of that point",
-    r"existing='(\w+)'": r"--existing \1",
+    r"it is not in the catalog, not an id, and not a display name": "it is neither an id nor a name",
+    r"say which( point it is)? with points=\{.*?\}": "call it by the id of its point, as '@the-id [kW]'",
     "dry_run=True compares": "without --yes it is compared",
-    r"proxy='(http[^']*)'": r"--proxy \1",
     r"the proxy (\S+) of proxy=": r"the proxy \1",
     r"units='([^']+)' is unknown; expected .*": r"--units \1 is unknown; expected si, ip, a unit or pairs as °F=°C",
-    r"\bat='([^']+)' is not": r"--at \1 is not",
-    r"\b(agg|interval|max_age|units)=(?=[ ,;:]|$)": lambda match: "--" + match[1].replace("_", "-"),
     r"doctor\(point=id\)": "--point ID",
-    r"connect\(\.\.\., (format)='([^']+)'\)": r"--\1 \2",
-    r"\b(agg|auth|deadline|header|interval|layout|overlap|timeout|tz)='([^']+)'": r"--\1 \2",
-    r"\bmax_age='([^']+)'": r"--max-age \1",
     r"^Limits: ": "--allow: ",
     r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
     r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",
-    r"connect\((retries)=\)": r"--\1",
-    r"\b(retries)=(?=\d)": r"--\1 ",
-    r"\b(auth|deadline|format|header|layout|password|point|since|timeout|tz)=(?=[ ,;]|$)": r"--\1",
+    r"connect\((?:\.\.\., )?(\w+=(?:'[^']+')?)\)": r"\1",
     r"tls=TLSConfig\(ca_certificates_path=\.\.\.\)": "--ca FILE",
     r"tls=TLSConfig\(certificate_path=\.\.\., private_key_path=\.\.\.\)": "--certificate FILE",
     "tls: ca_certificates_path": "--ca",
     "tls: certificate_path": "--certificate",
     "say allow_insecure=True": "say allow_insecure=True to hsframe.connect in Python",
-    r"since='([^']+)'": r"--since \1",
-    "other_server=True": "--other-server",
-    "overwrite=True": "--overwrite",
-    "trust_env=True": "--trust-env",
     "storage_options=": "variables of the environment, or --storage-option",
     "needs token=": "needs HSFRAME_TOKEN in the environment",
     "give a user name and a password, or a token": "give --user and --password, or set HSFRAME_USER and "
     "HSFRAME_PASSWORD, or HSFRAME_TOKEN",
     "and key_password if the key is encrypted": "and a key that is not encrypted",
-    ", or a timedelta": "",
-    r"df\.to_csv\(\), or ": "",
-    r"\. df\.hs\.catalog has the reason of each": "",
-    # What only Python has: a frame a point, and the wall times of several zones side by side.
-    r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
-    "is for his_read with --interval": "is for hsframe his-read with --interval",
+    "is for his_read with interval=": "is for hsframe his-read with --interval",
     r"read a row per sample with shape='tidy', .* \(say\)": "take hsframe export --layout tidy, or fewer points",
     r"users=\{'NAME': 'PASSWORD'\}": "hsframe serve --user NAME, or --users FILE",
+    r"\b(other_server|overwrite|trust_env)=True": lambda match: _option(match[1]),
+    rf"(?<![?&\w])({_SETTINGS})=(?:'([^']+)'|(?=\d))": lambda match: f"{_option(match[1])} {match[2] or ''}",
+    rf"(?<![?&\w])({_SETTINGS})=(?=[ ,;:]|$)": lambda match: _option(match[1]),
 }
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def tell(args: argparse.Namespace, text: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from ipaddress import ip_address
-from typing import Any, Final, NoReturn, get_args
+from typing import Any, Final, NoReturn, TypeVar
 
 from hsframe.cli.output import FORMATS
 from hsframe.errors import MetadataError
@@ -18,6 +19,8 @@ _SPAN_HELP: Final = (
 
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.
 _SPAN: Final = re.compile(r"-\d")
+
+Result = TypeVar("Result")
 
 TZ_HELP: Final = "the zone of the times: a name, or point for that of the points"
 
@@ -71,10 +74,15 @@ def server_options() -> Command:
     quirks = [f"  {name}{'=N' * (name in NUMBERS)}: {text}" for name, text in QUIRKS.items()]
     parser = Command(add_help=False, epilog="\n".join(["quirks to test clients:", *quirks]))
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; this machine only by default")
-    parser.add_argument("--port", type=_port, default=8080, help="the port to listen on, 0 for a free one")
+    parser.add_argument(
+        "--port",
+        type=checked(count_to(65535), "a number from 0 to 65535"),
+        default=8080,
+        help="the port to listen on, 0 for a free one",
+    )
     parser.add_argument(
         "--proxy",
-        type=_address,
+        type=checked(lambda text: str(ip_address(text)), "an IP address, as 127.0.0.1"),
         metavar="ADDRESS",
         help="the address from which a reverse proxy in front of this server calls; the last one in its "
         "X-Forwarded-For counts as the client's",
@@ -91,23 +99,21 @@ def server_options() -> Command:
     return parser
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"the port must be a number from 0 to 65535; got {text!r}")
-    return int(text)
+def checked(check: Callable[[str], Result], expected: str) -> Callable[[str], Result]:
+    """What takes the text of an option: `check`, or an error that says what was expected."""
+
+    def take(text: str) -> Result:
+        try:
+            return check(text)
+        except (ValueError, MetadataError):
+            raise argparse.ArgumentTypeError(f"expected {expected}; got {text!r}") from None
+
+    return take
 
 
-def count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up; got {text!r}")
-    return int(text)
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected an IP address, as 127.0.0.1; got {text!r}") from None
+def count_to(most: int) -> Callable[[str], int]:
+    """What takes a whole number from 0 to `most`."""
+    return lambda text: range(most + 1).index(int(text))
 
 
 def connection_options() -> Command:
@@ -136,7 +142,10 @@ def connection_options() -> Command:
     group.add_argument(
         "--allow",
         action="append",
-        type=_limit,
+        type=checked(
+            _limit,
+            f"NAME=COUNT, where NAME is {', '.join(_LIMITS)} and COUNT a whole number above 0, as in columns=50000",
+        ),
         default=[],
         metavar="NAME=COUNT",
         help=f"how much an answer may hold: {', '.join(_LIMITS)}; may be given several times",
@@ -213,22 +222,10 @@ def _storage_option(text: str) -> tuple[str, str]:
     return name, value
 
 
-def aggregations(text: str) -> list[str]:
-    from hsframe.intervals.rules import Aggregation
-
-    names, known = text.split(","), get_args(Aggregation)
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"expected one of {', '.join(known)}, or several; got {unknown[0]!r}")
-    return names
-
-
 def _limit(text: str) -> tuple[str, int]:
     name, _, count = text.partition("=")
-    if name not in _LIMITS or not (count.isascii() and count.isdigit() and int(count)):
-        raise argparse.ArgumentTypeError(
-            f"expected NAME=COUNT, where NAME is {', '.join(_LIMITS)} and COUNT a whole number above 0, as in "
-            f"columns={Limits.columns}; got {text!r}"
-        )
+    if name not in _LIMITS or not (count.isdecimal() and int(count)):
+        raise ValueError
     return name, int(count)
 
 

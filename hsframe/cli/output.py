@@ -42,39 +42,35 @@ def show(args: argparse.Namespace, answer: pd.DataFrame | Grid) -> None:
     """Write a frame, or for Zinc a grid too, in the format that `settle_output` found."""
     import pandas as pd
 
-    if args.output == "zinc":
-        from hsframe.codecs import encode
-
-        body = encode(answer.hs.to_grid() if isinstance(answer, pd.DataFrame) else answer, "zinc")
-        with _opened(args) as file:
-            file.write(body)
-        return
-    assert isinstance(answer, pd.DataFrame)
-    df, has_times = answer, isinstance(answer.index, pd.DatetimeIndex)
     with _opened(args) as file:
-        match args.output:
-            case "parquet":
-                from hsframe.frame.parquet import write_parquet
+        if args.output == "zinc":
+            from hsframe.codecs import encode
 
-                # A column has one kind there: of several, as values of records have, it is of texts.
-                texts = {
-                    str(name): cells.map(str, na_action="ignore").astype("str")
-                    for name, cells in df.items()
-                    if cells.dtype == object
-                }
-                write_parquet(df.assign(**texts), args.into)
-            case "json":
-                for line in _json_lines(df.reset_index() if has_times else df):
-                    file.write(line.encode())
-            case form:
-                titled = df.set_axis(_titles(df), axis=1)
-                text = sys.stdout if args.into is None else codecs.getwriter("utf-8")(file)
-                if form == "csv":
-                    titled.to_csv(text, index=has_times)
-                    return
-                width = shutil.get_terminal_size().columns if args.into is None and sys.stdout.isatty() else None
-                print(titled.to_string(index=has_times, max_rows=60, line_width=width), file=text)
-                print(f"{len(df)} rows x {len(df.columns)} columns", file=text)
+            file.write(encode(answer.hs.to_grid() if isinstance(answer, pd.DataFrame) else answer, "zinc"))
+            return
+        assert isinstance(answer, pd.DataFrame)
+        df, has_times = answer, isinstance(answer.index, pd.DatetimeIndex)
+        if args.output == "json":
+            file.write(_json(df.reset_index() if has_times else df).encode())
+        elif args.output == "parquet":
+            from hsframe.frame.parquet import write_parquet
+
+            # A column has one kind there: of several, as values of records have, it is of texts.
+            texts = {
+                str(name): cells.map(str, na_action="ignore").astype("str")
+                for name, cells in df.items()
+                if cells.dtype == object
+            }
+            write_parquet(df.assign(**texts), args.into)
+        else:
+            titled = df.set_axis([f"{name} [{unit}]" if unit else name for name, unit in _titles(df)], axis=1)
+            text = sys.stdout if args.into is None else codecs.getwriter("utf-8")(file)
+            if args.output == "csv":
+                titled.to_csv(text, index=has_times)
+                return
+            width = shutil.get_terminal_size().columns if args.into is None and sys.stdout.isatty() else None
+            print(titled.to_string(index=has_times, max_rows=60, line_width=width), file=text)
+            print(f"{len(df)} rows x {len(df.columns)} columns", file=text)
 
 
 @contextmanager
@@ -90,46 +86,33 @@ def _opened(args: argparse.Namespace) -> Iterator[BinaryIO]:
             yield file
 
 
-def _names(df: pd.DataFrame) -> list[str]:
-    """What columns are called, in one row; over intervals the name says what the values are.
+def _titles(df: pd.DataFrame) -> list[tuple[str, str | None]]:
+    """The name of each column, in one row, and its unit; over intervals the name says what the values are.
 
     So a delta of a meter that is written to a file does not come back as a reading of the meter.
     """
     from hsframe.frame.points import points_of
     from hsframe.frame.reads import reads_of
+    from hsframe.unit_array.dtype import unit_of_dtype
 
-    points, reads = points_of(df), reads_of(df)
+    points, reads, titles = points_of(df), reads_of(df), list[tuple[str, str | None]]()
     labels: list[Any] = list(df.columns)
-    names = [" ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in labels]
-    for place, label in enumerate(labels):
+    for label, dtype in zip(labels, df.dtypes, strict=True):
+        names = [*map(str, label)] if isinstance(label, tuple) else [str(label)]
         if (point := points.get(label)) and point.id in reads and df.columns.nlevels == 1:
-            names[place] = " ".join([names[place], *reads[point.id].aggs])
-    return names
+            names += reads[point.id].aggs
+        titles.append((" ".join(names), unit_of_dtype(dtype)))
+    return titles
 
 
-def _titles(df: pd.DataFrame) -> list[str]:
-    """The names of columns with their units, as ``Power [kW]``."""
-    from hsframe.unit_array.dtype import unit_of_dtype
-
-    units = [unit_of_dtype(dtype) for dtype in df.dtypes]
-    return [f"{name} [{unit}]" if unit else name for name, unit in zip(_names(df), units, strict=True)]
-
-
-def _json_lines(df: pd.DataFrame) -> Iterator[str]:
+def _json(df: pd.DataFrame) -> str:
     """An object of the columns, with names and units, and of the rows, one in a line."""
-    from hsframe.unit_array.dtype import unit_of_dtype
-
-    names = _names(df)
-    units = [unit_of_dtype(dtype) for dtype in df.dtypes]
-    columns = [
-        {"name": name, "unit": unit} if unit else {"name": name} for name, unit in zip(names, units, strict=True)
-    ]
-    yield f'{{"columns": {json.dumps(columns, ensure_ascii=False)},\n "rows": ['
-    cells = [[_json_cell(cell) for cell in df.iloc[:, place].array] for place in range(df.shape[1])]
-    for number, row in enumerate(zip(*cells, strict=True)):
-        shown = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False)
-        yield f"{',' * (number > 0)}\n  {shown}"
-    yield "\n]}\n"
+    titles = _titles(df)
+    columns = [{"name": name, "unit": unit} if unit else {"name": name} for name, unit in titles]
+    cells = [map(_json_cell, df.iloc[:, place].array) for place in range(len(titles))]
+    rows = [dict(zip((name for name, _ in titles), row, strict=True)) for row in zip(*cells, strict=True)]
+    head, *lines = [json.dumps(one, ensure_ascii=False, allow_nan=False) for one in (columns, *rows)]
+    return f'{{"columns": {head},\n "rows": [{",".join(f"{chr(10)}  {line}" for line in lines)}\n]}}\n'
 
 
 def _json_cell(cell: Any) -> Any:
@@ -148,9 +131,6 @@ def _json_cell(cell: Any) -> Any:
         return cell.isoformat()
     if hasattr(cell, "item"):  # of NumPy
         cell = cell.item()
-    if isinstance(cell, bool | str | int):
-        return cell
-    if isinstance(cell, float):
-        cell = Number(float(cell))
-    write = Json4.scalars.get(type(cell))
-    return str(cell) if write is None else write(cell)
+    if isinstance(cell, float | int) and not isinstance(cell, bool):
+        cell = Number(cell)
+    return Json4.scalars.get(type(cell), str)(cell)

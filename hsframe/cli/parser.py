@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, get_args
 
 from hsframe.cli import archiving, reading, serving, writing
 from hsframe.cli.options import (
     TZ_HELP,
     Command,
     add_history,
-    aggregations,
+    checked,
     connection_options,
-    count,
+    count_to,
     outcome,
     output_options,
     server_options,
     store,
     value_options,
 )
+from hsframe.intervals.rules import Aggregation
 from hsframe.version import __version__
 
 # Each line is run by a test, against the demo building.
@@ -58,24 +60,36 @@ Where the server is and who asks may stand in HSFRAME_URI, HSFRAME_USER and HSFR
 hsframe COMMAND --help has examples of each command."""
 
 
+def _aggregations(text: str) -> list[str]:
+    names = text.split(",")
+    if not {*names} <= {*get_args(Aggregation)}:
+        raise ValueError
+    return names
+
+
 def parser() -> argparse.ArgumentParser:
     parser = Command(prog="hsframe", description="Project Haystack servers to pandas.", epilog=_EPILOG)
     parser._is_intermixed = True  # it has commands, which argparse does not intermix
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Command)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Command)
 
     from hsframe.server.users import ROLES
 
-    server, table = server_options(), output_options()
+    server, table, connection = server_options(), output_options(), connection_options()
 
-    demo = subparsers.add_parser("demo", parents=[server], help="serve a demo building, or run a short demonstration")
+    def add(name: str, run: Callable[[argparse.Namespace], int], *parents: Command, **texts: Any) -> Command:
+        command = commands.add_parser(name, parents=parents, **texts)
+        command.set_defaults(run=run)
+        more = f"\n\n{server.epilog}" if server in parents else ""
+        command.epilog = "\n  ".join(["for example:", *_EXAMPLES[name]]) + more
+        return command
+
+    demo = add("demo", serving.demo, server, help="serve a demo building, or run a short demonstration")
     demo.add_argument("--once", action="store_true", help="read a week of it, write a Parquet file and a plot, and end")
     demo.add_argument("--out", type=Path, metavar="DIR", default=Path("hsframe-demo"), help="where --once writes to")
-    demo.set_defaults(run=serving.demo, folder=None, user=None, users=None, anonymous=False, storage_option=[])
+    demo.set_defaults(folder=None, user=None, users=None, anonymous=False, storage_option=[])
 
-    serve = subparsers.add_parser(
-        "serve", parents=[server, store()], help="serve an archive, Parquet files, or the demo building"
-    )
+    serve = add("serve", serving.serve, server, store(), help="serve an archive, Parquet files, or the demo building")
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     who = serve.add_mutually_exclusive_group()
     who.add_argument(
@@ -87,10 +101,10 @@ def parser() -> argparse.ArgumentParser:
         "--users", type=Path, metavar="FILE", help="users with roles, who last: the file that hsframe set-user writes"
     )
     who.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
-    serve.set_defaults(run=serving.serve)
 
-    set_user = subparsers.add_parser(
+    set_user = add(
         "set-user",
+        serving.set_user,
         help="add a user to a file for serve --users, change one, or remove one",
         description="The password is asked for, or is the first line of the standard input. The file does not have it, "
         "but what SCRAM needs to check it. Who gets another --role keeps the password where it is left empty. A server "
@@ -106,43 +120,38 @@ def parser() -> argparse.ArgumentParser:
         help="viewer: reads and watches; operator: writes and commands too; admin: changes records too; "
         "who is there keeps it by default",
     )
-    set_user.set_defaults(run=serving.set_user)
 
-    connection = connection_options()
-    about = subparsers.add_parser("about", parents=[connection, table], help="what a server says of itself")
-    about.set_defaults(run=reading.about)
+    add("about", reading.about, connection, table, help="what a server says of itself")
 
-    ops = subparsers.add_parser("ops", parents=[connection, table], help="the operations that a server has")
-    ops.set_defaults(run=reading.ops)
+    add("ops", reading.ops, connection, table, help="the operations that a server has")
 
-    read = subparsers.add_parser("read", parents=[connection, table], help="records by filter or id")
+    read = add("read", reading.read, connection, table, help="records by filter or id")
     read.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
-    read.add_argument("--limit", type=count, help="the most records to give")
-    read.set_defaults(run=reading.read)
+    read.add_argument("--limit", type=checked(count_to(10**9), "a whole number from 0 up"), help="the most to give")
 
-    his_read = subparsers.add_parser("his-read", parents=[connection, table], help="histories as a table")
+    his_read = add("his-read", reading.his_read, connection, table, help="histories as a table")
     add_history(his_read)
     value_options(his_read)
     his_read.add_argument("--interval", metavar="DURATION", help="a row for each 15min, 1h, 1D, 1M, ... of local time")
     his_read.add_argument(
         "--agg",
-        type=aggregations,
+        type=checked(_aggregations, f"one of {', '.join(get_args(Aggregation))}, or several with commas"),
         help="what an interval's value is: mean, max, delta, ...; several with commas; by default what fits each point",
     )
-    his_read.set_defaults(run=reading.his_read)
 
-    latest = subparsers.add_parser(
-        "latest", parents=[connection, table], help="the latest value of points, its age and how far to trust it"
+    latest = add(
+        "latest", reading.latest, connection, table, help="the latest value of points, its age and how far to trust it"
     )
     latest.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
     value_options(latest)
     latest.add_argument("--at", metavar="TIME", help="the value at an instant: -2h, 2026-11-01T08:00, a day's midnight")
     latest.add_argument("--max-age", metavar="DURATION", default="400D", help="how far to look back; 400D by default")
-    latest.set_defaults(run=reading.latest)
 
-    his_write = subparsers.add_parser(
+    his_write = add(
         "his-write",
-        parents=[connection, table],
+        writing.his_write,
+        connection,
+        table,
         help="a CSV or Parquet file into histories; shows what would change, and writes with --yes",
         description="The file is as his-read --csv or export writes it: times with their offset in the first column, "
         "then a column for each point, called by its name or id and its unit, as 'Power [kW]' or '@kw [kW]'. An empty "
@@ -167,11 +176,14 @@ def parser() -> argparse.ArgumentParser:
         "differs",
     )
     his_write.add_argument("--convert", action="store_true", help="convert a column in another unit than its point's")
-    his_write.set_defaults(run=writing.his_write, goes_on="it is safe to repeat the command")
+    his_write.set_defaults(goes_on="it is safe to repeat the command")
 
-    export = subparsers.add_parser(
+    export = add(
         "export",
-        parents=[connection, outcome(), store()],
+        archiving.export,
+        connection,
+        outcome(),
+        store(),
         help="histories into a Parquet file or an archive",
         description=f"The same command goes on where it was interrupted, but for a wide file. {EXIT_CODES}",
     )
@@ -180,11 +192,14 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("path", help="the file to write, if it ends in .parquet; else the folder or uri of an archive")
     export.add_argument("--layout", choices=("wide", "tidy"), help="of a file: a column a point, or a row a sample")
     export.add_argument("--on-error", choices=("raise", "warn"), default="raise", help="warn: leave points out")
-    export.set_defaults(run=archiving.export, goes_on="the same command goes on, but for a wide file")
+    export.set_defaults(goes_on="the same command goes on, but for a wide file")
 
-    sync = subparsers.add_parser(
+    sync = add(
         "sync",
-        parents=[connection, outcome(), store()],
+        archiving.sync,
+        connection,
+        outcome(),
+        store(),
         help="bring an archive in step with a server",
         description=f"Two at once do no harm, and the same command goes on where it was interrupted. {EXIT_CODES} "
         "Points that the server no longer has are named, and are no error.",
@@ -195,16 +210,13 @@ def parser() -> argparse.ArgumentParser:
     sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first one")
     sync.add_argument("--other-server", action="store_true", help="the archive's server has moved: it is this one now")
     sync.add_argument("--overlap", metavar="DURATION", default="2D", help="how much is read once more; 2D by default")
-    sync.set_defaults(run=archiving.sync, goes_on="the same command goes on")
+    sync.set_defaults(goes_on="the same command goes on")
 
-    notebooks = subparsers.add_parser("notebooks", help="copy the notebooks that come with hsframe into a folder")
+    notebooks = add("notebooks", serving.notebooks, help="copy the notebooks that come with hsframe into a folder")
     notebooks.add_argument("folder", metavar="DIR", help="made where there is none")
     notebooks.add_argument("--overwrite", action="store_true", help="replace notebooks there that were changed")
-    notebooks.set_defaults(run=serving.notebooks)
 
-    doctor = subparsers.add_parser(
-        "doctor", parents=[connection, table], help="what a server can do, with advice; writes nothing"
-    )
+    doctor = add("doctor", reading.doctor, connection, table, help="what a server can do, with advice; writes nothing")
     doctor.add_argument("address", nargs="?", metavar="URI", help="the same as --uri")
     doctor.add_argument("--point", metavar="ID", help="a point with a history to test reads with")
     doctor.add_argument(
@@ -214,8 +226,4 @@ def parser() -> argparse.ArgumentParser:
         help="write what was asked and answered, without logins, passwords and tokens; hsframe.testing.replay reads it",
     )
     doctor.add_argument("--rename", action="store_true", help="in that file, other names for ids, hosts and the user")
-    doctor.set_defaults(run=reading.doctor)
-    for name, command in subparsers.choices.items():
-        more = server.epilog if command in (demo, serve) else ""
-        command.epilog = "\n  ".join(["for example:", *_EXAMPLES[name]]) + f"\n\n{more}" * bool(more)
     return parser

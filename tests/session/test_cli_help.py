@@ -16,7 +16,7 @@ from hsframe.testing.server import RunningServer, running_server
 pytestmark = pytest.mark.one_python
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "command-line.md"
-ENDLESS = ("demo", "serve")  # test_cli.py runs these
+ELSEWHERE = ("demo", "serve")  # test_cli.py runs these
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
@@ -46,7 +46,7 @@ def at_demo(demo: RunningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def run(line: str, server: RunningServer) -> int:
     _, *words = shlex.split(line.replace("http://127.0.0.1:8080/api", server.uri))
-    if words[0] in ENDLESS and "--once" not in words:
+    if words[0] in ELSEWHERE:
         parser().parse_args(words)
         return 0
     return cli.main(words)

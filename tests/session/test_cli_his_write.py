@@ -75,13 +75,15 @@ def test_what_was_edited_is_shown_and_written_with_yes(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ts,Power [kW]\n2026-11-01T00:00Z,1\n", "could be several points .*@kw, @lon"),
-        ("ts,Nobody [kW]\n2026-11-01T00:00Z,1\n", "is no id or name of the 5 points"),
+        ("ts,Power [kW]\n2026-11-01T00:00Z,1\n", "could be any of @kw, @lon.* as '@the-id .kW.'"),
+        ("ts,Nobody [kW]\n2026-11-01T00:00Z,1\n", "belongs to no known point: it is neither an id nor a name"),
         ("ts,kw @lon [°F]\n2026-11-01T00:00Z,1\n", "°F"),
-        ("ts,kw mean [kW]\n2026-11-01T00:00Z,1\n", "is no id or name"),
+        ("ts,kw mean [kW]\n2026-11-01T00:00Z,1\n", "belongs to no known point"),
         ("ts,kw [kW]\n2026-11-01 01:30,1\n", r"line 2: the time '2026-11-01 01:30' has no offset.*--tz New_York"),
-        ("ts,kw [kW]\n1/11/2026 01:30Z,1\n", "line 2: .*is no time"),
-        ("ts,kw [kW]\n2026-11-01T00:00Z,1\n2026-13-01T00:00Z,1\n", "line 3: the time '2026-13-01T00:00Z' cannot"),
+        ("ts,kw [kW]\n1/11/2026 01:30Z,1\n", "line 2: .*is no time; expected one as"),
+        ("ts,@gone [kW]\n2026-11-01T00:00Z,1\n", "column '@gone .kW.': .* 'point and his' .*@gone is not among them"),
+        ("ts,kw [kW]\n2026-11-01T00:00Z,1_5\n", "line 2: expected a number"),
+        ("ts,kw [kW]\n2026-11-01T00:00Z,1\n2026-13-01T00:00Z,1\n", "line 3: the time '2026-13-01T00:00Z' is no"),
         ('ts,kw [kW]\n2026-11-01T00:00Z,"1,5"\n', "column 'kw .kW.', line 2: expected a number, .* got '1,5'"),
         ("ts,kw [kW]\n2026-11-01T00:00Z,NA\n", "line 2: expected a number"),
         ("ts,fan\n2026-11-01T00:00Z,yes\n", "line 2: expected True, False or an empty cell; got 'yes'"),
@@ -125,7 +127,7 @@ def test_times_of_a_zone_points_and_other_units(
     assert "1 samples from 2026-11-02 01:07:00-05:00" in run(capsys, *args, "--yes")
     assert session.his_read("@kw", "2026-11-02")["Power"].loc["2026-11-02 01:07-05:00"] == hsframe.Number(250, "kW")
     path.write_text("when,Power [MW]\n2026-11-01 01:30,0.25\n", "utf-8")
-    assert "line 2: the time '2026-11-01 01:30' cannot be taken" in run(capsys, *args, code=1)
+    assert "line 2: the time '2026-11-01 01:30' comes twice or never in New_York" in run(capsys, *args, code=1)
     run(capsys, "his-write", str(path), "--tz", "Mars", code=2)
 
 

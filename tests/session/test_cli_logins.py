@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_told_without_what_is_in_it(
     assert f"hsframe: {kept} is not used: line 2 is not understood\n" in told
     assert "hush" not in told
     monkeypatch.setenv("NETRC", str(kept.parent / "none"))
-    assert "none is not used: No such file" in code_of(capsys, "--user", "demo")[1]
+    assert "none is not used: there is no such file" in code_of(capsys, "--user", "demo")[1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of files are of POSIX")
