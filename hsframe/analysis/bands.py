@@ -14,10 +14,8 @@ from hsframe.frame.flags import FLAG_DTYPE
 from hsframe.intervals.samples import Floats
 from hsframe.kinds import Ref
 
-_DARK: Final = {"#0072B2", "#009E73", "#D55E00", "#000000", "#555555"}  # white is readable on these
 _HATCHES: Final = ("", "///")
 _MOST_RUNS, _CELLS = 4000, 2000
-_LETTERS: Final = 95  # about as many fit into the width of a picture
 
 
 class Band(NamedTuple):
@@ -82,18 +80,8 @@ def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str], limits: t
         drawn = [state if state in looks else others[0] if state else "" for state in one.states]
         for state in dict.fromkeys(filter(None, drawn)):
             colour, hatch = looks.get(state, others[1])
-            places = [place for place, own in enumerate(drawn) if own == state]
-            bars = [(one.edges[place], lengths[place]) for place in places]
+            bars = [(one.edges[place], lengths[place]) for place, own in enumerate(drawn) if own == state]
             axis.broken_barh(bars, (row - 0.38, 0.76), facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0)
-            for place in places:
-                if lengths[place] * _LETTERS > width * (len(state) + 2):
-                    middle, ink = (
-                        one.edges[place] + lengths[place] / 2,
-                        "white" if colour in _DARK and not hatch else "black",
-                    )
-                    style = {"ha": "center", "va": "center", "fontsize": "x-small", "color": ink, "clip_on": True}
-                    box = {"facecolor": "white", "linewidth": 0, "pad": 1} if hatch else None
-                    axis.text(middle, row, state, bbox=box, **style)
     if len(plain) > len(kept):
         looks[others[0]] = others[1]
     axis.set_yticks(range(len(bands)), [one.name for one in bands], fontsize="small")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.picture_style import escaped, name_text, new_figure
 from hsframe.analysis.resample import resample
-from hsframe.analysis.time_axis import local_ticks, offsets_us, tick_labels
+from hsframe.analysis.time_axis import label_dates, offsets_us
 from hsframe.durations import DAY_US, HOUR_US, Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
@@ -80,7 +79,7 @@ def heatmap(
     places = [place for place, dtype in enumerate(values.dtypes) if pd.api.types.is_numeric_dtype(dtype)]
     if not places:
         raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
-    across = 1 if len(places) == 1 else 2 if len(places) < 7 else 3
+    across = min(len(places), 2)
     down = -(-len(places) // across)
     figure = new_figure(figsize or (10.0, 1.0 + 2.6 * down))
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
@@ -93,7 +92,7 @@ def heatmap(
         cells, first = day_cells(ts_us, values.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan), step_us, tz)
         is_bool = dtype.kind == "b"
         look = {"cmap": "cividis", **({"vmin": 0, "vmax": 1} if is_bool else {}), **kwargs}
-        extent = (first, first + cells.shape[1], 0, 24)
+        extent = (first - 0.5, first - 0.5 + cells.shape[1], 0, 24)  # the label of a day stands below its middle
         image = axis.imshow(cells, origin="lower", aspect="auto", interpolation="none", extent=extent, **look)
         bar = figure.colorbar(image, ax=axis, label=escaped(unit_of_dtype(dtype) or ""))
         if is_bool:
@@ -101,13 +100,7 @@ def heatmap(
         axis.patch.set(hatch="xxx", facecolor="white", edgecolor="#C0C0C0")
         axis.set_title(name_text(values.columns[place]), fontsize="small")
         axis.set_yticks([0, 6, 12, 18, 24], ["00:00", "06:00", "12:00", "18:00", "24:00"], fontsize="small")
-        # Days have no zone of their own here: they are labelled as those of UTC.
-        days = cells.shape[1]
-        ticks_us = np.arange(first, first + days) * DAY_US
-        if days > 9 // across:
-            ticks_us = local_ticks(first * DAY_US, (first + max(days * across, 10)) * DAY_US - 1, UTC)
-            ticks_us = ticks_us[ticks_us < (first + days) * DAY_US]
-        axis.set_xticks(ticks_us / DAY_US + 0.5, tick_labels(ticks_us, UTC), fontsize="x-small")
+        label_dates(axis, fewest=min(cells.shape[1], 4 // across), most=12 // across)
     if title is not None:
         figure.suptitle(escaped(title))
     figure.supxlabel(f"{tz}   {source_text(df)}", fontsize="x-small", color="gray")

@@ -51,8 +51,8 @@ def plot(
       rules of ``agg="delta"``, so that resets and false readings are no cliffs.
     - **Bool and texts** are bands: a row a column, a colour a state. After 12 states the rarer ones are "others"; where
       a state changes more often than a picture can show it is "several".
-    - Time is that of the index's zone. In a day of 25 hours both repeated hours are there, with the abbreviation of
-      the zone, and a dotted line is where the clock changes.
+    - Time is that of the index's zone. In a day of 25 hours both repeated hours are there, and a dotted line is where
+      the clock changes.
     - Of more than 50,000 samples in a line the first, the last, the smallest and the largest of each 1/5000 of the time
       are drawn, at their own instants: no peak is lost.
     - Colours are those of Okabe and Ito. After 28 lines on one axis the further ones are grey; see `y`.

@@ -14,12 +14,8 @@ from hypothesis import strategies as st
 import hsframe
 from hsframe.analysis.bands import band
 from hsframe.analysis.plot import _thinned
-from hsframe.analysis.time_axis import local_ticks, tick_labels
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, attach
-from hsframe.frame.trend import time_index
-from hsframe.zones import zone
-from tests.intervals.clock_changes import CHANGES
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 
@@ -55,34 +51,6 @@ def shown(axis: Any) -> list[str]:
     return [text.get_text() for text in axis.get_legend().get_texts()]
 
 
-@given(change=st.sampled_from(CHANGES), before=st.integers(0, 40 * 24), length=st.integers(1, 3000 * 24))
-def test_ticks_are_round_times_of_the_local_clock_and_few(change: Any, before: int, length: int) -> None:
-    tz, at_us = zone(change[0]), pd.Timestamp(change[1]).value // 1000
-    start_us = at_us - before * HOUR_US
-    end_us = start_us + length * HOUR_US
-    us = local_ticks(start_us, end_us, tz)
-    assert len(us) <= 14
-    assert ((us >= start_us) & (us <= end_us)).all()
-    assert (np.diff(us) > 0).all()
-    labels = tick_labels(us, tz)
-    assert len(labels) == len(us)
-    offsets = {time.utcoffset() for time in time_index(us, tz)}
-    clocks = [label.split("\n")[0] for label in labels]
-    if len(offsets) > 1 and ":" in clocks[0] and len(us) > 1 and np.diff(us).min() <= 3 * HOUR_US:
-        assert len({label for label in labels if label.split("\n")[1]}) > 1  # each side of the change names its zone
-
-
-def test_both_hours_that_a_clock_repeats_have_labels() -> None:
-    start_us = pd.Timestamp("2026-11-01", tz="America/New_York").value // 1000
-    tz = zone("New_York")
-    us = local_ticks(start_us, start_us + 25 * HOUR_US, tz)
-    labels = [label.split("\n") for label in tick_labels(us, tz)]
-    assert labels[:4] == [["00h", "", "Sun 01 Nov", "2026"], ["01h", "EDT"], ["01h", "EST"], ["03h", ""]]
-    assert ((us[:4] - start_us) / HOUR_US).tolist() == [0, 1, 2, 4]
-    assert labels[-1] == ["00h", "", "Mon 02 Nov"]
-    assert len(local_ticks(start_us - 100 * 365 * 24 * HOUR_US, start_us, tz)) in range(5, 10)
-
-
 def test_a_clock_change_is_dotted_where_it_is() -> None:
     axes = frame("2026-11-01", 25, kW=kw(range(25)), fan=[True] * 25).hs.plot()
     for axis in axes:
@@ -90,7 +58,27 @@ def test_a_clock_change_is_dotted_where_it_is() -> None:
         assert line.get_paths()[0].vertices[:, 0] * 24 == pytest.approx(
             [pd.Timestamp("2026-11-01T06").value / 3.6e12] * 2
         )
-    assert "back on 01 Nov" in axes[-1].get_xlabel()
+    assert axes[-1].get_xlabel() == "America/New_York (dotted: the clock goes from EDT to EST on 01 Nov)"
+
+
+@pytest.mark.parametrize(
+    ("start", "periods", "freq", "beginning"),
+    [
+        ("2026-11-01", 100, "15min", ["Sun 01 Nov", "03:00", "06:00"]),
+        ("2026-03-08", 92, "15min", ["Sun 08 Mar", "03:00", "06:00"]),
+        ("2026-03-06", 120, "1h", ["Fri 06", "Sat 07", "Sun 08", "Mon 09"]),
+        ("2026-01-01", 8760, "1h", ["2026", "Mar", "May"]),
+    ],
+)
+def test_labels_are_times_of_the_local_clock(start: str, periods: int, freq: str, beginning: list[str]) -> None:
+    df = frame(start, periods, freq, kW=kw(range(periods)))
+    (axis,) = df.hs.plot()
+    axis.figure.canvas.draw()
+    left, right = axis.get_xlim()
+    places = [place for place in axis.get_xticks() if left <= place <= right]
+    assert (places[0] * DAY_US).round() == df.index.as_unit("us").asi8[0]
+    labels = [text.get_text() for text in axis.get_xticklabels()]
+    assert labels[: len(beginning)] == beginning
 
 
 @pytest.mark.parametrize(("his", "breaks"), [(None, 1), ("{hisInterval:2hr}", 0), ("{hisInterval:15min}", 1)])
