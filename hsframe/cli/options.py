@@ -123,22 +123,26 @@ def connection_options() -> Command:
     parser = Command(add_help=False)
     group = parser.add_argument_group("connection")
     group.add_argument("--uri", help="where the API is, as http://127.0.0.1:8080/api; else HSFRAME_URI")
-    group.add_argument("--user", help="else HSFRAME_USER")
+    group.add_argument("--user", help="who asks; else HSFRAME_USER")
     group.add_argument(
         "--password",
-        help="everybody on this machine can see an argument; else HSFRAME_PASSWORD, then that of .netrc for this host, "
-        "then of the keyring (in a terminal), or it is asked for",
+        help="all on this machine can see it; else HSFRAME_PASSWORD, .netrc, in a terminal the keyring, or asked for",
     )
     group.add_argument(
         "--auth",
         default="auto",
         choices=AUTH_SCHEMES,
-        help="scram: nothing less; none: no login; bearer: HSFRAME_TOKEN",
+        help="how to log in; auto: the best that is offered; bearer: with HSFRAME_TOKEN",
     )
-    group.add_argument("--format", default="zinc", choices=CALL_FORMATS, help="the wire format")
-    group.add_argument("--timeout", metavar="DURATION", help="of one request, as 2min; 30s by default")
+    group.add_argument(
+        "--format",
+        default="zinc",
+        choices=CALL_FORMATS,
+        help="of requests and answers; that of what is shown is --output",
+    )
+    group.add_argument("--timeout", metavar="DURATION", help="how long one request may take, as 2min; 30s by default")
     group.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
-    group.add_argument("--deadline", metavar="DURATION", help="of all requests together, as 5min; none by default")
+    group.add_argument("--deadline", metavar="DURATION", help="how long all requests together may take, as 5min")
     group.add_argument(
         "--allow",
         action="append",
@@ -154,10 +158,12 @@ def connection_options() -> Command:
     group.add_argument(
         "--trust-env",
         action="store_true",
-        help="use HTTP_PROXY, HTTPS_PROXY, NO_PROXY of the environment, also for a proxy that wants a password",
+        help="use the proxy of HTTP_PROXY, HTTPS_PROXY and NO_PROXY, which may have a password in it",
     )
     group.add_argument("--ca", metavar="FILE", help="trust the authorities of this PEM file, not those of the machine")
-    group.add_argument("--certificate", metavar="FILE", help="of the client, with its key, where the server wants one")
+    group.add_argument(
+        "--certificate", metavar="FILE", help="the client's certificate and key (PEM), where the server wants one"
+    )
     return parser
 
 
@@ -166,7 +172,7 @@ def outcome() -> Command:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="write nothing, and say what would be read; requests that prove that answers are whole come on top",
+        help="write nothing, and say what would be read; to prove that answers are whole may take more requests",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_true", help="print nothing but what went wrong, with when and where")
@@ -209,8 +215,8 @@ def store() -> Command:
         type=_storage_option,
         default=[],
         metavar="KEY=VALUE",
-        help="of an object store, as AWS_REGION=eu-west-1; may be given several times. Variables of the environment "
-        "count too, and are the place for keys: everybody on this machine can see an argument",
+        help="a setting of an object store, as AWS_REGION=eu-west-1; may be given several times. Keys belong into "
+        "variables of the environment: everybody on this machine can see an argument",
     )
     return parser
 

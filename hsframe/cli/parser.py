@@ -55,20 +55,17 @@ EXIT_CODES: Final = (
 )
 
 _EPILOG: Final = f"""\
-Where the server is and who asks may stand in HSFRAME_URI, HSFRAME_USER and HSFRAME_PASSWORD: then no command needs it.
+Set HSFRAME_URI, HSFRAME_USER and HSFRAME_PASSWORD once, and no command needs --uri, --user and --password.
 {EXIT_CODES}
 hsframe COMMAND --help has examples of each command."""
 
 
-def _aggregations(text: str) -> list[str]:
-    names = text.split(",")
-    if not {*names} <= {*get_args(Aggregation)}:
-        raise ValueError
-    return names
-
-
 def parser() -> argparse.ArgumentParser:
-    parser = Command(prog="hsframe", description="Project Haystack servers to pandas.", epilog=_EPILOG)
+    parser = Command(
+        prog="hsframe",
+        description="Reads, writes, archives and serves histories of Project Haystack servers.",
+        epilog=_EPILOG,
+    )
     parser._is_intermixed = True  # it has commands, which argparse does not intermix
     parser.add_argument("--version", action="version", version=f"hsframe {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Command)
@@ -93,54 +90,50 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("folder", nargs="?", help="an archive or a folder of *.parquet files; else the demo building")
     who = serve.add_mutually_exclusive_group()
     who.add_argument(
-        "--user",
-        metavar="NAME",
-        help="one user, who may do all, until the server ends; the password is asked for, or HSFRAME_PASSWORD",
+        "--user", metavar="NAME", help="the one user, who may do all; asks for the password, or takes HSFRAME_PASSWORD"
     )
-    who.add_argument(
-        "--users", type=Path, metavar="FILE", help="users with roles, who last: the file that hsframe set-user writes"
-    )
+    who.add_argument("--users", type=Path, metavar="FILE", help="the users of a file that hsframe set-user writes")
     who.add_argument("--anonymous", action="store_true", help="let everybody call without a login")
 
     set_user = add(
         "set-user",
         serving.set_user,
         help="add a user to a file for serve --users, change one, or remove one",
-        description="The password is asked for, or is the first line of the standard input. The file does not have it, "
-        "but what SCRAM needs to check it. Who gets another --role keeps the password where it is left empty. A server "
-        "that runs takes a change with its next request; sessions of who has another password, or is removed, end.",
+        description="The password is asked for, or is the first line of the standard input. Leave it empty to change "
+        "the --role alone. The file keeps what a login is checked with, and not the password. A server that runs takes "
+        "the change with its next request: who was removed or has a new password must log in again.",
     )
     set_user.add_argument("file", type=Path, help="made where there is none; only its owner may read it")
-    set_user.add_argument("name", help="of the user")
+    set_user.add_argument("name", help="the user's name")
     change = set_user.add_mutually_exclusive_group()
     change.add_argument("--remove", action="store_true", help="take the user out of the file")
     change.add_argument(
         "--role",
         choices=ROLES,
-        help="viewer: reads and watches; operator: writes and commands too; admin: changes records too; "
-        "who is there keeps it by default",
+        help="viewers read, operators write and command too, admins change records too; an old user keeps the role",
     )
 
     add("about", reading.about, connection, table, help="what a server says of itself")
 
     add("ops", reading.ops, connection, table, help="the operations that a server has")
 
-    read = add("read", reading.read, connection, table, help="records by filter or id")
+    read = add("read", reading.read, connection, table, help="records, by filter or ids")
     read.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
     read.add_argument("--limit", type=checked(count_to(10**9), "a whole number from 0 up"), help="the most to give")
 
-    his_read = add("his-read", reading.his_read, connection, table, help="histories as a table")
+    his_read = add("his-read", reading.his_read, connection, table, help="histories, or their values over intervals")
     add_history(his_read)
     value_options(his_read)
     his_read.add_argument("--interval", metavar="DURATION", help="a row for each 15min, 1h, 1D, 1M, ... of local time")
     his_read.add_argument(
         "--agg",
-        type=checked(_aggregations, f"one of {', '.join(get_args(Aggregation))}, or several with commas"),
-        help="what an interval's value is: mean, max, delta, ...; several with commas; by default what fits each point",
+        action="append",
+        choices=get_args(Aggregation),
+        help="what an interval's value is; may be given several times; by default what fits each point",
     )
 
     latest = add(
-        "latest", reading.latest, connection, table, help="the latest value of points, its age and how far to trust it"
+        "latest", reading.latest, connection, table, help="the latest value of points, and how far to trust it"
     )
     latest.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
     value_options(latest)
@@ -151,8 +144,7 @@ def parser() -> argparse.ArgumentParser:
         "his-write",
         writing.his_write,
         connection,
-        table,
-        help="a CSV or Parquet file into histories; shows what would change, and writes with --yes",
+        help="write a CSV or Parquet file into histories: shows what would change; --yes writes it",
         description="The file is as his-read --csv or export writes it: times with their offset in the first column, "
         "then a column for each point, called by its name or id and its unit, as 'Power [kW]' or '@kw [kW]'. An empty "
         "cell is no sample; nothing is removed. What is written is read back and compared.",
@@ -163,17 +155,16 @@ def parser() -> argparse.ArgumentParser:
         "--points",
         action="append",
         metavar="FILTER",
-        help="or an id; may be given several times: which points the columns are of; all with a history by default",
+        help="among which points to look, else all with a history; may be given several times",
     )
     his_write.add_argument(
-        "--tz", metavar="ZONE", help="of times without an offset, as New_York; else they are refused"
+        "--tz", metavar="ZONE", help="the zone of times without an offset, as New_York; else they are refused"
     )
     his_write.add_argument(
         "--existing",
         choices=("replace", "keep", "refuse"),
         default="replace",
-        help="what becomes of samples that the server has: keep writes only what is new; refuse writes nothing if one "
-        "differs",
+        help="what to do with samples that the server has; refuse: write nothing where one differs",
     )
     his_write.add_argument("--convert", action="store_true", help="convert a column in another unit than its point's")
     his_write.set_defaults(goes_on="it is safe to repeat the command")
@@ -190,8 +181,12 @@ def parser() -> argparse.ArgumentParser:
     add_history(export)
     export.add_argument("--tz", default="point", help=TZ_HELP)
     export.add_argument("path", help="the file to write, if it ends in .parquet; else the folder or uri of an archive")
-    export.add_argument("--layout", choices=("wide", "tidy"), help="of a file: a column a point, or a row a sample")
-    export.add_argument("--on-error", choices=("raise", "warn"), default="raise", help="warn: leave points out")
+    export.add_argument(
+        "--layout", choices=("wide", "tidy"), help="of a file: a column for each point, or a row for each sample"
+    )
+    export.add_argument(
+        "--on-error", choices=("raise", "warn"), default="raise", help="warn: leave out what cannot be read"
+    )
     export.set_defaults(goes_on="the same command goes on, but for a wide file")
 
     sync = add(
@@ -205,11 +200,13 @@ def parser() -> argparse.ArgumentParser:
         "Points that the server no longer has are named, and are no error.",
     )
     sync.add_argument("archive", help="its folder or uri; made where there is none")
-    sync.add_argument("points", nargs="*", metavar="FILTER", help="or ids that start with @; else all of the archive")
-    sync.add_argument("--since", metavar="DATE", help="from when on points are read; a later one reads again")
-    sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first one")
+    sync.add_argument("points", nargs="*", metavar="FILTER", default=[], help="or ids; else all of the archive")
+    sync.add_argument("--since", metavar="DATE", help="from when on points are read; by default their hisStart")
+    sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first")
     sync.add_argument("--other-server", action="store_true", help="the archive's server has moved: it is this one now")
-    sync.add_argument("--overlap", metavar="DURATION", default="2D", help="how much is read once more; 2D by default")
+    sync.add_argument(
+        "--overlap", metavar="DURATION", default="2D", help="how much is read again, for late values; 2D by default"
+    )
     sync.set_defaults(goes_on="the same command goes on")
 
     notebooks = add("notebooks", serving.notebooks, help="copy the notebooks that come with hsframe into a folder")
@@ -223,7 +220,7 @@ def parser() -> argparse.ArgumentParser:
         "--record",
         type=Path,
         metavar="FILE",
-        help="write what was asked and answered, without logins, passwords and tokens; hsframe.testing.replay reads it",
+        help="write what was asked and answered, without logins, passwords and tokens",
     )
-    doctor.add_argument("--rename", action="store_true", help="in that file, other names for ids, hosts and the user")
+    doctor.add_argument("--rename", action="store_true", help="with --record: other names for ids, hosts and the user")
     return parser

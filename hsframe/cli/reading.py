@@ -67,7 +67,7 @@ def his_read(args: argparse.Namespace) -> int:
     """Show histories, or their values over intervals."""
     units, unit = _units(args.units)
     over: dict[str, Any] = {"interval": args.interval} if args.interval else {}
-    if args.agg and not args.interval:
+    if args.agg and not over:
         raise MetadataError("--agg says what an interval's value is: add --interval, as in --interval 1h")
     if args.agg:
         over["agg"] = args.agg[0] if len(args.agg) == 1 else args.agg

@@ -68,7 +68,10 @@ def _texts(path: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, header=None, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise MetadataError(f"{path} is no CSV file as his-read --csv writes it: {str(error).strip()}") from None
+        why = "expected UTF-8, commas between columns, and points, not commas, in numbers"
+        raise MetadataError(
+            f"{path} is no CSV file as his-read --csv writes it ({str(error).strip()}); {why}"
+        ) from None
     if len(table.columns) < 2 or len(table) < 2:
         raise MetadataError(f"{path} has no samples; expected a header, as ts,Power [kW], and a row for each time")
     return table.fillna("")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError
 from hsframe.frame.flags import FLAG_DTYPE
+from hsframe.frame.names import Names
 from hsframe.frame.points import Point, is_tidy, listed_columns, merged, points_of
 from hsframe.frame.points_like import as_points
 from hsframe.frame.reads import amount_in, made_of, reads_of
@@ -95,7 +96,7 @@ def match_columns(
         if point is None and words_are_ids and could_be_id(label):
             point = Point(str(label), str(label))
         if point is None:
-            raise unknown_column(label, df)
+            raise unknown_column(label, df, by_id.values())
         # Without a note it may be anything that was read of the point; a label with an @ that no read has given was
         # given by a person.
         made = made_of(label if isinstance(label, str) and label.startswith("@") else point.id)
@@ -159,7 +160,7 @@ def of_amounts(df: pd.DataFrame) -> str:
     return f"; it has {what}, and what is no sample of a point goes to a point of its own, not to that one" * bool(what)
 
 
-def unknown_column(label: Hashable, df: pd.DataFrame) -> MetadataError:
+def unknown_column(label: Hashable, df: pd.DataFrame, known: Iterable[Point] = ()) -> MetadataError:
     """The error of a column for which no point is found."""
     if df[label].dtype == FLAG_DTYPE:
         return MetadataError(
@@ -169,5 +170,6 @@ def unknown_column(label: Hashable, df: pd.DataFrame) -> MetadataError:
     return MetadataError(
         f"column {label!r} belongs to no known point: it is not in the catalog, not an id, and not a display name; say "
         f"which point it is with points={{{label!r}: '@the-id'}}, or leave it out; the columns are {listed_columns(df)}"
+        + (f"; did you mean {' or '.join(map(repr, near))}?" if (near := Names(known).near(str(label))) else "")
         + of_amounts(df)
     )

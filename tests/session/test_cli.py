@@ -268,6 +268,7 @@ def test_wrong_arguments_are_told_before_anything_is_done(
     for args, words in (
         (["export", "kw", "yesterday", ""], "a path is empty"),
         (["sync", ""], "a path is empty"),
+        (["sync"], "required: archive; see"),
         (["serve", "--port", "0", ""], "a path is empty"),
         (["read", "--limit", "-3", "site"], "argument --limit: .* from 0 up; got '-3'"),
         (["read", "--limit", "x", "site"], "argument --limit: .* from 0 up; got 'x'"),
@@ -338,6 +339,11 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
             "files that belong together, and a key that is not encrypted",
         ),
         ("http://host/api/read?format=zinc&timeout=3", "http://host/api/read?format=zinc&timeout=3"),
+        (
+            "lists 'x'; hsframe.units.all_units() lists what there is",
+            "lists 'x'; units are written as Project Haystack does: kW, °F, m³/h",
+        ),
+        ("keep one, as with df.groupby(level=0).last(); nothing was written", "keep one; nothing was written"),
     ],
 )
 def test_words_of_python_become_options(words: str, expected: str) -> None:

@@ -77,6 +77,7 @@ def test_what_was_edited_is_shown_and_written_with_yes(
     [
         ("ts,Power [kW]\n2026-11-01T00:00Z,1\n", "could be any of @kw, @lon.* as '@the-id .kW.'"),
         ("ts,Nobody [kW]\n2026-11-01T00:00Z,1\n", "belongs to no known point: it is neither an id nor a name"),
+        ("ts,Outsite [°F]\n2026-11-01T00:00Z,1\n", "did you mean 'Outside'"),
         ("ts,kw @lon [°F]\n2026-11-01T00:00Z,1\n", "°F"),
         ("ts,kw mean [kW]\n2026-11-01T00:00Z,1\n", "belongs to no known point"),
         ("ts,kw [kW]\n2026-11-01 01:30,1\n", r"line 2: the time '2026-11-01 01:30' has no offset.*--tz New_York"),
@@ -107,7 +108,9 @@ def test_what_could_be_written_wrongly_is_refused(
     assert "points=" not in line
 
 
-@pytest.mark.parametrize("text", ["", "ts,kw\n", "\x00\xff", "ts\n2026-11-01T00:00Z\n"])
+@pytest.mark.parametrize(
+    "text", ["", "ts,kw\n", "ts;kw\n2026-11-01T00:00Z;1,5\n", "\x00\xff", "ts\n2026-11-01T00:00Z\n"]
+)
 def test_what_is_no_table_is_refused(
     login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_file_says_its_format_and_is_whole(
         (["his-read", "@kw", DAY, "--units", "kW=MW", "--units", "si"], "several are pairs"),
         (["latest", "@kw", "--units", "nothing"], "nothing"),
         (["his-read", "@kw", DAY, "--interval", "1 fortnight"], "--interval 1 fortnight"),
-        (["his-read", "@kw", DAY, "--interval", "1h", "--agg", "middle"], "got 'middle'"),
+        (["his-read", "@kw", DAY, "--interval", "1h", "--agg", "middle"], "invalid choice: 'middle' (choose from"),
         (["his-read", "@kw", DAY, "--agg", "mean"], "add --interval"),
         (["latest", "@kw", "--max-age", "long"], "--max-age long"),
         (["latest", "@kw", "--at", "noon"], "--at noon is not an instant"),
@@ -151,7 +151,9 @@ def test_values_over_intervals_say_what_they_are(login: RunningServer, capsys: p
     table = out(capsys, "his-read", "@kw", "@fan", DAY, "--interval", "1h", "--csv").splitlines()
     assert table[0] == "ts,Power mean [kW],Fan step"
     assert len(table) == 26  # a day of 25 hours
-    table = out(capsys, "his-read", "@kw", DAY, "--interval", "1D", "--agg", "min,max", "--csv").splitlines()
+    table = out(
+        capsys, "his-read", "@kw", DAY, "--interval", "1D", "--agg", "min", "--agg", "max", "--csv"
+    ).splitlines()
     assert table[0] == "ts,Power min [kW],Power max [kW]"
     table = out(capsys, "his-read", "@kw", "@lon", DAY, "--interval", "1D", "--tz", "local", "--csv").splitlines()
     assert [line[:10] for line in table[1:]] == [DAY]
