@@ -20,12 +20,17 @@ _NOT_THE_USERS: Final = (os.path.dirname(__file__) + os.sep, os.path.dirname(os.
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")  # IPython's frames, above all
 
 
+def running_shell() -> Any:
+    """The shell of IPython that this code runs in; None elsewhere."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+
+
 def rendered(given: BaseException | None = None) -> list[str]:
     """The lines for an error; by default that which is handled, or was the last one."""
     handled = sys.exc_info()[1]
     error = given or handled or sys.last_value
     assert error is not None  # nobody asks before there is one
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell = running_shell()
     if shell is None:  # another program that knows the method
         return traceback.format_exception(error)
     if form == "long" or handled is not error:  # %tb asks once more, when nothing is handled

@@ -17,12 +17,17 @@ from hsframe.analysis.resample import integrate, resample
 from hsframe.cards import card
 from hsframe.errors import MetadataError
 from hsframe.frame.again import Reading, read_again
+from hsframe.frame.arrow import frame_to_arrow
+from hsframe.frame.combine import UnitWindow
+from hsframe.frame.convert import frame_to_grid
 from hsframe.frame.in_units import converted, frame_in_units, in_one_unit, magnitudes, mapped
 from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import points_table
 from hsframe.frame.reads import note_source, outcomes_table, source_of
+from hsframe.frame.stamps import Interval, interval_of
 from hsframe.frame.tables import Statistic, aggregated, describe
 from hsframe.frame.to_xarray import frame_to_xarray
+from hsframe.frame.unit_header import from_unit_header, with_unit_header
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units.pint_units import pint_array
@@ -31,8 +36,6 @@ from hsframe.units.systems import System
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from hsframe.frame.combine import UnitWindow
-    from hsframe.frame.stamps import Interval
     from hsframe.grid import Grid
     from hsframe.spans import SpanLike
 
@@ -102,8 +105,6 @@ class _OfRows(Generic[Object]):
         frames have the same: in ``pd.concat``, ``join`` and ``merge`` of reads of the same points by the same rule, but
         not in those of others, nor in ``pd.DataFrame({"a": df["a"]})``.
         """
-        from hsframe.frame.stamps import interval_of
-
         return interval_of(self._obj.to_frame() if isinstance(self._obj, pd.Series) else self._obj)
 
     integrate = _with_rows(integrate)
@@ -129,8 +130,6 @@ class _OfRows(Generic[Object]):
         return self._window("ewm", args, kwargs)
 
     def _window(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> UnitWindow:
-        from hsframe.frame.combine import UnitWindow
-
         like: Any = self._like_given(in_one_unit(self._wide))
         return UnitWindow(getattr(like.hs.magnitude(), name)(*args, **kwargs), like)
 
@@ -240,8 +239,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         back, also from a file: of ``to_csv`` by ``pd.read_csv(file, header=[0, 1], index_col=0)``, of as many rows as
         there are levels.
         """
-        from hsframe.frame.unit_header import with_unit_header
-
         return with_unit_header(self._obj)
 
     def from_unit_header(self) -> pd.DataFrame:
@@ -255,8 +252,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         MetadataError
             The columns have no level ``unit``, the last.
         """
-        from hsframe.frame.unit_header import from_unit_header
-
         return from_unit_header(self._obj)
 
     def agg(
@@ -327,8 +322,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
         -----
         What ``his_write`` sends, one grid a zone and all of it checked, is :func:`hsframe.frame_to_his_grids`.
         """
-        from hsframe.frame.convert import frame_to_grid
-
         return frame_to_grid(self._obj)
 
     @property
@@ -403,8 +396,6 @@ class FrameAccessor(_OfRows[pd.DataFrame]):
 
     def to_arrow(self) -> pa.Table:
         """The frame as an Arrow table with units in the metadata, see :func:`hsframe.frame_to_arrow`."""
-        from hsframe.frame.arrow import frame_to_arrow
-
         return frame_to_arrow(self._obj)
 
 

@@ -27,7 +27,6 @@ _GROWTH: Final = "growth"
 _HELD: Final = {"step", "last"}  # values of samples, which hold
 _STYLES: Final = ("-", "--", ":", "-.")
 _MOST: Final = len(COLOURS) * len(_STYLES)
-_MOST_SAMPLES, _CELLS = 50_000, 5_000
 
 
 def plot(
@@ -53,8 +52,6 @@ def plot(
       a state changes more often than a picture can show it is "several".
     - Time is that of the index's zone. In a day of 25 hours both repeated hours are there, and a dotted line is where
       the clock changes.
-    - Of more than 50,000 samples in a line the first, the last, the smallest and the largest of each 1/5000 of the time
-      are drawn, at their own instants: no peak is lost.
     - Colours are those of Okabe and Ito. After 28 lines on one axis the further ones are grey; see `y`.
 
     What the frame was read from and when, where it knows that, stands above.
@@ -203,24 +200,11 @@ def _line(axis: Any, times: Any, values: Floats, is_step: bool, name: str, style
     if infinite := int(np.isinf(values).sum()):
         name += f" ({infinite} infinite)"
     values = np.where(known, values, np.nan)
-    if len(values) > _MOST_SAMPLES and "marker" not in style:
-        kept = _thinned(times, values)
-        times, values, known = times[kept], values[kept], known[kept]
     style = {"drawstyle": "steps-post", **style} if is_step else style
     (line,) = axis.plot(times, values, label=name if known.any() else f"{name} (no values)", **style)
     alone = known & ~np.append(False, known[:-1]) & ~np.append(known[1:], False)
     if alone.any():
         axis.plot(times[alone], values[alone], ".", color=line.get_color())
-
-
-def _thinned(times: Any, values: Floats) -> Any:
-    """The places of the first, last, smallest and largest value of each cell of the time, in order."""
-    along = times.astype("M8[us]").astype(np.int64) if times.dtype.kind == "M" else np.arange(len(times))
-    cells = (along - along[0]) // max(int(along[-1] - along[0]) // _CELLS, 1)
-    firsts = np.flatnonzero(np.diff(cells, prepend=-1))
-    kept = [firsts, np.append(firsts[1:], len(cells)) - 1]
-    kept += [np.lexsort((key, cells))[firsts] for key in (values, -values)]  # NaN comes last
-    return np.unique(np.concatenate(kept))
 
 
 def _band(name: str, drawn: tuple[Any, Floats, bool], states: list[str], *, of_rows: bool) -> Band:

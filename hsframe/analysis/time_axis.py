@@ -11,7 +11,7 @@ from hsframe.durations import DAY_US, MINUTE_US
 from hsframe.frame.histories import Instants
 from hsframe.frame.trend import time_index
 
-_FEW: Final = 4  # changes of a clock; more lines than these would hide what is drawn
+_FEW: Final = 2  # changes of a clock, those of a year; more would hide what is drawn
 # From years down to seconds: what stands below a tick, and below one that begins a year, a month, a day.
 _FORMATS: Final = ["%Y", "%b", "%a %d", "%H:%M", "%H:%M", "%S.%f"]
 _FIRST_FORMATS: Final = ["", "%Y", "%a %d %b", "%a %d %b", "%H:%M", "%H:%M"]

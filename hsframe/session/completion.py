@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from hsframe import options
 from hsframe.codecs.formats import CALL_FORMATS
+from hsframe.tracebacks import running_shell
 from hsframe.units.systems import System
 
 # The last call that is open, its last setting, and what is typed of the value.
@@ -27,8 +28,7 @@ _MORE_CHOICES: Final = {"format": CALL_FORMATS, "units": ("native", *get_args(Sy
 
 def offer_choices() -> None:
     """Let IPython's completer offer them, where IPython runs."""
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    matchers = getattr(getattr(shell, "Completer", None), "custom_matchers", None)
+    matchers = getattr(getattr(running_shell(), "Completer", None), "custom_matchers", None)
     if matchers is not None and _matches not in matchers:
         matchers.append(_matches)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from hsframe.client.retries import waiting
 from hsframe.errors import MetadataError
 from hsframe.history.source import Progress
+from hsframe.tracebacks import running_shell
 
 _DELAY_S: Final = 2.0
 _EVERY_S: Final = 0.2
@@ -114,5 +115,4 @@ def _is_installed(package: str) -> bool:
 
 def in_notebook() -> bool:
     """Whether an IPython kernel runs this process; a terminal's IPython has none."""
-    interactive = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(interactive, "kernel", None) is not None
+    return getattr(running_shell(), "kernel", None) is not None

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.analysis.bands import band
-from hsframe.analysis.plot import _thinned
 from hsframe.errors import MetadataError
 from hsframe.frame.points import Point, attach
 
@@ -152,32 +151,6 @@ def test_a_meter_is_drawn_as_what_it_has_counted() -> None:
     with pytest.warns(hsframe.ReadWarning, match="1 readings"):
         hours = df[["E"]].hs.resample("1h", edges="partial")["E"].to_numpy(dtype=float)
     assert np.nansum(hours) == counted[-1] - (20 + 1000 - 1004)  # the hours beside NA have no delta
-
-
-def test_thinned_lines_keep_every_peak() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=300_000)
-    values[[777, 123_456]] = [99, -99]
-    values[5000:9000] = np.nan
-    df = frame("2026-01-01", len(values), "1min", a=values)
-    points = drawn(df.hs.plot()[0])
-    assert len(points) < 21_000
-    own = dict(zip(df.index.as_unit("us").asi8.tolist(), values, strict=True))
-    assert all(np.isnan(value) or own[int(us)] == value for us, value in points)
-    found = [value for _, value in points]
-    assert (np.nanmin(found), np.nanmax(found)) == (-99, 99)
-    gap_us = df.index[[4999, 9000]].as_unit("us").asi8
-    assert not [us for us, value in points if gap_us[0] < us < gap_us[1] and not np.isnan(value)]
-    assert any(np.isnan(value) for us, value in points if gap_us[0] < us < gap_us[1])
-
-
-@given(values=st.lists(st.floats(-9, 9) | st.just(np.nan), min_size=1, max_size=300))
-def test_thinning_keeps_the_first_last_smallest_and_largest(values: list[float]) -> None:
-    own = np.array(values)
-    kept = _thinned(np.arange(len(values)).astype("M8[us]"), own)
-    assert kept[[0, -1]].tolist() == [0, len(values) - 1]
-    if not np.isnan(own).all():
-        assert (np.nanmin(own[kept]), np.nanmax(own[kept])) == (np.nanmin(own), np.nanmax(own))
 
 
 def test_columns_are_chosen_and_drawn_against_another() -> None:
