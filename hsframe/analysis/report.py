@@ -81,7 +81,10 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
         - ``differing``: samples dropped when the frame was made, whose instant came twice with another value;
           ``duplicates``: rows of the frame that repeat the instant of another, as after a concat
         - ``min``, ``mean``, ``max``: floats that know their unit; of objects in units that convert, the first one
-        - ``first``, ``last``: instants with a sample; ``interval``: the usual time between two; ``longest_gap``
+        - ``first``, ``last``: instants with a sample; ``interval``: the usual time between two
+        - ``longest_gap``: the longest time without a sample: between two, or from the start of what was read to the
+          first, or from the last to the end, which is at most the present; of every kind of point, also where nothing
+          is due
 
         What looks wrong:
 
@@ -194,10 +197,10 @@ def _times(
     if len(ts_us):
         row |= dict(zip(("first", "last"), time_index(ts_us[[0, -1]], index.tz), strict=True))
     if len(steps):
-        row |= {
-            "interval": pd.Timedelta(int(np.median(steps)), unit="us"),
-            "longest_gap": pd.Timedelta(int(steps.max()), unit="us"),
-        }
+        row["interval"] = pd.Timedelta(int(np.median(steps)), unit="us")
+    # Rows that pandas made regular, and those of a group, are due as they are, whatever was read.
+    spans = read.parts(ts_us) if index.freq is None and at is None else [(Read(), ts_us)]
+    row["longest_gap"] = max(_longest_gap(own_us, *part.known_from(own_us)) for part, own_us in spans) or None
     sampling = PointSampling.from_record(point.his_tags())
     if sampling.is_step or not _is_number(column):
         return row
@@ -205,8 +208,7 @@ def _times(
     usual_us = int(np.median(steps)) if len(steps) else 0
     if step_us is None and usual_us and np.mean(np.abs(steps - usual_us) <= usual_us / 10) > 0.5:
         step_us = usual_us  # how far apart most of them are, within a tenth
-    # Rows that pandas made regular, and those of a group, are due as they are, whatever was read.
-    for part, own_us in read.parts(ts_us) if index.freq is None and at is None else [(read, ts_us)]:
+    for part, own_us in spans:
         if interval is not None and at is not None:
             rows = _rows_of_group(index, interval, own_us, at)
         else:
@@ -215,6 +217,8 @@ def _times(
             edges_us, stamps_us = rows
             step_us = int(np.median(np.diff(edges_us)))
             parts.append(_of_intervals(own_us, edges_us, stamps_us, index.tz))
+            longest = _longest_gap(own_us, int(edges_us[0]), int(edges_us[-1]))
+            row["longest_gap"] = max(row["longest_gap"] or longest, longest)
         elif step_us is not None:
             parts.append(_of_samples(own_us, step_us, part, index.tz))
     if expected := sum(due for due, _ in parts):
@@ -226,6 +230,15 @@ def _times(
         changes = clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, at_us, abs(by_us)) for at_us, by_us in changes)
     return row
+
+
+def _longest_gap(ts_us: Instants, start_us: int | None, end_us: int | None) -> pd.Timedelta:
+    """The longest time without a sample, from `start_us` up to `end_us` where these are known; 0: it is not known."""
+    if start_us is not None and end_us is not None:
+        ts_us = ts_us[(ts_us >= start_us) & (ts_us <= end_us)]  # without those that boundary= has added
+    ends = [np.array([us], np.int64) for us in (start_us, end_us) if us is not None]
+    steps_us = np.diff(np.sort(np.concatenate([ts_us, *ends])))
+    return pd.Timedelta(int(steps_us.max(initial=0)), unit="us")
 
 
 def _is_shifted(ts_us: Instants, step_us: int, at_us: int, shift_us: int) -> bool:

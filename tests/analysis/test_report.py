@@ -329,7 +329,27 @@ def test_gaps_of_the_calendar(
     begin, end = (pd.Timestamp(text, tz="America/New_York") for text in gap[:2])
     assert df.hs.report().loc["P", "gaps"] == [(begin, end, gap[2])]
     assert counted(df.hs.report().loc["P"])[:2] == [len(df), gap[2]]
-    assert pd.isna(df.hs.report().loc["P", "longest_gap"]) == (len(df) < 3)
+    assert df.hs.report().loc["P", "longest_gap"] >= end - begin
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("Number", {}), ("Bool", {}), ("Number", {"boundary": "both"}), ("Number", {"interval": "1h"})],
+)
+def test_the_longest_gap_may_be_at_the_start_or_at_the_end(kind: str, settings: dict[str, Any]) -> None:
+    """Of the days 1 to 7 a point has the 2nd and the 3rd, another none before the 6th; another is silent in all."""
+    database = Database(tz="New_York")
+    midnights = pd.date_range("2025-06-01", periods=8, freq="1D", tz="America/New_York", unit="us").asi8
+    for name, first, last in [("late", 5, 7), ("early", 1, 3), ("silent", 0, 0)]:
+        tags = {"point": MARKER, "his": MARKER, "kind": kind, "tz": "New_York"}
+        database.add({"id": Ref(name), "dis": name, **tags})
+        ts_us = np.arange(midnights[first], midnights[last], 15 * MINUTE_US)
+        database.set_history(name, ts_us, np.ones(len(ts_us)) if kind == "Number" else np.ones(len(ts_us), bool))
+    with connected(database) as session:
+        df = session.his_read(["@late", "@early", "@silent"], "2025-06-01,2025-06-07", header="id", **settings)
+    found = df.hs.report()["longest_gap"]
+    days = found.dt.round("1D") / pd.Timedelta("1D")
+    assert days.tolist() == [5, 4, 7]
 
 
 @pytest.mark.parametrize("tags", [{"hisMode": "cov"}, {"hisCov": MARKER}, {"hisMode": "cov", **QUARTER}])
