@@ -227,9 +227,7 @@ class Ref:
         return f"Ref({self.val!r})" if self.dis is None else f"Ref({self.val!r}, {self.dis!r})"
 
     def _repr_html_(self) -> str:
-        return (
-            f"{escape(self.dis)} <code>{escape(str(self))}</code>" if self.dis else f"<code>{escape(str(self))}</code>"
-        )
+        return f"{escape(self.dis or '')} <code>{escape(str(self))}</code>".lstrip()
 
     def __str__(self) -> str:
         return "@" + self.val

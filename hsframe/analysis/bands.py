@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -58,20 +58,18 @@ def band(name: str, starts: Floats, codes: Floats, names: Sequence[str], last: f
     return Band(name, edges, [names[state] for state in states.tolist()])
 
 
-def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str], limits: tuple[float, float]) -> None:
-    """Draw rows from above, within limits; frequent states have a colour each, in `order`, and the others are one."""
+def draw_bands(axis: Any, bands: Sequence[Band]) -> None:
+    """Draw rows from above; frequent states have a colour each, and the others are one."""
     from matplotlib import patches
 
-    bands = [Band(one.name, np.clip(one.edges, *limits), one.states) for one in bands]
     counts = Counter(state for one in bands for state in one.states if state)
-    looks = {"false": (GREY, ""), "true": (COLOURS[0], ""), "several": ("#555555", "")}
-    plain = [state for state in {**dict.fromkeys(order), **counts} if state in counts and state not in looks]
+    named = {"false": (GREY, ""), "true": (COLOURS[0], ""), "several": ("#555555", "")}
+    plain = [state for state, _ in counts.most_common() if state not in named]
     # In grey print every second one is told from its neighbours by its hatch.
     styles = [(colour, _HATCHES[(place + turn) % 2]) for turn in (0, 1) for place, colour in enumerate(COLOURS[1:])]
-    kept = {state for state, _ in Counter({one: counts[one] for one in plain}).most_common(len(styles))}
-    looks |= dict(zip([state for state in plain if state in kept], styles, strict=False))
-    looks = {state: look for state, look in looks.items() if state in counts}
-    others = (f"{len(plain) - len(kept)} others", ("#B0B0B0", "..."))
+    named |= dict(zip(sorted(plain[: len(styles)], key=list(counts).index), styles, strict=False))
+    looks = {state: look for state, look in named.items() if state in counts}
+    others = (f"{len(plain) - len(styles)} others", ("#B0B0B0", "..."))
     ends = [edge for one in bands if len(one.edges) > 1 for edge in (one.edges[0], one.edges[-1])]
     width = (max(ends) - min(ends) if ends else 0.0) or 0.1
     for row, one in enumerate(bands):
@@ -82,7 +80,7 @@ def draw_bands(axis: Any, bands: Sequence[Band], order: Iterable[str], limits: t
             colour, hatch = looks.get(state, others[1])
             bars = [(one.edges[place], lengths[place]) for place, own in enumerate(drawn) if own == state]
             axis.broken_barh(bars, (row - 0.38, 0.76), facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0)
-    if len(plain) > len(kept):
+    if len(plain) > len(styles):
         looks[others[0]] = others[1]
     axis.set_yticks(range(len(bands)), [one.name for one in bands], fontsize="small")
     axis.set_ylim(len(bands) - 0.5, -0.5)

@@ -69,9 +69,9 @@ def heatmap(
     >>> df = pd.DataFrame({"Meter": pd.array(index.hour, dtype="unit[kW]")}, index=index)
     >>> axes = df.hs.heatmap(title="A week with a day of 25 hours")  # doctest: +SKIP
     """
-    rows = FrameSamples(df).interval
-    if interval is None and agg is None and rows is not None:
-        values, length = FrameSamples(df).df, rows.length
+    samples = FrameSamples(df)
+    if interval is None and agg is None and samples.interval is not None:
+        values, length = samples.df, samples.interval.length
     else:
         values, length = resample(df, interval or "1h", agg), str(interval or "1h")
     if not 0 < (step_us := parse_step(interval or length).elapsed_us) <= HOUR_US:

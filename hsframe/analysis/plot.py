@@ -127,7 +127,7 @@ def plot(
                 _band(names[one], _drawn(df, samples, one, coded[one][0]), coded[one][1], of_rows=samples is None)
                 for one in own
             ]
-            draw_bands(axis, bands, [name_text(state) for place in own for state in coded[place][1]], limits)
+            draw_bands(axis, bands)
             continue
         axis.set_ylabel(name_text(f"{unit}, {shown}" if shown else unit))
         axis.set_prop_cycle(color=COLOURS * len(_STYLES), linestyle=np.repeat(_STYLES, len(COLOURS)).tolist())

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable, Mapping
 from html import escape
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from hsframe.unit_array.scalars import is_missing
@@ -81,29 +80,20 @@ def _value(value: Any, unit: Any) -> str:
 
 
 def _picture(row: Mapping[Any, Any], span: tuple[float, float]) -> str:
-    """A line where there are samples, and a bar over each gap, a pixel wide at least: many of them are few bars."""
+    """A line where there are samples, and a bar over each gap, a pixel wide at least."""
     scale = _PIXELS / ((span[1] - span[0]) or 1.0)
 
-    def pixels(begin: pd.Timestamp, end: pd.Timestamp) -> slice:
-        first = min(int((begin.timestamp() - span[0]) * scale), _PIXELS - 1)
-        return slice(first, max(round((end.timestamp() - span[0]) * scale), first + 1))
+    def bar(begin: pd.Timestamp, end: pd.Timestamp, style: str) -> str:
+        left, right = (int((time.timestamp() - span[0]) * scale) for time in (begin, end))
+        left = min(left, _PIXELS - 1)
+        return f'<rect x="{left}" width="{max(right - left, 1)}" {style}/>'
 
-    is_there, is_missing_there = (np.zeros(_PIXELS, dtype=bool) for _ in range(2))
-    if isinstance(row["first"], pd.Timestamp):
-        is_there[pixels(row["first"], row["last"])] = True
-    for begin, end, _ in _gaps(row):
-        is_missing_there[pixels(begin, end)] = True
-    lines = _bars(is_there & ~is_missing_there, 'y="8" height="6" fill="#0072B2"')
-    bars = _bars(is_missing_there, 'y="0" height="22" fill="#D55E00"')
+    bars = [bar(row["first"], row["last"], 'y="8" height="6" fill="#0072B2"')] if row["samples"] else []
+    bars += [bar(begin, end, 'y="0" height="22" fill="#D55E00"') for begin, end, _ in _gaps(row)]
     return (
         f'<svg viewBox="0 0 {_PIXELS} 22" preserveAspectRatio="none" role="img">'
-        f"<title>when it has samples</title>{lines}{bars}</svg>"
+        f"<title>when it has samples</title>{''.join(dict.fromkeys(bars))}</svg>"  # many gaps are few bars
     )
-
-
-def _bars(is_set: Any, style: str) -> str:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_set, [False]])))
-    return "".join(f'<rect x="{a}" width="{b - a}" {style}/>' for a, b in edges.reshape(-1, 2).tolist())
 
 
 def _table(gaps: Iterable[Any]) -> str:
