@@ -55,7 +55,7 @@ class RefusedLogins:
     def check(self, who: Credentials, op: str = "") -> None:
         """Raise AuthError where these credentials were refused a short while ago, for all or for this op."""
         if self.are_held(who, op):
-            known = self._known[_key(who)]
+            known = self._said_of(who)
             raise AuthError(
                 f"{known.words}; so it was answered before, and this program does not send the same again for "
                 f"{known.until_s - _now_s():.0f} s: some servers lock users out; connect anew with another one, or "
@@ -65,14 +65,14 @@ class RefusedLogins:
 
     def are_held(self, who: Credentials, op: str = "") -> bool:
         """Whether these credentials are not sent with an op, as they were refused."""
-        known = self._known.get(_key(who), _Known())
+        known = self._said_of(who)
         return known.until_s > _now_s() and (known.refused_for == "all" or known.refused_for == op == "about")
 
     def add(self, who: Credentials, words: str, op: str = "") -> None:
         """Note that these were refused, in words without a secret; once, where several requests were under way."""
         if self.are_held(who, op):
             return
-        known = self._known.get(_key(who), _Known())
+        known = self._said_of(who)
         pause_s = known.pause_s
         if known.until_s <= _now_s():  # else about was refused just now, and another op makes it all
             longest_s = _LONGEST_OF_ACCEPTED_S if known.is_accepted else _LONGEST_S
@@ -82,7 +82,7 @@ class RefusedLogins:
 
     def accept(self, who: Credentials, op: str) -> None:
         """Note that these are accepted now, by an op; what about is refused stays, unless it is about."""
-        known = self._known.get(_key(who), _Known())
+        known = self._said_of(who)
         stays = known.refused_for == "about" != op
         said = replace(known, is_accepted=True) if stays else _Known(is_accepted=True)
         if known != said:  # what stays is not noted again: another thread would miss it meanwhile
@@ -90,7 +90,7 @@ class RefusedLogins:
 
     def are_accepted(self, who: Credentials) -> bool:
         """Whether these were accepted, and not refused for all since."""
-        known = self._known.get(_key(who), _Known())
+        known = self._said_of(who)
         return known.is_accepted and known.refused_for != "all"
 
     @contextmanager
@@ -108,6 +108,9 @@ class RefusedLogins:
             if first is own:
                 del self._turns[key]
                 own.set_result(None)
+
+    def _said_of(self, who: Credentials) -> _Known:
+        return self._known.get(_key(who), _Known())
 
     def _note(self, who: Credentials, said: _Known) -> None:
         self._known.pop(_key(who), None)

@@ -153,6 +153,18 @@ def test_a_meter_is_drawn_as_what_it_has_counted() -> None:
     assert np.nansum(hours) == counted[-1] - (20 + 1000 - 1004)  # the hours beside NA have no delta
 
 
+def test_a_peak_of_one_sample_among_many_is_drawn() -> None:
+    values = np.random.default_rng(0).normal(size=200_000)
+    values[123_456] = 99
+    df = frame("2026-01-01", len(values), "1min", a=values)
+    (axis,) = df.hs.plot()
+    axis.figure.canvas.draw()
+    pixels = np.asarray(axis.figure.canvas.buffer_rgba())
+    day = df.index.as_unit("us").asi8[123_456] / DAY_US
+    x, y = (round(place) for place in axis.transData.transform((day, 90)))
+    assert (pixels[-y, x - 2 : x + 3, 0] < 100).any()  # blue among white
+
+
 def test_columns_are_chosen_and_drawn_against_another() -> None:
     df = frame("2026-01-01", 9, kW=kw(range(9)), oat=pd.array(np.arange(9.0) * 2, dtype="unit[°F]"), fan=[True] * 9)
     assert [axis.get_ylabel() for axis in df.hs.plot(y="oat")] == ["°F"]
