@@ -31,7 +31,7 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"(, and hsframe\.Archive\(folder\) opens an archive|; archive\.at\(\) has what was before)": "",
     r"(, or take one frame a point, each in its own zone, with|, or) shape='dict'.*": "",
     r"\. df\.hs\.catalog has the reason of each|, or a timedelta|df\.to_csv\(\), or ": "",
-    r", as with df\.groupby\(level=0\)\.last\(\)|, a date or datetime, or several of these": "",
+    r", a date or datetime, or several of these": "",
     r", or a pair \(start, end\) of these, dates or datetimes": ", or two of these with a comma between",
     r"hsframe\.units\.all_units\(\) lists what there is": "units are written as Project Haystack does: kW, °F, m³/h",
     r"(hsframe\.Archive\(\.\.\.\)\.check\(\)|give connect\(\) a larger max_concurrency)": r"in Python \1",

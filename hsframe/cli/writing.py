@@ -51,9 +51,9 @@ def his_write(args: argparse.Namespace) -> int:
 def _verdict(row: Mapping[Any, Any]) -> str:
     """What becomes of one point's samples, in a line, with times in its zone."""
     tz = zone(row["tz"]) if isinstance(row["tz"], str) else zone("UTC")
-    said = f"@{row['id']} ({row['dis']}) {row['status']}: {row['rows']:,} samples"
+    said = f"@{row['id']} ({row['dis']}) {row['status']}"
     if row["rows"]:
-        said += f" from {row['first'].tz_convert(tz)} to {row['last'].tz_convert(tz)}"
+        said += f": {row['rows']:,} samples from {row['first'].tz_convert(tz)} to {row['last'].tz_convert(tz)}"
     if counts := [f"{row[name]:,} {name}" for name in ("new", "missing", "same", "different", "kept") if row.get(name)]:
         said += f": {', '.join(counts)}"
     if row["different"]:
@@ -121,7 +121,11 @@ def _times(texts: Sequence[str], args: argparse.Namespace) -> pd.DatetimeIndex:
             times.append(when)
         except ValueError:
             raise MetadataError(f"{args.data}, line {line}: the time {text!r} {why}") from None
-    return pd.DatetimeIndex(pd.to_datetime(times, utc=True), name="ts")
+    index = pd.DatetimeIndex(pd.to_datetime(times, utc=True), name="ts")
+    if (twice := index.duplicated()).any():
+        place = int(twice.argmax())
+        raise MetadataError(f"{args.data}, line {place + 2}: the time {texts[place]!r} comes twice; leave one line out")
+    return index
 
 
 def _number(text: str) -> float:

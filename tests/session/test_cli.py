@@ -343,7 +343,6 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
             "lists 'x'; hsframe.units.all_units() lists what there is",
             "lists 'x'; units are written as Project Haystack does: kW, °F, m³/h",
         ),
-        ("keep one, as with df.groupby(level=0).last(); nothing was written", "keep one; nothing was written"),
     ],
 )
 def test_words_of_python_become_options(words: str, expected: str) -> None:

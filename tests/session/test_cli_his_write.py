@@ -92,7 +92,7 @@ def test_what_was_edited_is_shown_and_written_with_yes(
         ("ts,kw [W]\n2026-11-01T00:00Z,1\n", "--convert"),
         ("ts,kw [kW],@kw [kW]\n2026-11-01T00:00Z,1,1\n", "both belong to the point @kw"),
         ("ts,kw,kw\n2026-11-01T00:00Z,1,1\n", "two columns are called 'kw'"),
-        ("ts,kw\n2026-11-01T00:00Z,1\n2026-11-01T00:00Z,2\n", "twice|2026-11-01"),
+        ("ts,kw\n2026-11-01T00:00Z,1\n2026-11-01T00:00Z,2\n", "line 3: the time '2026-11-01T00:00Z' comes twice"),
     ],
 )
 def test_what_could_be_written_wrongly_is_refused(
