@@ -22,8 +22,6 @@ from hsframe.protocol.scram import Derivation, ScramKeys
 from hsframe.protocol.secret import Secret
 
 _LOGIN: Final = Op("login", get=True, repeatable=True)
-# As long as a request may take that others wait for.
-_LONGEST_TURN_S: Final = 60.0
 
 
 class LoginSession:
@@ -106,7 +104,7 @@ class LoginSession:
         return who
 
     async def refusal(
-        self, session: LoginResult, answer: HttpAnswer, about: Callable[[], Awaitable[HttpAnswer]]
+        self, session: LoginResult, answer: HttpAnswer, about: Callable[[], Awaitable[HttpAnswer]], patience: Patience
     ) -> AuthError | None:
         """The error where the answer to an op refuses what each request of `session` carries, which is noted.
 
@@ -117,7 +115,7 @@ class LoginSession:
             return None
         refused, who, op = self._dialect.refused, self._credentials, answer.request.op
         before = ", which was accepted before" if refused.are_accepted(who) else ""
-        async with self._turn(who):
+        async with self._turn(who, patience):
             is_refused = op != "about" and await self._is_refused_for_about(session, who, about)
             of_this = before if is_refused else "" if op == "about" and not before else " for this op"
             what = f"the token is not accepted{of_this}: " if session.scheme == "bearer" else ""
@@ -158,18 +156,24 @@ class LoginSession:
         self._dialect.refused.add(who, self._transport.secrets.redacted_message(str(error)), op)
 
     @asynccontextmanager
-    async def _turn(self, who: Credentials) -> AsyncIterator[None]:
-        """The block that sends these and notes what is said, after the one who sends them now, in any thread."""
-        with self._dialect.refused.turn(who) as first:
+    async def _turn(self, who: Credentials, patience: Patience) -> AsyncIterator[None]:
+        """The block that sends these and notes what is said, after the one who sends them now, in any thread.
+
+        It waits for half of the time that there is at most: the other half is for its own request.
+        """
+        refused = self._dialect.refused
+        with refused.turn(who) as first:
             if first is not None:
+                wait_s = min(refused.longest_turn_s, self._transport.timeout_s / 2, patience.left_s / 2)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(first), _LONGEST_TURN_S)
+                    async with asyncio.timeout(wait_s):
+                        await asyncio.wrap_future(first)
             yield
 
     async def _log_in(self, who: Credentials, patience: Patience) -> LoginResult:
         """Log in, and note what was accepted; where it was SCRAM, the next login is by nothing less."""
         with logged("login") as log:
-            self._session = session = await patience.answer(_LOGIN, self._driver(who), log)
+            self._session = session = await patience.answer(_LOGIN, self._driver(who, patience), log)
             log.outcome, log.silent = session.scheme, session.scheme in ("none", "bearer")
         if session.scheme not in ("bearer", "none") and not session.without_proof:
             self._dialect.refused.accept(who, "about")
@@ -184,7 +188,7 @@ class LoginSession:
             )
         return session
 
-    def _driver(self, who: Credentials) -> Callable[[], Awaitable[LoginResult]]:
+    def _driver(self, who: Credentials, patience: Patience) -> Callable[[], Awaitable[LoginResult]]:
         """Runs a login, as often as it is called: its requests go out as GET about, its derivations run in a thread.
 
         A connection that breaks in the last step, after the derivation, is tried anew only once: the proof was sent.
@@ -204,7 +208,7 @@ class LoginSession:
                     elif not is_last:
                         step = _next(steps, await self._fetch(step))
                     else:
-                        async with self._turn(who):
+                        async with self._turn(who, patience):
                             self._dialect.refused.check(who)
                             answer = await self._fetch(step)
                             try:

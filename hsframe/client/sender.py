@@ -205,7 +205,7 @@ class RequestSender:
                 send = partial(self._send, op, request, login, fetch)
                 about = partial(self._send, OPS["about"], Grid(), login, plain_fetch)
                 answer = await patience.answer(op, send, log, about if splits else None)
-                failure = await self._session.refusal(login, answer, about)
+                failure = await self._session.refusal(login, answer, about, patience)
                 if is_new or not self._session.is_lost(login, answer):
                     break
                 log.retries += 1

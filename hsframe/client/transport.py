@@ -8,6 +8,7 @@ HTTP library hold headers, and headers hold tokens.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -81,6 +82,11 @@ class Transport:
     @property
     def is_open(self) -> bool:
         return self.loop is not None and not self.loop.is_closed() and self._session is not None
+
+    @property
+    def timeout_s(self) -> float:
+        """How long a request may take."""
+        return self._timeout.total or math.inf
 
     async def open(self) -> None:
         """Make the pool; it belongs to the running event loop."""

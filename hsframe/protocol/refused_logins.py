@@ -4,7 +4,8 @@
    accepted before to five minutes, so that a server that was out of order does not keep a right password out.
 2. What an op is refused may be a right that is missing: it counts where ``about`` is refused too. What ``about`` alone
    is refused holds for ``about`` alone, and the next op decides. So a wrong token is sent twice.
-3. The first one to send speaks for all that have not sent yet: they wait for its answer.
+3. The first one to send speaks for all that have not sent yet: they wait for its answer, two seconds at most, and send
+   too then. It is a courtesy and no lock: the event loop of the first one may stand still, or be closed, for ever.
 4. Only an answer that says something of the login refuses it: 401, 403, 423, a login page, AuthErr; to a password, or a
    proof of it, also 400, and 200 without what a login gives. Not a proxy, a busy server or a wrong address.
 5. Where SCRAM has proved the server once, a user is logged in by nothing less: something else may answer in its place.
@@ -48,9 +49,11 @@ class _Known:
 class RefusedLogins:
     """What one server said last of some credentials, and who sends them now."""
 
+    longest_turn_s = 2.0
+
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
-        self._turns: dict[tuple[int, int], Future[None]] = {}
+        self._turns: dict[tuple[int, int], tuple[Future[None], float]] = {}
 
     def check(self, who: Credentials, op: str = "") -> None:
         """Raise AuthError where these credentials were refused a short while ago, for all or for this op."""
@@ -97,17 +100,20 @@ class RefusedLogins:
     def turn(self, who: Credentials) -> Iterator[Future[None] | None]:
         """The block in which these are sent, and what is said is noted; gives what to wait for first, where it is.
 
-        It is done when the one that sends them now, in whichever thread, has noted what was said.
+        It is done when the one that sends them now, in whichever thread, has noted what was said; who comes after
+        the longest turn has its own.
         """
-        key, own = (os.getpid(), _key(who)), Future[None]()  # a child of a fork waits for no parent
-        own.set_running_or_notify_cancel()  # who gives up waiting does not cancel it
+        key, own = (os.getpid(), _key(who)), (Future[None](), _now_s())  # a child of a fork waits for no parent
+        own[0].set_running_or_notify_cancel()  # who gives up waiting does not cancel it
         first = self._turns.setdefault(key, own)
+        if first[1] + self.longest_turn_s <= own[1]:
+            first = self._turns[key] = own
         try:
-            yield None if first is own else first
+            yield None if first is own else first[0]
         finally:
-            if first is own:
-                del self._turns[key]
-                own.set_result(None)
+            if self._turns.get(key) is own:
+                self._turns.pop(key, None)
+            own[0].set_result(None)
 
     def _said_of(self, who: Credentials) -> _Known:
         return self._known.get(_key(who), _Known())

@@ -599,19 +599,3 @@ def test_open_sessions_ask_once_whether_their_token_was_revoked(serve: Any, fake
             assert guard.sent["BEARER"] <= 11, "what was under way, and about once"
 
     asyncio.run(main())
-
-
-def test_who_waits_for_another_to_send_may_give_up() -> None:
-    logins, who = RefusedLogins(), Credentials(token=Secret("t0ken"))
-
-    async def main() -> None:
-        with logins.turn(who) as first:
-            assert first is None
-            with logins.turn(who) as other:
-                assert other is not None
-                with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(other), 0.01)
-        with logins.turn(who) as first:
-            assert first is None, "the turn of the one who sent is over"
-
-    asyncio.run(main())
