@@ -46,7 +46,7 @@ _FORMAT: Final = 1
 _KEPT_HEADERS: Final = ("Content-Type", "Retry-After", "Location")
 _KEY: Final = ("op", "method", "params", "accept", "type", "asked")
 _FIELDS: Final = (*_KEY, "status", "reason", "headers", "answer", "whole", "login")
-_LOGINS: Final = ("HELLO", "PLAINTEXT", "BASIC")
+_LOGINS: Final = ("PLAINTEXT", "BASIC")
 _LARGEST_BODY: Final = 1 << 28
 
 _ID: Final = r"([A-Za-z0-9_:.~-]+)"
@@ -231,8 +231,11 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         authorization = request.headers.get("Authorization", "").partition(" ")[0].upper()
-        if authorization in _LOGINS and request.path.endswith("/about"):
-            return web.Response(headers={"Authentication-Info": "authToken=replay"})
+        if request.path.endswith("/about"):  # any password is taken
+            if authorization == "HELLO":
+                return web.Response(status=401, headers={"WWW-Authenticate": "PLAINTEXT"})
+            if authorization in _LOGINS:
+                return web.Response(headers={"Authentication-Info": "authToken=replay"})
         asked: dict[str, Any] = {
             "op": request.match_info["op"],
             "method": request.method,

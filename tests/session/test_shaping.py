@@ -172,7 +172,7 @@ def test_the_other_shapes(s: hsframe.Session) -> None:
         ({"interval": "1h", "na": "flag"}, hsframe.MetadataError, "leave one out"),
         ({"agg": "mean"}, hsframe.MetadataError, "give interval= too"),
         ({"rollover": 1e6}, hsframe.MetadataError, "give interval= too"),
-        ({"units": "metric"}, hsframe.MetadataError, "units='metric'"),
+        ({"units": "furlong"}, hsframe.MetadataError, "units='furlong'"),
         ({"units": {"°X": "°C"}}, hsframe.MetadataError, "units= names '°X', .*unit of these values, as they are read"),
         ({"units": {"kW": "°C"}}, hsframe.UnitError, "kW cannot be converted to °C"),
         ({"na": "drop"}, hsframe.MetadataError, "na='drop'"),
