@@ -5,12 +5,16 @@
     HsFrameError
     ├── AuthError             the login was refused, or the server could not prove itself
     ├── NetworkError          no usable answer came over HTTP
+    │   ├── NotConnectedError nothing answers there: the server has not seen the request
+    │   ├── ConnectionLostError
     │   ├── RequestTimeoutError
     │   └── HTTPStatusError   an HTTP status other than success, or a JSON error in place of a grid
     ├── CallError             the server answered with an error grid
     │   ├── UnknownRecError   ids that the server does not know
-    │   └── IncompleteError   an answer without all that was asked for
+    │   ├── IncompleteError   an answer without all that was asked for
+    │   └── OtherPointError   the history of another point
     ├── CodecError            bytes that are not what their format promises
+    │   └── TruncatedBodyError   an answer that ends too early; a ConnectionLostError too
     ├── UnitError             units that cannot be mixed or converted
     ├── ZoneError             a time zone that is unknown or missing
     ├── SpanError             a span or a length of time that cannot be understood
@@ -99,6 +103,14 @@ class RequestTimeoutError(NetworkError):
     """A request was not answered in time."""
 
 
+class ConnectionLostError(NetworkError):
+    """The connection broke before the whole answer was there; the server may or may not have run the op."""
+
+
+class NotConnectedError(NetworkError):
+    """No connection was made: the server has not seen the request."""
+
+
 class HTTPStatusError(NetworkError):
     """The server answered with an HTTP status other than success, or with a JSON error in place of a grid.
 
@@ -183,6 +195,10 @@ class IncompleteError(CallError):
     """The server marks its answer as cut (meta ``incomplete`` or ``more``), or points of a batch are missing in it."""
 
 
+class OtherPointError(CallError):
+    """A history is of another point than the one that was asked for."""
+
+
 class _CodecDetails(TypedDict, total=False):
     line: int | None
     column: int | None
@@ -243,6 +259,10 @@ class CodecError(HsFrameError):
         """The same problem with other details, for a caller who knows more of its place."""
         own: dict[str, Any] = {name: getattr(self, name) for name in _CodecDetails.__annotations__}
         return CodecError(self.problem, **{**own, **details})
+
+
+class TruncatedBodyError(CodecError, ConnectionLostError):
+    """The body ended early: both a lost connection and a malformed body."""
 
 
 class UnitError(HsFrameError):

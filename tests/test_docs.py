@@ -268,6 +268,16 @@ def test_the_reference_has_each_public_name() -> None:
     assert set(hsframe.testing.__all__) - entries == set()
 
 
+def test_the_tree_of_errors_has_each_that_a_user_can_see() -> None:
+    def below(cls: type[Exception]) -> set[str]:
+        return {cls.__name__}.union(*map(below, cls.__subclasses__()))
+
+    importlib.import_module("hsframe.session.verbs")
+    seen = {name for name in below(hsframe.HsFrameError) if not name.endswith("Refusal")}  # of the server alone
+    assert seen <= set(hsframe.__all__)
+    assert seen == set(re.findall(r"\b[A-Z]\w+Error\b", (hsframe.errors.__doc__ or "").partition("None of")[0]))
+
+
 def test_the_page_of_intervals_lists_each_aggregation() -> None:
     page = (ROOT / "docs" / "explanation" / "intervals.md").read_text("utf-8")
     assert sorted(re.findall(r'^\| `"(\w+)"` \|', page, re.M)) == sorted(get_args(rules.Aggregation))

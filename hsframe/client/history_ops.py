@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 
 from hsframe.client.record_ops import AnswerT, Plain, Raw, RecordOps
 from hsframe.client.streams import HistoryStreams, PointFacts
-from hsframe.errors import CallError, CodecError, HTTPStatusError, IncompleteError, UnknownRecError, in_short
+from hsframe.errors import (
+    CallError,
+    CodecError,
+    HTTPStatusError,
+    IncompleteError,
+    OtherPointError,
+    UnknownRecError,
+    in_short,
+)
 from hsframe.grid import Grid, GridBuilder
 from hsframe.kinds import Ref
 from hsframe.protocol import request_grids
-from hsframe.protocol.answers import OtherPointError, check_batch, in_asked_order, is_one_record, other_id
+from hsframe.protocol.answers import check_batch, in_asked_order, is_one_record, other_id
 from hsframe.protocol.request_grids import OPS, Id, Ids, Range, as_ref, as_refs, ids_of
 from hsframe.protocol.writes import his_write_batch_requests, his_write_request, points_of_batch, samples_of
 

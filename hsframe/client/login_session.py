@@ -13,9 +13,9 @@ from hsframe.client.in_thread import in_thread
 from hsframe.client.request_log import logged
 from hsframe.client.retries import Patience
 from hsframe.client.transport import Transport
-from hsframe.errors import AuthError, HsFrameError, LoginWarning, NetworkError
+from hsframe.errors import AuthError, ConnectionLostError, HsFrameError, LoginWarning, NetworkError
 from hsframe.protocol.dialects import Dialect
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, HttpRequest, http_failure
+from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
 from hsframe.protocol.login_steps import Credentials, LoginResult, LoginSteps, ProvingRequest, login_steps
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.scram import Derivation, ScramKeys

@@ -27,8 +27,15 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from hsframe.caller_warnings import cleaned
 from hsframe.client.request_log import LoggedRequest, log_wait
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import HTTPStatusError, MetadataError, NetworkError, RequestTimeoutError
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer, NotConnectedError
+from hsframe.errors import (
+    ConnectionLostError,
+    HTTPStatusError,
+    MetadataError,
+    NetworkError,
+    NotConnectedError,
+    RequestTimeoutError,
+)
+from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.request_grids import Op
 

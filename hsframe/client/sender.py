@@ -29,12 +29,12 @@ from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import CallError, HsFrameError, NetworkError
+from hsframe.errors import CallError, HsFrameError, NetworkError, TruncatedBodyError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Method, remembered
-from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError
+from hsframe.protocol.http import HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
 

@@ -21,15 +21,16 @@ import aiohttp
 from hsframe.client.tls_failures import lost_connection_hint, tls_failure
 from hsframe.client.unpacking import Unpacker
 from hsframe.durations import SECOND_US, Duration, duration_us
-from hsframe.errors import NetworkError, RequestTimeoutError, in_short
-from hsframe.options import Limits
-from hsframe.protocol.http import (
+from hsframe.errors import (
     ConnectionLostError,
-    HttpAnswer,
-    HttpRequest,
+    NetworkError,
     NotConnectedError,
+    RequestTimeoutError,
     TruncatedBodyError,
+    in_short,
 )
+from hsframe.options import Limits
+from hsframe.protocol.http import HttpAnswer, HttpRequest
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.secret import HiddenStr

@@ -15,9 +15,8 @@ except ImportError:
     isal_zlib = zlib  # type: ignore[misc]  # it has the calls of zlib
 
 from hsframe.client.in_thread import in_thread
-from hsframe.errors import NetworkError
+from hsframe.errors import NetworkError, TruncatedBodyError
 from hsframe.options import Limits
-from hsframe.protocol.http import TruncatedBodyError
 
 # What is unpacked at once. A chunk that is not small is unpacked in a thread; a small one unpacks to 8 MB at most.
 _PIECE_BYTES: Final = 1 << 20

@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 from hsframe.client.sender import PLAIN_JSON
 from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
-from hsframe.errors import AuthError, HsFrameError
+from hsframe.errors import AuthError, ConnectionLostError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.protocol.answers import op_names
 from hsframe.protocol.dialects import Method
-from hsframe.protocol.http import ConnectionLostError
 from hsframe.protocol.request_grids import read_request
 from hsframe.protocol.uris import is_loopback
 

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.client.request_log import LoggedRequest
 from hsframe.codecs.formats import format_of_body
-from hsframe.errors import CallError, CodecError, HsFrameError, HTTPStatusError, RequestTimeoutError
+from hsframe.errors import (
+    CallError,
+    CodecError,
+    ConnectionLostError,
+    HsFrameError,
+    HTTPStatusError,
+    RequestTimeoutError,
+)
 from hsframe.frame.points import Point
 from hsframe.grid import Grid
 from hsframe.protocol.answers import check_answer
 from hsframe.protocol.dialects import Dialect, Method
-from hsframe.protocol.http import ConnectionLostError, HttpAnswer
+from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.request_grids import op_of
 
 if TYPE_CHECKING:

@@ -14,17 +14,18 @@ from hsframe.errors import (
     AuthError,
     CallError,
     CodecError,
+    ConnectionLostError,
     HsFrameError,
     HTTPStatusError,
     IncompleteError,
     NetworkError,
     RequestTimeoutError,
+    TruncatedBodyError,
     UnknownRecError,
 )
 from hsframe.history.plan import Request, Window
 from hsframe.kinds import Ref
 from hsframe.protocol.answers import named
-from hsframe.protocol.http import ConnectionLostError, TruncatedBodyError
 
 _LIMIT_WORDS: Final = re.compile(r"limit|too many|too large|exceed|time[d ]*-?out", re.IGNORECASE)
 _POINT_WORDS: Final = re.compile(r"\b(points?|ids?|recs?|records?|refs?|entit(y|ies))\b", re.IGNORECASE)

@@ -33,10 +33,6 @@ _READ_CHARS: Final = 20_000
 _REF: Final = re.compile(r"@([A-Za-z0-9_:\-.~]*[A-Za-z0-9_\-~])")  # the end of a sentence may follow
 
 
-class OtherPointError(CallError):
-    """A history is of another point than the one that was asked for."""
-
-
 def overlapping(extents: Mapping[str, tuple[int, int]]) -> list[list[str]]:
     """The names of extents, each a first and a last instant, in groups whose extents all have a time in common."""
     groups: list[list[str]] = []

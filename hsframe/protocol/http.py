@@ -54,18 +54,6 @@ _ERROR_BYTES: Final = 1 << 12
 _LONGEST_WAIT_S: Final = 1e9  # for messages: float("9" * 400) would be infinite
 
 
-class ConnectionLostError(NetworkError):
-    """The connection broke before the whole answer was there; the server may or may not have run the op."""
-
-
-class NotConnectedError(NetworkError):
-    """No connection was made: the server has not seen the request."""
-
-
-class TruncatedBodyError(CodecError, ConnectionLostError):
-    """The body ended early: both a lost connection and a malformed body."""
-
-
 @dataclass(frozen=True)
 class HttpRequest:
     """An HTTP request: `url` without credentials and query, `op` and `hint` for messages, `params` for the query.

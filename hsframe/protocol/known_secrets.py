@@ -32,6 +32,8 @@ _LOOKED: Final = 20_000
 _BEHIND: Final = 1_000
 _MOST_TAGS: Final = 1_000
 _MARKS: Final = {"incomplete", "more"}
+# What a server says of any wrong password. A word that is left out of it would be known to be the password.
+_OF_ANY: Final = re.compile(r"the user name or the password is wrong| wrong passwords; try again in ")
 # A secret is split into characters, of which signs may be doubled, with the backslashes before them.
 _RUN: Final = re.compile(r"(?P<slashes>\\*)(?P<signs>(?P<sign>[^\w\\%&\0-\x1f])(?:\\*(?P=sign))*|[^\\]|$)", re.DOTALL)
 _MOST: Final = 16  # escapes of escapes; without a bound a search could take the square of a text's length
@@ -116,6 +118,8 @@ class KnownSecrets:
         looked = text[: most + _BEHIND]
         parts, end = list[str](), 0
         spans = (span for form in forms for span in form.spans(looked))
+        shown = [found.span() for found in _OF_ANY.finditer(looked)]
+        spans = (span for span in spans if not any(at <= span[0] and span[1] <= to for at, to in shown))
         for at, to in sorted(span for span in spans if not is_shown(looked[slice(*span)])):  # which may overlap
             if at < most:
                 parts += [looked[end:at], "\0"]

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from hsframe.client import unpacking
 from hsframe.client.unpacking import Unpacker
-from hsframe.errors import CodecError, NetworkError
+from hsframe.errors import CodecError, NetworkError, TruncatedBodyError
 from hsframe.options import Limits
-from hsframe.protocol.http import TruncatedBodyError
 
 
 @pytest.fixture(params=["zlib", "isal.isal_zlib"], autouse=True, scope="module")

@@ -16,12 +16,11 @@ import pytest
 import hsframe
 from hsframe.client import Client
 from hsframe.codecs import encode
-from hsframe.errors import CallError, CodecError, HTTPStatusError, MetadataError, NetworkError
+from hsframe.errors import CallError, CodecError, HTTPStatusError, MetadataError, NetworkError, TruncatedBodyError
 from hsframe.grid import Grid
 from hsframe.kinds import Number
 from hsframe.options import Limits
 from hsframe.protocol.dialects import forget
-from hsframe.protocol.http import TruncatedBodyError
 
 ROWS = 5
 BODY = b'ver:"3.0"\nts,val\n' + b"".join(

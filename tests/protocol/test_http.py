@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsframe.errors import AuthError, HTTPStatusError, NetworkError
+from hsframe.errors import AuthError, HTTPStatusError, NetworkError, TruncatedBodyError
 from hsframe.grid import Grid
-from hsframe.protocol.http import HttpAnswer, HttpRequest, TruncatedBodyError, http_failure
+from hsframe.protocol.http import HttpAnswer, HttpRequest, http_failure
 
 URL = "http://host/api/demo/read"
 HAXALL_404 = (

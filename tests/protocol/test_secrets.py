@@ -172,6 +172,15 @@ def test_nothing_is_left_of_a_secret_that_is_encoded(password: str, before: str,
         assert len(end) <= 8, (form, found)
 
 
+@pytest.mark.parametrize("password", ["wrong", "password", "user name", "again in", "name or the pass"])
+def test_a_word_that_is_said_of_any_password_is_not_left_out(password: str) -> None:
+    """The gap would say what the password is; in other words of the server it is hidden as any other."""
+    said = "Forbidden: the user name or the password is wrong; there were 5 wrong passwords; try again in 30 s"
+    assert known(password).redacted(said) == known(password).redacted_message(said) == said
+    assert known(password).redacted(f"refused '{password}'") == "refused '<secret>'"
+    assert known(password).redacted(f"{said}: {password}") == f"{said}: <secret>"
+
+
 @pytest.mark.parametrize("password", ["%41%42", "\\" * 5, "abc"])
 def test_what_is_too_short_is_in_too_many_words(password: str) -> None:
     assert known(password).redacted("AB \\ abc") == "AB \\ abc"
