@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -84,8 +83,10 @@ def bring_notebooks() -> None:
             copy.unlink()
     for name, path in kept.items():
         copy = folder / name
-        if not copy.exists() or copy.read_bytes() != path.read_bytes():
-            shutil.copyfile(path, copy)
+        # They come with the package too, so they name the pages of the repository: here these are beside them.
+        text = path.read_text("utf-8").replace("https://github.com/hsframe/hsframe/blob/main/docs/", "../")
+        if not copy.exists() or copy.read_text("utf-8") != text:
+            copy.write_text(text, "utf-8")
 
 
 def write_command_line() -> None:

@@ -72,7 +72,7 @@ def degree_days(
         that, and no longer: where one of hours is missing, its day is, unless `min_coverage` allows it.
     min_coverage : float, optional
         The share of a day that must be known, else the day is missing. By default 1 with ``"hourly"``, as for integrals
-        (``docs/explanation/intervals.md``), and 0.5 else, as for means.
+        (:doc:`Values over intervals </explanation/intervals>`), and 0.5 else, as for means.
     tz : str or tzinfo, optional
         The zone of the days, by default that of the index. Needed where the index is in UTC and no point says its zone,
         as of a site of a matrix.

@@ -43,9 +43,9 @@ def plot(
 
     - **Numbers** are lines from sample to sample, and those that hold (``hisMode`` ``"cov"``, or rows of intervals by
       ``agg="step"`` or ``"last"``) steps. A line is broken by NA and by a gap: where two samples are further apart than
-      ``max_gap`` of ``docs/explanation/intervals.md`` and than three usual steps. In a frame that was not read, and in
-      rows of intervals, each missing value breaks it. A value between two breaks is a dot. Infinite ones are counted in
-      the legend and not drawn.
+      ``max_gap`` of :doc:`Values over intervals </explanation/intervals>` and than three usual steps. In a frame that
+      was not read, and in rows of intervals, each missing value breaks it. A value between two breaks is a dot.
+      Infinite ones are counted in the legend and not drawn.
     - **Meters** (``hisTotalized``) have an axis of their own: what they have counted since their first sample, by the
       rules of ``agg="delta"``, so that resets and false readings are no cliffs.
     - **Bool and texts** are bands: a row a column, a colour a state. After 12 states the rarer ones are "others"; where

@@ -91,9 +91,10 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
         - ``gaps``: where due samples are missing, a list of (begin, end, missing); ``gaps.explode()`` has a row of each
         - ``stuck``: the longest run of samples of one value, as a share of all; ``stuck_for``: the longest time from
           the first to the last of such a run
-        - ``false_readings``: of a meter (``hisTotalized``), by the rule of ``docs/explanation/intervals.md``; of a
-          temperature and of %RH zeros, where all other values are further from 0 than from one another; 0 is that of
-          the record's unit, whatever the column was converted to
+        - ``false_readings``: of a meter (``hisTotalized``), by the rule of
+          :doc:`Values over intervals </explanation/intervals>`; of a temperature and of %RH zeros, where all other
+          values are further from 0 than from one another; 0 is that of the record's unit, whatever the column was
+          converted to
         - ``resets``: how often a meter began anew, by the same rules, false readings left out
         - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
         - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are

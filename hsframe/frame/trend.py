@@ -164,7 +164,8 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, columns: str = "
     if tz == "local":
         raise MetadataError(
             "tz='local' is for his_read with interval= of a day or more: the wall times of samples are no instants, "
-            "since a clock that is set back shows 01:00 twice; take tz='point' or a zone"
+            "since a clock that is set back shows 01:00 twice; take tz='point' or a zone, or "
+            "matrix(..., index='local'), which gives hours by each site's own clock"
         )
     if tz != "point":
         return zone(tz)

@@ -138,7 +138,21 @@ async def find_records(
         raise MetadataError(
             "there are no points to read: what was given is empty, or has no ids; find some with read('point')"
         )
-    return await _by_id_or_name(source, ids, _texts(points), tags, failures)
+    records = await _by_id_or_name(source, ids, _texts(points), tags, failures)
+    return _without_sites(records, tags) if isinstance(points, pd.DataFrame) else records
+
+
+def _without_sites(records: list[PointRecord], tags: Collection[str]) -> list[PointRecord]:
+    """The points of a frame that has sites and equips beside them, as read("siteRef == @nyc") gives; with a warning."""
+    others = [one for one in records if not one.tags.keys() & {*tags, "kind"}]
+    if not 0 < len(others) < len(records):
+        return records
+    warn_caller(
+        f"{len(others)} of {len(records)} records of the frame are no points and have no history, so nothing is read "
+        f"for them: {named([Ref(one.id) for one in others])}; read('point and ...') gives points alone",
+        ReadWarning,
+    )
+    return [one for one in records if one.tags.keys() & {*tags, "kind"}]
 
 
 def _texts(points: PointsLike) -> set[str]:
@@ -164,7 +178,8 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
             return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
             if "did you mean" in str(error):
-                error.args = (f"{error} As a filter it {f'is refused: {refusal}' if refusal else 'finds no record'}",)
+                refused = f"{error} As a filter it is refused: {refusal}"
+                error.args = (refused if refusal else f"as a filter it finds no record, and {error}",)
                 raise error from refusal and (refusal.__cause__ or refusal)
             if refusal is not None:  # the server has said what is wrong with the filter
                 raise refusal from refusal.__cause__

@@ -16,7 +16,8 @@ Two sorts of interval:
 ``"24h"`` is refused: in a day of 25 hours it would leave a day of one hour.
 
 An interval is half-open and named by its start. The rows of a span are the intervals that start in it, each of them
-whole; ``docs/explanation/intervals.md`` says why, and what becomes of the edges and of the interval of the present.
+whole; :doc:`Values over intervals </explanation/intervals>` says why, and what becomes of the edges and of the interval
+of the present.
 """
 
 from __future__ import annotations

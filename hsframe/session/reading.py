@@ -94,7 +94,8 @@ class ReadRequest:
             if parse_step(intervals.interval, self.week_start).elapsed_us and self.tz == "local":
                 raise MetadataError(
                     f"tz='local' is for intervals of a day and more, and interval={self.interval!r} is shorter: a "
-                    "clock that is set back shows 01:00 twice; take tz='point', or one frame a point with shape='dict'"
+                    "clock that is set back shows 01:00 twice; take matrix(..., index='local'), which tells the two "
+                    "apart, or tz='point', or one frame a point with shape='dict'"
                 )
             if self.shape not in ("wide", "dict") and not intervals.is_flat:
                 raise MetadataError(

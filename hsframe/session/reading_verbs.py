@@ -147,7 +147,8 @@ class ReadingVerbs(ReadingBase):
             (:mod:`hsframe.frame.tidy`; names come by ``df.merge(points, on="id")``); or one frame per point.
         tz : str or tzinfo
             The zone of the index; ``"point"`` is that of the points. ``"local"``, for `interval` of a day and more: the
-            wall time of each point without a zone, so that the same month of several zones is one row.
+            wall time of each point without a zone, so that the same month of several zones is one row. For hours of
+            several zones by their own clocks take ``matrix(..., index="local")``.
         week_start : str
             The day on which the weeks of `span` and `interval` start: ``"monday"``, ``"sunday"``, ...
         units : {"native", "si", "ip"} or mapping
@@ -167,7 +168,7 @@ class ReadingVerbs(ReadingBase):
             default what is right for the kind of point: the value that held for Bool, Str and change of value, the
             delta of a meter's running total, else the mean over time. A list, for all or as a value of the mapping,
             gives columns of two levels, ``point`` and ``agg``. All rules:
-            https://github.com/hsframe/hsframe/blob/main/docs/explanation/intervals.md
+            :doc:`Values over intervals </explanation/intervals>`.
         max_gap : str, timedelta or mapping, optional
             The longest time between samples that is bridged, or for which a value holds.
         min_coverage : float, optional

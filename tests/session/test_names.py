@@ -54,9 +54,11 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             nothing = (
                 f"there is no record of {text}" if text[0] == "@" else f"there is no point '{text}', by id or by name"
             )
+            first = "as a filter it finds no record, and " if as_filter == "finds no record" else ""
+            refused = f" As a filter it {as_filter}" if as_filter and not first else ""
             with pytest.raises(
                 UnknownRecError,
-                match=f"^{nothing}; did you mean {near}\\?{as_filter and ' As a filter it '}{as_filter}$",
+                match=f"^{first}{nothing}; did you mean {near}\\?{refused}$",
             ) as caught:
                 s.his_read(text, DAY)
             assert caught.value.ids == (text.removeprefix("@"),)
@@ -121,3 +123,13 @@ def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) 
         hsframe.connect(server.uri, server.user, server.password) as s,
     ):
         assert list(s.his_read("Outside", DAY).hs.points["id"]) == ["oat"]
+
+
+def test_sites_and_equips_of_a_frame_are_left_out_and_named(building: Database) -> None:
+    building.add({"id": hsframe.Ref("ahu"), "dis": "AHU-1", "equip": hsframe.MARKER})
+    with connected(building) as s:
+        both = s.read("fan or equip")
+        assert set(both["id"].astype(str)) == {"@fan", "@ahu"}
+        with pytest.warns(ReadWarning, match=r"1 of 2 records of the frame are no points .*: @ahu; read\('point and"):
+            df = s.his_read(both, DAY)
+        assert list(df.hs.points["id"]) == ["fan"]
