@@ -47,12 +47,15 @@ html_theme_options = {
     "logo": {"text": "hsframe"},
     "navbar_align": "left",
     "navbar_persistent": [],
-    "navbar_end": ["search-button", "theme-switcher"],
+    "navbar_end": ["search-button", "navbar-icon-links", "theme-switcher"],
+    "icon_links": [
+        {"name": "Repository", "url": "https://github.com/hsframe/hsframe", "icon": "fa-brands fa-github"},
+    ],
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
-    "footer_end": [],
+    "footer_end": ["version"],
 }
 pygments_style = "default"
 copybutton_exclude = ".linenos, .gp, .go"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from hsframe.client.sender import RequestSender
 from hsframe.durations import SECOND_US
-from hsframe.errors import CallError, CodecError, IncompleteError, SpanError
+from hsframe.errors import CallError, CodecError, IncompleteError, OtherPointError, SpanError
 from hsframe.grid import Grid, Row
 from hsframe.kinds import Ref
 from hsframe.protocol import answers
@@ -194,7 +194,7 @@ class HistoryStreams:
                         answer.add(batch)
                         yield batch
                 return
-            except answers.OtherPointError:
+            except OtherPointError:
                 if is_last or answer.rows:
                     raise
 

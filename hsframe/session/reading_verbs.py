@@ -247,6 +247,13 @@ class ReadingVerbs(ReadingBase):
             its point. Points of kind Number whose samples are texts. False readings of a meter that a ``"delta"``
             leaves out, such as a zero in between; readings that add over ten times what is usual, near a reset or
             roll-over, which may be false.
+
+        Examples
+        --------
+        >>> points = 'power and siteRef->dis == "Harbor Tower"'
+        >>> df = hsframe.his_read(points, "lastWeek")  # doctest: +SKIP
+        >>> hours = hsframe.his_read(points, "lastMonth", interval="1h")  # doctest: +SKIP
+        >>> kwh = hsframe.his_read("@nyc-meter-kwh", "2026-01", interval="1D", header="navName")  # doctest: +SKIP
         """
         with self._one_verb() as source:
             frame: TrendFrames

@@ -128,8 +128,8 @@ def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) 
 def test_sites_and_equips_of_a_frame_are_left_out_and_named(building: Database) -> None:
     building.add({"id": hsframe.Ref("ahu"), "dis": "AHU-1", "equip": hsframe.MARKER})
     with connected(building) as s:
-        both = s.read("fan or equip")
-        assert set(both["id"].astype(str)) == {"@fan", "@ahu"}
+        both = s.read("id == @fan or equip")
+        assert set(both["id"].astype(str)) == {"fan", "ahu"}
         with pytest.warns(ReadWarning, match=r"1 of 2 records of the frame are no points .*: @ahu; read\('point and"):
             df = s.his_read(both, DAY)
         assert list(df.hs.points["id"]) == ["fan"]
