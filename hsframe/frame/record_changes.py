@@ -94,7 +94,7 @@ def tags_of(df: pd.DataFrame, known: Collection[str]) -> list[str]:
     """The columns of a frame that are tags to commit; MetadataError for one that is not `known` and cannot be a tag."""
     if not df.columns.is_unique:
         raise MetadataError(f"the frame has several columns {df.columns[df.columns.duplicated()][0]!r}; keep one")
-    tags = [tag for tag in df.columns if tag != "id" and tag not in _NEVER_STORED and not _is_of_names(tag, df)]
+    tags = [tag for tag in df.columns if tag != "id" and tag not in _NEVER_STORED and not _is_of_names(tag)]
     for tag in tags:
         if not isinstance(tag, str) or (tag not in known and (NAME.problem(tag) or tag[0].isupper())):
             raise MetadataError(
@@ -120,7 +120,7 @@ def record_changes(
     """
     tags = tags_of(df, kinds)
     kinds = {**{tag: (kind,) for tag, kind in HIS_TAGS.items()}, **kinds}
-    names = [tag for tag in df.columns if _is_of_names(tag, df)]
+    names = [tag for tag in df.columns if _is_of_names(tag)]
     columns = {str(tag): df[tag].tolist() for tag in ("id", "mod", *tags, *names) if tag in df}
     markers = {tag for tag in tags if df[tag].dtype == np.bool_}
     found, wrong, kept = dict[Ref | int, RecordChange](), list[str](), list[str]()
@@ -183,9 +183,9 @@ def record_changes(
     return list(found.values())
 
 
-def _is_of_names(tag: object, df: pd.DataFrame) -> bool:
-    """Whether a column has the display names of the Refs beside it, which are their own records'."""
-    return isinstance(tag, str) and tag.endswith(DIS_SUFFIX) and tag.removesuffix(DIS_SUFFIX) in df
+def _is_of_names(tag: object) -> bool:
+    """Whether a column has the display names of Refs, which are their own records'; their ids may be left out."""
+    return isinstance(tag, str) and tag.endswith(DIS_SUFFIX)
 
 
 def _is_renamed(name: Any, of: Value | None) -> bool:

@@ -113,7 +113,8 @@ def _instants(at: At | None, tz: str, options: ReadOptions) -> list[int]:
     found = []
     for one in at if isinstance(at, Iterable) and not isinstance(at, str) else [at]:
         # A span would round nanoseconds up, and a sample in between is after the instant.
-        floored = one.floor("us") if isinstance(one, pd.Timestamp) and not pd.isna(one) else one
+        # Timestamp.floor goes by the wall clock, and refuses each hour that it repeats.
+        floored = one.to_pydatetime(warn=False) if isinstance(one, pd.Timestamp) and not pd.isna(one) else one
         try:
             if not isinstance(floored, str | date) or (isinstance(floored, str) and "," in floored):
                 raise SpanError("it is several, or none")

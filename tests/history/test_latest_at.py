@@ -105,6 +105,12 @@ def test_instants_in_all_forms() -> None:
         # A sample a fraction of a microsecond after the instant is after it.
         hour = pd.Timestamp("2026-10-21T04:00Z")
         assert values([hour, hour - pd.Timedelta(1, "ns")]) == [28, 27]
+        # Each of the two hours that New York's clock shows in that night, in all forms.
+        two = pd.date_range("2026-11-01T05:30Z", periods=2, freq="1h").tz_convert("America/New_York")
+        database.set_history("bne", two.as_unit("us").asi8, np.array([1.0, 2.0]))
+        for night in (two, list(two), [one.to_pydatetime() for one in two], [one.isoformat() for one in two]):
+            assert values(night, "@bne") == [1, 2]
+        assert [values(one, "@bne") for one in two] == [[1], [2]]
         row = s.latest("@ny", at="2026-10-24T00:10").iloc[0]
         assert (row["status"], row["ts"]) == ("NA", pd.Timestamp("2026-10-24T04:00Z"))
         df = s.latest(["@ny", "@cur", "@no"], at="2026-10-21T08:30", on_error="catalog")

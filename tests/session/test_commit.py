@@ -583,6 +583,10 @@ def test_names_of_other_records_are_not_sent_and_that_is_said(server: RunningSer
             says = r"the column 'siteRef->dis' has other names than the server, and they are not sent: @p|q \("
             with pytest.warns(hsframe.WriteWarning, match=says):
                 assert session.commit(df.assign(**{"siteRef->dis": names}), dry_run=True).empty
+        without = df.drop(columns="siteRef")  # the names alone are not sent either
+        assert session.commit(without, dry_run=True).empty
+        with pytest.warns(hsframe.WriteWarning, match=says):
+            assert session.commit(without.assign(**{"siteRef->dis": "Renamed"}), dry_run=True).empty
         moved = df.assign(siteRef=["p", "s"], **{"siteRef->dis": ["kW", ""]})
         assert told(session.commit(moved, dry_run=True)) == {("p", "siteRef", Ref("s"), Ref("p"))}
 
