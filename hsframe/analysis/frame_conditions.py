@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_samples import NOTHING_READ, FrameSamples, after_the_first
+from hsframe.analysis.frame_samples import LAST_US, NOTHING_READ, FrameSamples, after_the_first
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.histories import Instants
@@ -108,9 +108,9 @@ def _read_on(samples: FrameSamples, own: FrameSamples, last_us: int) -> Read:
 
     None does where the mask ends, at `last_us`, before some samples of the columns that it is of.
     """
-    ids = {point.id for point in samples.known}
-    spans = [span for ident, one in own.reads.items() if ident in ids for span in one.spans]
-    is_cut = any(start_us <= last_us < max(us or 0 for us in (*lasts, 0)) for start_us, _, _, lasts in spans)
+    own.left = samples.left
+    starts_us = (span[0] for one in own.reads.values() for span in one.spans)
+    is_cut = not own.has_end(last_us, min((us for us in starts_us if us > last_us), default=LAST_US))
     told = (one for one in own.reads.values() if any(own.ts_us[-1] in span[3] for span in one.spans))
     return NOTHING_READ if is_cut else next(told, NOTHING_READ)
 

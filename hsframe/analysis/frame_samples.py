@@ -5,8 +5,9 @@ value one was cleared, by the user, unless the note says that none is lacking: i
 missing value is no sample. Of a column that was not read, that was renamed or computed since, or in whose place another
 quantity stands, nothing is noted: all its missing values are NA, and its numbers are on a line. A value that holds does
 so to the end of the span that was read, in a part of a read to its last row, and else to the last sample of its column.
-Between spans that :func:`hsframe.concat` put together nothing is known. Rows of intervals (``df.hs.interval``) hold for
-theirs.
+Between spans that :func:`hsframe.concat` put together nothing is known. ``pd.concat`` keeps the note of its first frame
+alone: the rows of the others are in none of the spans, and of them nothing is known but that they are there. Rows of
+intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
-from hsframe.frame.reads import Read, checksum, reads_of, source_of
+from hsframe.frame.reads import Read, checksum, extent, reads_of, source_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
 from hsframe.intervals.meters import false_readings, reading_deltas
@@ -42,6 +43,7 @@ from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone
 
 NOTHING_READ: Final = Read()
+LAST_US: Final = np.iinfo(np.int64).max
 
 
 class FrameSamples:
@@ -86,6 +88,11 @@ class FrameSamples:
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
 
+    @cached_property
+    def left(self) -> set[str]:
+        """The ids of the points that are columns; that of a mask has those of its frame."""
+        return {point.id for point in self.known}
+
     @property
     def places(self) -> list[int]:
         """The places of the columns of points; those of ``na="flag"`` say why values are missing."""
@@ -105,7 +112,7 @@ class FrameSamples:
     def read_us(self) -> int:
         """The instant of the read, after which only forecasts have values; where it is not known, the end of time."""
         source = source_of(self.given)
-        return np.iinfo(np.int64).max if source is None else pd.Timestamp(source["at"]).value // 1000
+        return LAST_US if source is None else pd.Timestamp(source["at"]).value // 1000
 
     @property
     def is_to_come(self) -> Mask:
@@ -140,6 +147,17 @@ class FrameSamples:
         is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
         return is_missing & ~self._na_rows(place)[0]
 
+    @cached_property
+    def _is_added(self) -> Mask:
+        """The rows with values that are in no span that was read; none where it is not known what was."""
+        spans = tuple(span for read in self.reads.values() for span in read.spans)
+        if self.interval is not None or not all(read.spans for read in self.reads.values()) or not spans:
+            return np.zeros(len(self.ts_us), dtype=bool)
+        is_outside: Mask = ~Read(spans=spans).has(self.ts_us)
+        if is_outside.any():  # a row of boundary= without a value is in none either
+            is_outside &= self.df.iloc[:, self.places].notna().any(axis=1).to_numpy()
+        return is_outside
+
     def _na_rows(self, place: int) -> tuple[Mask, bool]:
         """The rows in which a column has NA or NaN, or had a value that was cleared, and whether these are all.
 
@@ -165,10 +183,10 @@ class FrameSamples:
         has_no_na = all(one.missing == 0 for one in self.reads.values())  # so each empty row has lost a value
         if is_cleared is not True:
             if has_no_na and empty.any():
-                return empty, True
+                return empty, not is_missing[self._is_added].any()
             for rows in (none, is_missing, is_missing & self._is_empty):
                 if checksum(self.ts_us[rows]) == read.missing:
-                    return rows, True
+                    return rows, not is_missing[self._is_added].any()
         return empty if has_no_na else none, not is_missing.any()
 
     def _is_cleared(self, read: Read, place: int, is_missing: Mask) -> bool | None:
@@ -181,7 +199,7 @@ class FrameSamples:
         before, until = (np.searchsorted(self.ts_us, ends_us, side) for side in ("left", "right"))
         if read.rows is None or not (before < until).all():
             return None
-        is_less, step_us = np.count_nonzero(~is_missing) < read.rows, self.sampling(place).interval_us
+        is_less, step_us = np.count_nonzero(~is_missing & ~self._is_added) < read.rows, self.sampling(place).interval_us
         if is_less and step_us and max(ends_us) - min(ends_us) == step_us * (read.rows - 1):
             is_step = (self.ts_us - min(ends_us)) % step_us == 0
             if is_step[~is_missing].all():
@@ -192,12 +210,12 @@ class FrameSamples:
     @property
     def _is_of_all(self) -> bool:
         """Whether all points that were read are still columns."""
-        return self.reads.keys() <= {point.id for point in self.known}
+        return self.reads.keys() <= self.left
 
     @cached_property
     def _is_empty(self) -> Mask:
-        """The rows in which no column has a value."""
-        empty: Mask = self.df.iloc[:, self.places].isna().all(axis=1).to_numpy()
+        """The rows in which no column has a value, nor a flag that says why it has none."""
+        empty: Mask = self.df.isna().all(axis=1).to_numpy()
         return empty
 
     def column(self, place: int, *, read: Read | None = None) -> tuple[list[History], int]:
@@ -212,13 +230,21 @@ class FrameSamples:
         """Warn where nothing tells which of the missing values of some columns are no samples, or all count as NA."""
         if joined := [repr(self.points[place].dis) for place in places if self.seems_joined(place)]:
             warn_caller(
-                f"most values of {named(joined)} are missing where other columns have theirs, and count as NA, since "
+                f"values of {named(joined)} are missing in rows of other columns, and count as NA, since "
                 "the frame does not know what was read, as after df.join or pd.concat(..., axis=1) of several reads; "
                 "read the points in one his_read, or take values over the same intervals before you join, with "
                 "interval= in the reads or df.hs.resample",
                 ReadWarning,
             )
-        if untold := [repr(self.points[place].dis) for place in places if not self._na_rows(place)[1]]:
+        if added := [repr(self.points[place].dis) for place in places if self._is_doubtful_where_added(place)]:
+            rows = self.df.index[self._is_added]
+            warn_caller(
+                f"the read of {len(rows)} rows, from {rows[0].isoformat(timespec='minutes')} on, is not known, as "
+                f"after pd.concat of several reads: {named(added)} may lack samples between the reads, or have NA; put "
+                "reads together with hsframe.concat, which keeps what is known of each",
+                ReadWarning,
+            )
+        elif untold := [repr(self.points[place].dis) for place in places if not self._na_rows(place)[1]]:
             warn_caller(
                 "a wide frame does not tell which missing values are NA or were cleared, where other points have "
                 f"samples then: those of {named(untold)} may be, and count as no samples here; read with "
@@ -226,13 +252,26 @@ class FrameSamples:
                 ReadWarning,
             )
 
+    def _is_doubtful_where_added(self, place: int) -> bool:
+        """Whether it matters that the read of some rows is not known: a value may hold there, or one be NA."""
+        return bool(self._is_added.any()) and (self.sampling(place).is_step or not self._na_rows(place)[1])
+
     def seems_joined(self, place: int) -> bool:
-        """Whether a column of a frame that was not read has fewer values than rows of others between them."""
+        """Whether a column of a frame that was not read lacks values in rows of others that are not of its own steps.
+
+        So it is too where it lacks most. What it lacks at one of its steps, in UTC or by the clock, is NA.
+        """
         if self.reads or self.interval is not None:
             return False
         is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
-        between = after_the_first(~is_there) & after_the_first(~is_there[::-1])[::-1] & ~self._is_empty
-        return bool(between.sum() > is_there.sum())
+        holes = after_the_first(~is_there) & ~self._is_empty
+        if not holes.any():
+            return False
+        between = holes & after_the_first(~is_there[::-1])[::-1]
+        clock_us = pd.DatetimeIndex(self.df.index).tz_localize(None).as_unit("us").asi8
+        return bool(between.sum() > is_there.sum()) or all(
+            _are_beside(us[holes], us[is_there]) for us in (self.ts_us, clock_us)
+        )
 
     def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
         """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""
@@ -278,6 +317,8 @@ class FrameSamples:
         is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
         parts = [(part, own_us, self.ts_us[part.has(self.ts_us)]) for part, own_us in read.parts(self.ts_us[is_there])]
         part, ts_us, rows_us = next((one for one in parts if len(one[2])), parts[0])
+        if self._is_added[:1].any():
+            part, ts_us, rows_us = NOTHING_READ, self.ts_us[is_there], self.ts_us
         boundary = (noted(self.given, "settings") or {}).get("boundary", "none")
         start_us, start = part.known_from(ts_us)[0], "span"
         advice = "read with boundary='before', for the sample that holds there"
@@ -343,27 +384,68 @@ class FrameSamples:
                 row_ends_us = np.where(self.ts_us < ts_us[-1], row_ends_us, np.minimum(row_ends_us, self.read_us))
             ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
         else:
-            ends_us, until_us = self._ends_us(ts_us, read or self.reads.get(self.known[place].id, NOTHING_READ))
+            ends_us, until_us = self._ends_us(ts_us, place, read)
         return ts_us, np.append(na_us, ends_us), max([until_us, *na_us[-1:].tolist()])
 
-    def _ends_us(self, ts_us: Instants, read: Read) -> tuple[Instants, int]:
+    def _ends_us(self, ts_us: Instants, place: int, given: Read | None) -> tuple[Instants, int]:
         """After which instants nothing is known until the next sample; and the last of them."""
         if not len(ts_us):
             return ts_us, int(self.ts_us.max(initial=0))
-        parts = [(part, own_us) for part, own_us in read.parts(ts_us) if len(own_us)]
-        lasts_us = np.array([own_us[-1] for _, own_us in parts])
-        ends_us = np.maximum([self._end_us(part, own_us) for part, own_us in parts], lasts_us)
+        read = given or self.reads.get(self.known[place].id, NOTHING_READ)
+        nexts_us = [*(extent(span)[0] for span in read.spans[1:]), LAST_US]
+        parts = [(*one, next_us) for one, next_us in zip(read.parts(ts_us), nexts_us, strict=True) if len(one[1])]
+        lasts_us = np.array([own_us[-1] for _, own_us, _ in parts])
+        ends_us = np.maximum([self._end_us(*one, is_whole=given is not None) for one in parts], lasts_us)
         return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
 
-    def _end_us(self, part: Read, ts_us: Instants) -> int:
-        """Up to when a column is known in one span: where rows at its end are left out, to the last that is there.
+    def _end_us(self, part: Read, ts_us: Instants, next_us: int, *, is_whole: bool) -> int:
+        """Up to when a column is known in one span, before the next one.
 
-        It is not, and 0 here, where rows after its last sample are there and that is not.
+        Where rows at its end are left out, or others were added, that is the last that is there. It is not known, and 0
+        here, where rows after its last sample are there and that is not.
         """
-        end_us, rows_us = part.known_from(ts_us)[1], self.ts_us[part.has(self.ts_us)]
-        if end_us is None and len(rows_us) and rows_us[-1] < max((us or 0 for us in part.spans[0][3]), default=0):
-            return int(rows_us[-1])
-        return end_us or 0
+        if not part.spans:
+            return 0
+        row_us, end_us = _last_before(self.ts_us, next_us), part.known_from(ts_us)[1]
+        last_us = max((us or 0 for us in part.spans[0][3]), default=0)
+        if ts_us[-1] < last_us:
+            return row_us if row_us < last_us else 0
+        if self._is_added[self.ts_us == row_us].any():
+            return row_us
+        if is_whole or end_us is None:
+            return end_us or 0
+        return end_us if self.has_end(row_us, next_us) else row_us
+
+    def has_end(self, row_us: int, next_us: int) -> bool:
+        """Whether a row is the last of a span, before the next one, and none after it was left out.
+
+        It is the last of all that was read, or, without the rows of columns that are left out, of what is left.
+        """
+        last_of_all_us, last_of_left_us = (_last_before(us, next_us) for us in self._lasts_us)
+        return row_us >= last_of_all_us or row_us == last_of_left_us
+
+    @cached_property
+    def _lasts_us(self) -> tuple[Instants, Instants]:
+        """The last samples in the spans of all that was read, and of what is still a column."""
+        lasts = [
+            (us, ident in self.left) for ident, read in self.reads.items() for span in read.spans for us in span[3]
+        ]
+        of_all, of_left = (
+            np.sort(np.array([us for us, is_left in lasts if us is not None and (is_left or every)], np.int64))
+            for every in (True, False)
+        )
+        return of_all, of_left
+
+
+def _are_beside(us: Instants, others_us: Instants) -> bool:
+    """Whether some instants are no whole number of the shortest step between others away from them."""
+    steps_us = np.diff(others_us)
+    step_us = steps_us[steps_us > 0].min(initial=LAST_US)  # a clock that goes back an hour has a step of less than 0
+    return bool(((us - others_us[0]) % step_us != 0).any())
+
+
+def _last_before(ts_us: Instants, limit_us: int) -> int:
+    return int(ts_us[: np.searchsorted(ts_us, limit_us)][-1:].max(initial=0))
 
 
 def after_the_first(holes: Mask) -> Mask:

@@ -78,12 +78,12 @@ class Read:
         """What was read in each span, and those instants of a column that are of it."""
         if len(self.spans) < 2:
             return [(self, ts_us)]
-        own = np.split(ts_us, np.searchsorted(ts_us, [_extent(span)[0] for span in self.spans[1:]]))
+        own = np.split(ts_us, np.searchsorted(ts_us, [extent(span)[0] for span in self.spans[1:]]))
         return [(Read(self.aggs, (span,)), part) for span, part in zip(self.spans, own, strict=True)]
 
     def has(self, ts_us: Instants) -> npt.NDArray[np.bool_]:
         """Which instants are of one of the spans; a note may be that of one of several frames alone."""
-        ends_us = np.array([_extent(span) for span in self.spans], np.int64).reshape(-1, 2)
+        ends_us = np.sort(np.array([extent(span) for span in self.spans], np.int64).reshape(-1, 2), axis=0)
         return np.searchsorted(ends_us[:, 0], ts_us, side="right") > np.searchsorted(ends_us[:, 1], ts_us, side="right")
 
     def known_from(self, ts_us: Instants) -> tuple[int | None, int | None]:
@@ -104,7 +104,7 @@ def checksum(ts_us: Instants, value: int = 0) -> int:
     return (value + int(pd.util.hash_array(ts_us).sum(dtype=np.uint64))) % _CHECKSUMS if len(ts_us) else value
 
 
-def _extent(span: _Span) -> tuple[int, int]:
+def extent(span: _Span) -> tuple[int, int]:
     """From where up to where a span has samples; those around it, of boundary=, show that there is none between."""
     start_us, end_us, firsts_us, lasts_us = span
     known = [us for us in (*firsts_us, *lasts_us) if us is not None]
@@ -179,8 +179,8 @@ def _united(one: Read, other: Read, reach_us: float) -> Read:
     if not one.spans or not other.spans or list(one.aggs) != list(other.aggs):
         return Read({**one.aggs, **other.aggs})
     spans: list[_Span] = []
-    for span in sorted([*one.spans, *other.spans], key=_extent):
-        if spans and _extent(span)[0] <= _extent(spans[-1])[1] + max(reach_us - 1, 0):
+    for span in sorted([*one.spans, *other.spans], key=extent):
+        if spans and extent(span)[0] <= extent(spans[-1])[1] + max(reach_us - 1, 0):
             spans[-1] = _joined(spans[-1], span)
         else:
             spans.append(span)

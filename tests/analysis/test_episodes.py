@@ -80,6 +80,7 @@ def server() -> Iterator[RunningServer]:
         "sp": {"kind": "Number", "unit": "°F", "hisMode": "cov"},
         "fan": {"kind": "Bool"},
         "late": {"kind": "Bool"},
+        "night": {"kind": "Bool"},
         "mode": {"kind": "Str", "enum": "off,on"},
     }.items():
         tags = {"point": MARKER, "his": MARKER, "tz": "New_York"}
@@ -91,6 +92,7 @@ def server() -> Iterator[RunningServer]:
     database.set_history("sp", FIRST_US + np.array([-10, 3, 20]) * HOUR_US, [60.0, 70.0, 60.0])
     database.set_history("fan", FIRST_US + np.array([-5, 2, 9, 30]) * HOUR_US, [True, False, True, False])
     database.set_history("late", FIRST_US + np.array([-5, 20, 21]) * HOUR_US, [True, True, True], [False, True, False])
+    database.set_history("night", FIRST_US + np.array([1, 3.5, 5]) * HOUR_US, [True] * 3, [False, True, False])
     database.set_history("mode", FIRST_US + np.array([-5, 4]) * HOUR_US, ["off", "on"])
     with running_server(database) as running:
         yield running
@@ -423,7 +425,7 @@ def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
 def test_reads_that_pandas_has_joined_warn_where_most_values_of_a_column_are_missing(session: hsframe.Session) -> None:
     """Their attrs differ and are gone, so all of the missing ones count as NA."""
     one, other = (session.his_read(point, DAY, boundary="before") for point in ("@kw", "@fan"))
-    words = r"most values of 'Fan' are missing where other .* count as NA, .* in one his_read"
+    words = r"values of 'Fan' are missing in rows of other .* count as NA, .* in one his_read"
     day = pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("1D")]})
     for df in (one.join(other, how="outer"), pd.concat([one, other], axis=1, sort=True)):
         for ask in (
@@ -444,6 +446,42 @@ def test_reads_that_pandas_has_joined_warn_where_most_values_of_a_column_are_mis
         hours = df.resample("1h").last()
         hours.loc[hours.index.hour > 2] = None  # where no other has a value it is an outage
         hours.hs.episodes("Fan")
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")
+@pytest.mark.parametrize(
+    ("times", "is_told"),
+    [
+        (["03:20", "09:05", "14:50"], True),  # beside the steps of 15 minutes
+        (["03:15", "09:00", "14:45"], False),  # at them, where nothing is missing
+        (None, False),
+    ],
+)
+def test_a_column_with_fewer_gaps_than_values_seems_joined_where_they_are_not_at_its_steps(
+    times: list[str] | None, is_told: bool
+) -> None:
+    """What is missing at the steps of the column, over a change of the clock too, is NA."""
+    index = pd.date_range("2026-11-01", periods=96, freq="15min", tz="America/New_York")
+    df = pd.DataFrame({"kW": pd.array([5.0] * 96, dtype="unit[kW]")}, index)
+    if times is None:
+        days = pd.date_range("2026-10-25", periods=12, freq="1D", tz="America/New_York")
+        df = pd.DataFrame({"kW": 5.0, "fan": True}, days)
+        df.loc[days[9], "kW"] = None
+    else:
+        fan = pd.DataFrame({"fan": True}, pd.DatetimeIndex([f"2026-11-01T{time}" for time in times], tz=index.tz))
+        df = df.join(fan.astype("boolean"), how="outer")
+    whole = pd.DataFrame({"start": df.index[:1], "end": df.index[-1:]})
+    asked = (
+        lambda: df.hs.episodes(("kW", ">", 4.0)),
+        lambda: df.hs.over(whole, {"kW": "coverage"}),
+        lambda: df.hs.resample("1h", {"kW": "coverage"}),
+    )
+    for ask in asked:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", ReadWarning)
+            ask()
+        words = "values of 'kW' are missing in rows of other columns, and count as NA"
+        assert any(str(one.message).startswith(words) for one in told) == is_told
 
 
 def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
@@ -526,8 +564,32 @@ def test_what_ended_at_the_sample_after_the_span_is_not_open(session: hsframe.Se
     days = [session.his_read(["@kw", "@fan"], day, boundary="before") for day in (DAY, "2026-10-31")]
     both = pd.concat(days)
     both = both[~both.index.duplicated()].sort_index()
-    assert windows(both.hs.episodes("@fan")) == [(-5, 2), (9, 30)]
-    assert both.hs.episodes("@fan")["open_end"].tolist() == [False, False]
+    with pytest.warns(ReadWarning, match="as after pd.concat"):
+        found = both.hs.episodes("@fan")
+    assert windows(found) == [(-5, 2), (9, 30)]
+    assert found["open_end"].tolist() == [False, False]
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("na", ["nan", "flag"])
+def test_rows_that_pandas_has_added_to_a_read_hold_to_the_last_one_and_it_warns(
+    session: hsframe.Session, order: int, na: Any
+) -> None:
+    """pd.concat keeps the note of its first frame alone; what hsframe.concat keeps is known without a warning."""
+    spans = "2026-10-29", DAY, "2026-10-31"
+    reads = [session.his_read(["@kw", "@sp", "@fan"], span, na=na, boundary="before") for span in spans[::order]]
+    once = [df[~df.index.duplicated()].sort_index() for df in (pd.concat(reads), hsframe.concat(reads))]
+    for df, is_told in zip(once, (True, False), strict=True):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", ReadWarning)
+            assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 30)]
+            assert windows(df.hs.episodes(("@sp", ">", Number(65, "°F")))) == [(3, 20)]
+            over = df.hs.over(df.hs.episodes("@fan"), {"Fan": ["duration", "coverage"]}).astype(float)
+            assert over[["Fan duration True", "Fan coverage"]].to_numpy().tolist() == [[7, 1], [21, 1]]
+        first = r"the read of \d+ rows, from .* on, is not known, as after pd\.concat .* hsframe\.concat"
+        own = [one for one in told if re.match(first, str(one.message))]
+        assert (len(own), {one.filename for one in own}) == (4 * is_told, {__file__} if is_told else set())
 
 
 def test_what_holds_at_the_start_is_asked_for_where_the_read_does_not_know_it(session: hsframe.Session) -> None:
@@ -599,6 +661,44 @@ def test_each_day_of_a_read_is_known_to_its_last_row(session: hsframe.Session) -
     with pytest.warns(hsframe.errors.ReadWarning, match="'Sp' is at the start of the rows"):
         known = [windows(half.hs.episodes(("@sp", ">", Number(65, "°F")))) for half in halves]
     assert known == [[], [(3, 11)]]
+
+
+@pytest.mark.parametrize(
+    ("part", "until"),
+    [
+        (lambda df: df.head(12), 11),
+        (lambda df: df.loc[:"2026-10-30T12:00"], 12),
+        (lambda df: df[df.index.hour < 11], 10),
+        (lambda df: df[["Fan"]].loc[:"2026-10-30T12:00"], 12),
+        (lambda df: df[["Fan"]].dropna(), 24),  # of what is left, that is all of the read
+        (lambda df: df.iloc[3:], 24),
+    ],
+)
+def test_a_part_with_the_last_sample_of_a_column_is_known_to_its_own_last_row(
+    session: hsframe.Session, part: Any, until: int
+) -> None:
+    df = part(session.his_read(["@kw", "@fan"], DAY, boundary="before").loc["2026-10-30":])
+    for condition in ("@fan", df["Fan"]):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "what 'Fan' is at the start of the rows", ReadWarning)
+            found = df.hs.episodes(condition)
+        assert windows(found) == [(9, until)]
+        assert found["open_end"].tolist() == [True]
+    start = df.index[df["Fan"].fillna(False)][0]
+    found = df.hs.resample("1h", {"Fan": "coverage"}, edges="partial")["Fan"].loc[start:]
+    assert found.eq(1).all()
+
+
+@pytest.mark.parametrize(
+    "part", [lambda df: df.head(11), lambda df: df.iloc[1:], lambda df: df[df.index.hour < 8], lambda df: df]
+)
+def test_a_flag_of_one_point_says_nothing_of_the_others(session: hsframe.Session, part: Any) -> None:
+    """At an instant of its own, in a part and in the whole of a read."""
+    points = ["@kw", "@sp", "@night"]
+    df = part(session.his_read(points, DAY, na="flag"))
+    hours = df.hs.resample("1h", {"Kw": "coverage", "Night": "coverage"}, edges="partial")
+    assert hours["Kw"].between_time("02:00", "05:59").eq(1).all()
+    assert hours["Night"].between_time("03:00", "03:59").lt(1).all()
 
 
 def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None:
