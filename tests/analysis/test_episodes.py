@@ -980,7 +980,7 @@ def test_what_holds_is_drawn_where_it_does(session: hsframe.Session) -> None:
     assert ((ts_us - FIRST_US) / HOUR_US).tolist() == [-10, 3, 20, 24]
     np.testing.assert_array_equal(lines["Sp"].get_ydata(), [60, 70, 60, nan])
     assert lines["Sp"].get_drawstyle() == "steps-post"
-    # Of bands there is what lies in the span; the samples that boundary= has added are before it.
+    # The samples that boundary= has added are before the span, and the axis begins with it.
     (states,) = (
         axis for axis in df.hs.plot() if [text.get_text() for text in axis.get_yticklabels()] == ["Fan", "Late"]
     )
@@ -988,7 +988,8 @@ def test_what_holds_is_drawn_where_it_does(session: hsframe.Session) -> None:
         (round(box.y0 + 0.38), *(round((x * 24 * HOUR_US - FIRST_US) / HOUR_US, 6) for x in (box.x0, box.x1)))
         for box in (path.get_extents() for one in states.collections for path in one.get_paths())
     }
-    assert bars == {(0, 0, 2), (0, 2, 9), (0, 9, 24), (1, 0, 20), (1, 21, 24)}
+    assert bars == {(0, -5, 2), (0, 2, 9), (0, 9, 24), (1, -5, 20), (1, 21, 24)}
+    assert states.get_xlim()[0] * 24 > FIRST_US / HOUR_US - 1
     power = lines["Kw"].get_ydata()
     assert np.flatnonzero(np.isnan(power)).tolist() == [8, 14]  # NA, and the gap of seven hours
     assert len(power) == 19
