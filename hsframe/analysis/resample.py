@@ -46,12 +46,12 @@ def resample(
 ) -> pd.DataFrame:
     """Values of each column over regular intervals, as ``his_read(..., interval=, agg=)`` gives them.
 
-    The rules are those of ``docs/explanation/intervals.md``: means go by time, days have 23 and 25 hours, what is not
-    known is missing. :mod:`hsframe.analysis.frame_samples` says what a frame knows; it does not know what lies before
-    its first and after its last row: read beyond the span, as with ``boundary="both"``, for the last day to be whole.
-    Where pandas has taken rows out nothing tells that they are missing, and the value before them holds on; between
-    reads that ``pd.concat`` has put together it does too, with a warning, and :func:`hsframe.concat` knows what is
-    between them.
+    The rules are those of :doc:`Values over intervals </explanation/intervals>`: means go by time, days have 23 and 25
+    hours, what is not known is missing. :mod:`hsframe.analysis.frame_samples` says what a frame knows; it does not know
+    what lies before its first and after its last row: read beyond the span, as with ``boundary="both"``, for the last
+    day to be whole. Where pandas has taken rows out nothing tells that they are missing, and the value before them
+    holds on; between reads that ``pd.concat`` has put together it does too, with a warning, and
+    :func:`hsframe.concat` knows what is between them.
 
     Parameters
     ----------
