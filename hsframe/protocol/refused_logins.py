@@ -2,8 +2,10 @@
 
 1. What was sent and refused is not sent again before a pause has passed. It doubles each time, to an hour; for what was
    accepted before to five minutes, so that a server that was out of order does not keep a right password out.
-2. What an op is refused may be a right that is missing: it counts where ``about`` is refused too. What ``about`` alone
-   is refused holds for ``about`` alone, and the next op decides. So a wrong token is sent twice.
+2. What an op is refused may be a right that is missing, and counts for that op alone. It counts for all where ``about``
+   is refused too, and either this op or ``about`` was accepted before, or nothing ever was: a token that may read and
+   not ask ``about`` goes on where another op is refused. What ``about`` alone is refused holds for ``about`` alone, and
+   the next op decides. So a wrong token is sent twice.
 3. The first one to send speaks for all that have not sent yet: they wait for its answer, two seconds at most, and send
    too then. It is a courtesy and no lock: the event loop of the first one may stand still, or be closed, for ever.
 4. Only an answer that says something of the login refuses it: 401, 403, 423, a login page, AuthErr; to a password, or a
@@ -37,9 +39,9 @@ _now_s = time.monotonic
 
 @dataclass(frozen=True)
 class _Known:
-    """Whether these were ever accepted; what they are refused for, in which words, for how long and until when."""
+    """For which ops these were ever accepted; what they are refused for, in which words, for how long, until when."""
 
-    is_accepted: bool = False
+    accepted: frozenset[str] = frozenset()
     refused_for: Literal["", "about", "all"] = ""
     words: str = ""
     pause_s: float = 0.0
@@ -63,7 +65,7 @@ class RefusedLogins:
                 f"{known.words}; so it was answered before, and this program does not send the same again for "
                 f"{known.until_s - _now_s():.0f} s: some servers lock users out; connect anew with another one, or "
                 "wait if this one is right by now",
-                refused=not (known.is_accepted and known.refused_for == "about"),
+                refused=not (known.accepted and known.refused_for == "about"),
             )
 
     def are_held(self, who: Credentials, op: str = "") -> bool:
@@ -78,23 +80,29 @@ class RefusedLogins:
         known = self._said_of(who)
         pause_s = known.pause_s
         if known.until_s <= _now_s():  # else about was refused just now, and another op makes it all
-            longest_s = _LONGEST_OF_ACCEPTED_S if known.is_accepted else _LONGEST_S
+            longest_s = _LONGEST_OF_ACCEPTED_S if known.accepted else _LONGEST_S
             pause_s = min(2.0 * pause_s, longest_s) or _FIRST_S
         refused_for: Final = "about" if op == "about" else "all"
-        self._note(who, _Known(known.is_accepted, refused_for, words, pause_s, _now_s() + pause_s))
+        self._note(who, _Known(known.accepted, refused_for, words, pause_s, _now_s() + pause_s))
 
     def accept(self, who: Credentials, op: str) -> None:
         """Note that these are accepted now, by an op; what about is refused stays, unless it is about."""
         known = self._said_of(who)
         stays = known.refused_for == "about" != op
-        said = replace(known, is_accepted=True) if stays else _Known(is_accepted=True)
+        accepted = known.accepted | {op}
+        said = replace(known, accepted=accepted) if stays else _Known(accepted)
         if known != said:  # what stays is not noted again: another thread would miss it meanwhile
             self._note(who, said)
 
     def are_accepted(self, who: Credentials) -> bool:
         """Whether these were accepted, and not refused for all since."""
         known = self._said_of(who)
-        return known.is_accepted and known.refused_for != "all"
+        return bool(known.accepted) and known.refused_for != "all"
+
+    def may_count_for_all(self, who: Credentials, op: str) -> bool:
+        """Whether these are refused for all if they are now for this op and for ``about``."""
+        accepted = self._known.get(_key(who), _Known()).accepted
+        return not accepted or not accepted.isdisjoint((op, "about"))
 
     @contextmanager
     def turn(self, who: Credentials) -> Iterator[Future[None] | None]:

@@ -334,6 +334,33 @@ def test_a_token_that_may_read_and_not_ask_about_is_not_refused(serve: Any, fake
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("how", [*REFUSED, *UNAUTHORIZED])
+def test_a_token_that_may_not_ask_about_goes_on_where_another_op_is_refused(serve: Any, fake: Any, how: str) -> None:
+    """Until an op is refused that was accepted before: then it counts for all."""
+
+    async def main() -> None:
+        guard = Guard(None)
+        refuse = {**REFUSED, **UNAUTHORIZED}[how]
+        async with serve(fake(anonymous=True, answers=answers(guard))) as server:
+            server.answers["about"] = server.answers["eval"] = lambda seen: refuse()
+            async with Client(server.uri, token="t0ken", retries=0) as client:
+                for _ in range(2):
+                    assert len(await client.read("site")) == 2
+                    with pytest.raises(HsFrameError) as caught:
+                        await client.call("eval")
+                    assert not (isinstance(caught.value, AuthError) and caught.value.refused)
+                assert "GET about" not in server.seen_ops(), "it would tell nothing"
+                guard.refuse = refuse
+                sent = guard.sent["BEARER"]
+                for _ in range(3):
+                    with pytest.raises(AuthError) as revoked:
+                        await client.read("site")
+                    assert revoked.value.refused
+                assert guard.sent["BEARER"] == sent + 1
+
+    asyncio.run(main())
+
+
 def test_a_token_that_is_refused_by_about_which_was_answered_is_not_sent_again(serve: Any, fake: Any) -> None:
     async def main() -> None:
         guard = Guard(None)
