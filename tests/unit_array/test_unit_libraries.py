@@ -50,7 +50,7 @@ def test_plot_has_an_axis_a_unit_with_its_label(frame):
     axes = frame.hs.plot()
     assert [axis.get_ylabel() for axis in axes] == ["°F", "kW", "", ""]
     assert [line.get_label() for line in axes[0].get_lines()] == ["Zone", "Supply"]
-    assert axes[-1].get_xlabel() == "America/New_York (dotted: the clock goes back on 03 Nov)"
+    assert axes[-1].get_xlabel() == "America/New_York (dotted: the clock goes from EDT to EST on 03 Nov)"
     assert axes[0].get_lines()[0].get_ydata() == pytest.approx(frame["Zone"].to_numpy())
     # Thirty hours of the day with 25 hours are thirty steps of one hour each: no hour is drawn twice.
     drawn = axes[0].get_lines()[0].get_xdata()
