@@ -116,7 +116,7 @@ class LoginSession:
         refused, who, op = self._dialect.refused, self._credentials, answer.request.op
         before = ", which was accepted before" if refused.are_accepted(who) else ""
         async with self._turn(who, patience):
-            may_be = op != "about" and refused.may_count_for_all(who, op)
+            may_be = op != "about" and refused.may_be_all(who, op)
             is_refused = may_be and await self._is_refused_for_about(session, who, about)
             of_this = before if is_refused else "" if op == "about" and not before else " for this op"
             what = f"the token is not accepted{of_this}: " if session.scheme == "bearer" else ""

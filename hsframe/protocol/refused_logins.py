@@ -3,9 +3,8 @@
 1. What was sent and refused is not sent again before a pause has passed. It doubles each time, to an hour; for what was
    accepted before to five minutes, so that a server that was out of order does not keep a right password out.
 2. What an op is refused may be a right that is missing, and counts for that op alone. It counts for all where ``about``
-   is refused too, and either this op or ``about`` was accepted before, or nothing ever was: a token that may read and
-   not ask ``about`` goes on where another op is refused. What ``about`` alone is refused holds for ``about`` alone, and
-   the next op decides. So a wrong token is sent twice.
+   is refused too, and this op or ``about`` was accepted before. Where nothing ever was, it holds for this op and for
+   ``about``, and each other op decides for itself. So a wrong token is sent once with each op that is tried.
 3. The first one to send speaks for all that have not sent yet: they wait for its answer, two seconds at most, and send
    too then. It is a courtesy and no lock: the event loop of the first one may stand still, or be closed, for ever.
 4. Only an answer that says something of the login refuses it: 401, 403, 423, a login page, AuthErr; to a password, or a
@@ -24,7 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from hsframe.errors import AuthError
 from hsframe.protocol.login_steps import Credentials
@@ -33,6 +32,7 @@ _FIRST_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
 _LONGEST_OF_ACCEPTED_S: Final = 300.0
 _MOST: Final = 100  # that are kept, the newest
+_ALL: Final = ""  # stands for each op, and for the login itself
 
 _now_s = time.monotonic
 
@@ -42,7 +42,7 @@ class _Known:
     """For which ops these were ever accepted; what they are refused for, in which words, for how long, until when."""
 
     accepted: frozenset[str] = frozenset()
-    refused_for: Literal["", "about", "all"] = ""
+    refused_for: frozenset[str] = frozenset()
     words: str = ""
     pause_s: float = 0.0
     until_s: float = 0.0
@@ -57,7 +57,7 @@ class RefusedLogins:
         self._known: dict[int, _Known] = {}
         self._turns: dict[tuple[int, int], tuple[Future[None], float]] = {}
 
-    def check(self, who: Credentials, op: str = "") -> None:
+    def check(self, who: Credentials, op: str = _ALL) -> None:
         """Raise AuthError where these credentials were refused a short while ago, for all or for this op."""
         if self.are_held(who, op):
             known = self._said_of(who)
@@ -65,43 +65,44 @@ class RefusedLogins:
                 f"{known.words}; so it was answered before, and this program does not send the same again for "
                 f"{known.until_s - _now_s():.0f} s: some servers lock users out; connect anew with another one, or "
                 "wait if this one is right by now",
-                refused=not (known.accepted and known.refused_for == "about"),
+                refused=not known.accepted or _ALL in known.refused_for,
             )
 
-    def are_held(self, who: Credentials, op: str = "") -> bool:
+    def are_held(self, who: Credentials, op: str = _ALL) -> bool:
         """Whether these credentials are not sent with an op, as they were refused."""
         known = self._said_of(who)
-        return known.until_s > _now_s() and (known.refused_for == "all" or known.refused_for == op == "about")
+        return known.until_s > _now_s() and not known.refused_for.isdisjoint((op, _ALL))
 
-    def add(self, who: Credentials, words: str, op: str = "") -> None:
+    def add(self, who: Credentials, words: str, op: str = _ALL) -> None:
         """Note that these were refused, in words without a secret; once, where several requests were under way."""
         if self.are_held(who, op):
             return
         known = self._said_of(who)
+        refused_for = frozenset([op] if op in (_ALL, "about") else [_ALL] if known.accepted else [op, "about"])
         pause_s = known.pause_s
-        if known.until_s <= _now_s():  # else about was refused just now, and another op makes it all
+        if known.until_s > _now_s():  # another op was refused just now
+            refused_for |= known.refused_for
+        else:
             longest_s = _LONGEST_OF_ACCEPTED_S if known.accepted else _LONGEST_S
             pause_s = min(2.0 * pause_s, longest_s) or _FIRST_S
-        refused_for: Final = "about" if op == "about" else "all"
         self._note(who, _Known(known.accepted, refused_for, words, pause_s, _now_s() + pause_s))
 
     def accept(self, who: Credentials, op: str) -> None:
-        """Note that these are accepted now, by an op; what about is refused stays, unless it is about."""
+        """Note that these are accepted now, by an op; what other ops are refused stays."""
         known = self._said_of(who)
-        stays = known.refused_for == "about" != op
-        accepted = known.accepted | {op}
-        said = replace(known, accepted=accepted) if stays else _Known(accepted)
+        stays, accepted = known.refused_for - {op, _ALL}, known.accepted | {op}
+        said = replace(known, accepted=accepted, refused_for=stays) if stays else _Known(accepted)
         if known != said:  # what stays is not noted again: another thread would miss it meanwhile
             self._note(who, said)
 
     def are_accepted(self, who: Credentials) -> bool:
         """Whether these were accepted, and not refused for all since."""
         known = self._said_of(who)
-        return bool(known.accepted) and known.refused_for != "all"
+        return bool(known.accepted) and _ALL not in known.refused_for
 
-    def may_count_for_all(self, who: Credentials, op: str) -> bool:
-        """Whether these are refused for all if they are now for this op and for ``about``."""
-        accepted = self._known.get(_key(who), _Known()).accepted
+    def may_be_all(self, who: Credentials, op: str) -> bool:
+        """Whether these may be refused, and not only lack a right, where they are for this op and for ``about``."""
+        accepted = self._said_of(who).accepted
         return not accepted or not accepted.isdisjoint((op, "about"))
 
     @contextmanager
