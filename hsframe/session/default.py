@@ -115,12 +115,14 @@ def connect(settings: _ConnectSettings) -> Session:
 
 
 def _answered(session: Session) -> str:
-    """Log in, and say which server answers; one that does not tell of itself answers too."""
+    """Log in, and say which server answers; a token may lack the right to ask it, and have others."""
+    known = session.client.known()
     try:
         session.about()
     except (AuthError, CallError) as error:
-        if isinstance(error, AuthError) and error.refused:
+        if isinstance(error, AuthError) and error.refused and known["user"]:
             raise
+        return f"{known['uri']} says nothing of itself: {error}"
     known = session.client.known()
     at = " at ".join(filter(None, (known["server"], known["uri"])))
     more = ", ".join(filter(None, (known["zone"], known["format"], known["latency"])))

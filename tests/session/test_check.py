@@ -28,3 +28,8 @@ def test_a_login_that_is_refused_leaves_the_session_of_before() -> None:
 def test_where_nothing_answers_an_error_says_so() -> None:
     with pytest.raises(hsframe.NetworkError, match="nothing answers there"):
         hsframe.connect("http://127.0.0.1:9/api", "demo", "demo", retries=0, check=True)
+
+
+def test_a_token_that_may_not_ask_about_connects(capsys: pytest.CaptureFixture[str]) -> None:
+    with running_server() as server, hsframe.connect(server.uri, token="none-of-this-server", check=True):
+        assert capsys.readouterr().out.startswith(f"{server.uri} says nothing of itself: the token is not accepted")
