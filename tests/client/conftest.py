@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -59,6 +60,7 @@ class FakeServer:
     login_delay_s: float = 0.0
     lost: Callable[[], web.StreamResponse] = field(default=lambda: web.Response(status=403, reason="Invalid authToken"))
     _scram: dict[str, ScramServer] = field(default_factory=dict)
+    _handshakes: Iterator[int] = field(default_factory=itertools.count)
 
     def seen_ops(self) -> list[str]:
         return [f"{seen.method} {seen.op}" for seen in self.seen]
@@ -95,7 +97,7 @@ class FakeServer:
     async def _login(self, scheme: str, params: dict[str, str]) -> web.StreamResponse:
         self.login_steps.append(scheme)
         if scheme == "HELLO":
-            key = f"h{len(self._scram)}"
+            key = f"h{next(self._handshakes)}"  # not by those that are open: one of them ends before another
             self._scram[key] = ScramServer({USER: CREDENTIALS}.get, unknown=lambda: CREDENTIALS)
             offer = f"scram handshakeToken={key}, hash=SHA-256"
             return web.Response(status=401, headers={"WWW-Authenticate": offer, "Set-Cookie": "session=do-not-return"})

@@ -614,7 +614,7 @@ def test_open_sessions_share_one_refusal_of_a_password_that_was_changed(serve: A
             return await super()._login(scheme, params)
 
     server = Changed(answers={"read": SITES})
-    everyone = threading.Barrier(5)
+    everyone = threading.Barrier(5, timeout=60)  # where one failed, the others say so
 
     async def session() -> None:
         async with Client(server.uri, USER, PASSWORD) as client:
