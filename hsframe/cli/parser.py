@@ -45,7 +45,7 @@ _EXAMPLES: Final = {
     ],
     "sync": ["hsframe sync trends 'point and power' --since -7d", "hsframe sync trends --json"],
     "notebooks": ["hsframe notebooks my-notebooks"],
-    "doctor": ["hsframe doctor http://127.0.0.1:8080/api --user demo", "hsframe doctor --record case.zip --rename"],
+    "doctor": ["hsframe doctor http://127.0.0.1:8080/api --user demo", "hsframe doctor --record case.jsonl --rename"],
 }
 
 EXIT_CODES: Final = (
