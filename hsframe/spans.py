@@ -12,14 +12,17 @@ span                                          window
 ``"2026-01-15,2026-01-20"``                   from the first day to the end of the last one (as the standard has it)
 ``"2026-01-15T08:00,2026-01-15T09:00"``       from the first instant up to the second, which does not belong to it
 ``"2026-01-15T08:00:00-05:00 New_York"``      from that instant on, without an end
+``"yesterday 12:00"``, ``"today 08:30"``      from that time of the day on, without an end
 ``"thisWeek"``, ``"thisMonth"``, ...          the whole local week, month, quarter, year that holds now
 ``"lastWeek"``, ``"lastMonth"``, ...          the whole one before it
+``"last14wholeDays"``                         the whole local days before today: 14 of them; weeks, months, ... alike
 ``"pastWeek"``, ``"pastMonth"``, ...          from the same date one week, month, ... ago up to the end of today
 ``"-7d"``, ``"last24hr"``, ``"-90min"``       from that long ago up to now; see :mod:`hsframe.durations`
 ``(start, end)``                              two of these, a ``date``, ``datetime`` or ``Timestamp``; end None: open
 ============================================  ==========================================================================
 
 In a pair, a day, month or year as the end means the whole of it. A time without an offset is local time in the zone.
+Upper and lower case are one in words as ``lastWeek``, and blanks may stand in them: ``"last 14 whole days"``.
 """
 
 from __future__ import annotations
@@ -47,9 +50,9 @@ _DAY: Final = timedelta(days=1)
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _EXAMPLES: Final = (
-    "expected 'today', 'yesterday', 'lastWeek', 'thisMonth', 'pastYear', '-7d', 'last24hr', '2026' (the year), "
-    "'2026-01' (the month), '2026-01-15', '2026-01-15,2026-01-20', '2026-01-15T08:00:00-05:00 New_York', or a pair "
-    "(start, end) of these, dates or datetimes"
+    "expected 'today', 'yesterday', 'lastWeek', 'last2wholeWeeks', 'thisMonth', 'pastYear', '-7d', 'last24hr', "
+    "'2026' (the year), '2026-01' (the month), '2026-01-15', '2026-01-15,2026-01-20', "
+    "'2026-01-15T08:00:00-05:00 New_York', or a pair (start, end) of these, dates or datetimes"
 )
 
 _AMOUNTS: Final = "s, min, h, d, w, mo, q or y, as in '-90min' or '-7d'"
@@ -60,6 +63,7 @@ _DATE_TIME = re.compile(
 )
 _AGO = re.compile(r"(?:-|last|past) ?(\d+(?:\.\d+)? ?[a-zµ]+)", re.IGNORECASE)
 _NAMED = re.compile(r"(this|last|past) ?(week|month|quarter|year)", re.IGNORECASE)
+_WHOLE = re.compile(r"last ?([1-9]\d{0,5}) ?whole ?(day|week|month|quarter|year)s?", re.IGNORECASE)
 
 
 def epoch_us(when: datetime) -> int:
@@ -342,15 +346,21 @@ class _SpanParser:
         return piece
 
     def text(self, text: str) -> _Piece | None:
-        if text in ("today", "yesterday", "now"):
-            day = self.today - _DAY if text == "yesterday" else self.today
-            return _Piece(self.now_us, None) if text == "now" else self.days(day, day + _DAY)
+        if text == "now":
+            return _Piece(self.now_us, None)
+        name, _, time = text.partition(" ")
+        if day := {"today": self.today, "yesterday": self.today - _DAY}.get(name):
+            if not time:
+                return self.days(day, day + _DAY)
+            text = f"{day} {time}"
         if match := _PERIOD.fullmatch(text):
             return self.period(text, *match.groups())
         if match := _DATE_TIME.fullmatch(text):
             return self.date_time(text, *match.groups())
         if match := _NAMED.fullmatch(text):
             return self.named(match[1].lower(), match[2].lower())
+        if match := _WHOLE.fullmatch(text):
+            return self.whole(match[2].lower(), -int(match[1]), 0)
         if match := _AGO.fullmatch(text):
             return self.ago(match[1], text)
         return None
@@ -393,18 +403,22 @@ class _SpanParser:
         return _Piece(epoch_us((plain - offset).replace(tzinfo=UTC, fold=0)) + more_us, None)
 
     def named(self, which: str, unit: str) -> _Piece:
-        today = self.today
         if which == "past":
+            today = self.today
             first = today - 7 * _DAY if unit == "week" else _add_months(today, -_PERIODS[unit])
             return self.days(first, today + _DAY)
-        if unit == "week":
-            first = today - _DAY * ((today.weekday() - self.week_start) % 7)
-            first -= 7 * _DAY if which == "last" else timedelta(0)
-            return self.days(first, first + 7 * _DAY)
+        return self.whole(unit, 0, 1) if which == "this" else self.whole(unit, -1, 0)
+
+    def whole(self, unit: str, first: int, after: int) -> _Piece:
+        """The days, weeks, months, ... from one to another, each counted from that which holds now."""
+        today = self.today
+        if unit in ("day", "week"):
+            length = _DAY if unit == "day" else 7 * _DAY
+            this = today - _DAY * ((today.weekday() - self.week_start) % 7) if unit == "week" else today
+            return self.days(this + first * length, this + after * length)
         months = _PERIODS[unit]
-        first = date(today.year, (today.month - 1) // months * months + 1, 1)
-        first = _add_months(first, -months) if which == "last" else first
-        return self.days(first, _add_months(first, months))
+        this = date(today.year, (today.month - 1) // months * months + 1, 1)
+        return self.days(_add_months(this, first * months), _add_months(this, after * months))
 
     def ago(self, amount: str, text: str) -> _Piece:
         count, unit = amount_of(amount, f"the span {_shown(text)}", _AMOUNTS)

@@ -14,7 +14,8 @@ from hsframe.errors import MetadataError
 from hsframe.options import Limits
 
 _SPAN_HELP: Final = (
-    "today, lastWeek, -7d, 2026-01, 2026-01-01,2026-01-31, ...: dates are whole days, in each point's zone"
+    "today, lastWeek, last14wholeDays, -7d, 2026-01, 2026-01-01,2026-01-31, ...: dates are whole days, in each point's "
+    "zone"
 )
 
 # argparse takes what looks like this for a negative number and not for an option: a span such as -7d.

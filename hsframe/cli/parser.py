@@ -137,7 +137,9 @@ def parser() -> argparse.ArgumentParser:
     )
     latest.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
     value_options(latest)
-    latest.add_argument("--at", metavar="TIME", help="the value at an instant: -2h, 2026-11-01T08:00, a day's midnight")
+    latest.add_argument(
+        "--at", metavar="TIME", help="the value at an instant: -2h, 2026-11-01T08:00, 'yesterday 08:00', ..."
+    )
     latest.add_argument("--max-age", metavar="DURATION", default="400D", help="how far to look back; 400D by default")
 
     his_write = add(

@@ -9,7 +9,7 @@ far to trust it:
 ============ ============ =========================================================================================
 `source`     `status`     the row
 ============ ============ =========================================================================================
-``"his"``    ``"ok"``     the last sample, at `ts`
+``"his"``    ``"ok"``     the last sample, at `ts`, however old: `age` says how old
 ``"his"``    ``"NA"``     the last sample is NA (or ``"NaN"``): the value is missing, and older ones are not shown
 ``"cur"``    curStatus    the record's ``curVal``, and its ``curStatus``: ``"ok"``, ``"stale"``, ``"fault"``, ...;
                           ``"unknown"`` where the record has none; `ts` is missing
@@ -121,9 +121,9 @@ def _instants(at: At | None, tz: str, options: ReadOptions) -> list[int]:
             found.append(options.spans(floored, [tz])[tz].start_us)
         except SpanError as error:
             raise SpanError(
-                f"at={one!r} is not an instant; expected '2026-11-01T08:00', which is in each point's own zone, "
-                "'2026-11-01T08:00:00-05:00', '2026-11-01' or 'yesterday' for the midnight before it, '-2h', 'now', a "
-                "date or datetime, or several of these"
+                f"at={one!r} is not an instant; expected '2026-11-01T08:00' or 'yesterday 08:00', which is in each "
+                "point's own zone, '2026-11-01T08:00:00-05:00', '2026-11-01' or 'yesterday' for the midnight before "
+                "it, '-2h', 'now', a date or datetime, or several of these"
             ) from error
     return found
 

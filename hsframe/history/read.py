@@ -159,7 +159,7 @@ async def read_intervals(
         end_us = now_us if one.end_us is None else one.end_us
         grids[tz] = intervals(one.start_us, end_us, step, zone(tz), partial=partial, now_us=now_us)
     if settings.edges is None and not step.elapsed_us:
-        warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()})
+        warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()}, now_us)
 
     where = None if settings.where is None else await _where(source, settings.where, grids.values(), options)
     found = await _samples_for(source, records, rules_by_id, grids, options)

@@ -113,13 +113,21 @@ def warn_of_meters(results: Sequence[tuple[Rule, History]]) -> None:
         )
 
 
-def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: Mapping[str, int]) -> None:
-    """Warn of a span whose first days are in no row; both are by the Haystack name of the zone."""
+def warn_of_start(interval: object, grids: Mapping[str, Intervals], starts_us: Mapping[str, int], now_us: int) -> None:
+    """Warn of a span whose first days are in no row, and say whether its last row is over at `now_us`.
+
+    The rows and the starts of the spans are by the Haystack name of the zone.
+    """
     if late := [tz for tz, grid in grids.items() if grid.start_us > starts_us[tz]]:
         tz = late[0]
-        begin, first = (from_epoch_us(us, zone(tz)).isoformat() for us in (starts_us[tz], grids[tz].start_us))
+        begin, first, last = (
+            from_epoch_us(us, zone(tz)).isoformat()
+            for us in (starts_us[tz], grids[tz].start_us, int(grids[tz].labels_us[-1]))
+        )
+        is_open = f", and the last row, from {last} on, is not over yet" * (grids[tz].end_us > now_us)
         warn_caller(
             f"interval={interval!r}: the span begins at {begin} and its first row at {first}; what is between is in no "
-            "row. edges='partial' gives it a row, edges='whole' leaves it out without this warning",
+            f"row{is_open}. edges='partial' gives it a row, edges='whole' leaves it out without this warning; the rows "
+            "of a span as 'last14wholeDays' are whole and over",
             GapWarning,
         )

@@ -131,10 +131,11 @@ class ReadingVerbs(ReadingBase):
             its id; for that all points are read. :meth:`find` looks for names that are written in other ways.
         span : str, date, datetime, (start, end), or frame of episodes
             A date means its whole day, also as the end, and an instant as the end is not in the span. In each point's
-            own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"-7d"``, ``"2026-01"``,
-            ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00", "2026-01-01T12:00")`` without a
-            sample at 12:00; :mod:`hsframe.spans` has all forms. Or a frame with ``start`` and ``end``, as
-            ``df.hs.episodes(...)`` gives it: only these windows are read, and each has its rows, where two overlap too.
+            own zone, whatever `tz` is: ``"today"``, ``"lastWeek"``, ``"last14wholeDays"``, ``"-7d"`` (up to now),
+            ``"2026-01"``, ``"2026-01-01,2026-01-31"`` with all of the 31st, ``("2026-01-01T08:00",
+            "2026-01-01T12:00")`` without a sample at 12:00; :mod:`hsframe.spans` has all forms. Or a frame with
+            ``start`` and ``end``, as ``df.hs.episodes(...)`` gives it: only these windows are read, and each has its
+            rows, where two overlap too.
             With `interval` these are the whole intervals that begin in it: an episode shorter than one may have no row,
             and the sum of the rows is not that of the episode, for which read samples and take ``df.hs.over``.
         header : str, tuple of str, or callable
@@ -321,8 +322,9 @@ class ReadingVerbs(ReadingBase):
             As for :meth:`his_read`; of the records that a filter finds, all points, with a history or not.
         at : str, date, datetime, or iterable of these, optional
             The value at an instant instead, or at several: the last sample at it or before. ``"2026-11-01T08:00"`` is
-            8:00 in each point's own zone, a date its midnight; ``"-2h"`` is two hours ago. The present value of a
-            record is not used. An instant later than now has no value (status ``"future"``) but that of a forecast.
+            8:00 in each point's own zone, as ``"yesterday 08:00"`` is, a date its midnight; ``"-2h"`` is two hours ago.
+            The present value of a record is not used. An instant later than now has no value (status ``"future"``) but
+            that of a forecast.
         units : {"native", "si", "ip"} or mapping
             As for :meth:`his_read`.
         tz : str or tzinfo
@@ -337,9 +339,11 @@ class ReadingVerbs(ReadingBase):
         DataFrame
             One row per point, also where nothing is known: ``id``, ``dis``, ``ts``, ``age`` (``timedelta64[us]``: from
             `ts` to the moment of the read, or to `at`), ``value`` (with its unit), ``unit``, ``source`` (``"his"`` or
-            ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean. With `at` a row per point and
-            instant, in the order given, and the instant in column ``at``; of points in several zones 8:00 is several
-            instants, and ``df.groupby("id").cumcount()`` has the place of each in `at`, for a table by it.
+            ``"cur"``), ``status``; :mod:`hsframe.history.latest` says what they mean. Status ``"ok"`` means that the
+            last sample is a value, and ``age`` how old: of a point that is silent for a week it is still ``"ok"``.
+            With `at` a row per point and instant, in the order given, and the instant in column ``at``; of points in
+            several zones 8:00 is several instants, and ``df.groupby("id").cumcount()`` has the place of each in `at`,
+            for a table by it.
 
         Raises
         ------

@@ -84,6 +84,15 @@ def iso(span: Span) -> tuple[str, str | None]:
         ("thisYear", "2026-01-01T00:00:00-05:00", "2027-01-01T00:00:00-05:00"),
         ("lastYear", "2025-01-01T00:00:00-05:00", "2026-01-01T00:00:00-05:00"),
         ("pastYear", "2025-11-18T00:00:00-05:00", "2026-11-19T00:00:00-05:00"),
+        ("last14wholeDays", "2026-11-04T00:00:00-05:00", "2026-11-18T00:00:00-05:00"),
+        ("last 1 whole day", "2026-11-17T00:00:00-05:00", "2026-11-18T00:00:00-05:00"),
+        ("last2wholeWeeks", "2026-11-02T00:00:00-05:00", "2026-11-16T00:00:00-05:00"),
+        ("last 12 whole months", "2025-11-01T00:00:00-04:00", "2026-11-01T00:00:00-04:00"),
+        ("LAST5WHOLEQUARTERS", "2025-07-01T00:00:00-04:00", "2026-10-01T00:00:00-04:00"),
+        ("last2wholeYears", "2024-01-01T00:00:00-05:00", "2026-01-01T00:00:00-05:00"),
+        (("last2wholeWeeks", "today"), "2026-11-02T00:00:00-05:00", "2026-11-19T00:00:00-05:00"),
+        ("today 08:30", "2026-11-18T08:30:00-05:00", None),
+        ("yesterday 08:00,yesterday 17:00", "2026-11-17T08:00:00-05:00", "2026-11-17T17:00:00-05:00"),
         ("-7d", "2026-11-11T12:30:00-05:00", "2026-11-18T12:30:00-05:00"),
         ("-30d", "2026-10-19T12:30:00-04:00", "2026-11-18T12:30:00-05:00"),
         ("-2w", "2026-11-04T12:30:00-05:00", "2026-11-18T12:30:00-05:00"),
@@ -289,6 +298,27 @@ def test_a_length_of_time_is_told_from_a_span(text: str, hint: str) -> None:
     assert len(str(error.value)) < 120
     with pytest.raises(SpanError, match=f"in .*'{hint}'"):
         resolve((text, "now"), "UTC", NOW)
+
+
+def test_the_last_whole_units_are_those_of_lastweek_and_so_on() -> None:
+    for unit in ("week", "month", "quarter", "year"):
+        assert resolve(f"last1whole{unit}", "New_York", NOW) == resolve(f"last{unit}", "New_York", NOW)
+    assert resolve("last1wholeWeek", "UTC", NOW, week_start="sunday").start.date() == date(2026, 11, 8)
+    for text in ("last0wholeDays", "last wholeDays", "last-1wholeDays", "last1.5wholeDays", "past2wholeDays"):
+        with pytest.raises(SpanError, match="expected"):
+            resolve(text, "UTC", NOW)
+    with pytest.raises(SpanError, match=r"'lastTwoWeeks' is not a valid span; .* 'last2wholeWeeks'"):
+        resolve("lastTwoWeeks", "UTC", NOW)
+    for text in ("last999999wholeDays", "last99999wholeYears"):
+        with pytest.raises(SpanError, match="ends of the calendar"):
+            resolve(text, "UTC", NOW)
+
+
+def test_a_time_of_today_or_yesterday_is_by_the_clock_of_the_zone() -> None:
+    assert iso(resolve("yesterday 12:00", "Kolkata", NOW)) == ("2026-11-17T12:00:00+05:30", None)
+    for text in ("yesterday 8:00", "yesterday 24:00", "yesterday noon", "today  12:00", "yesterday,12:00"):
+        with pytest.raises(SpanError, match=r"is not a valid (span|time)"):
+            resolve(text, "UTC", NOW)
 
 
 def test_the_message_shows_the_ways_out() -> None:

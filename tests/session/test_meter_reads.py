@@ -119,6 +119,13 @@ def test_a_sum_of_a_part_of_the_month_is_missing(s: hsframe.Session) -> None:
         assert floats(s.his_read("@ten", "2026-06-10", interval="1D")["ten"]) == [2400]
 
 
+def test_days_up_to_now_are_said_to_have_no_whole_row_at_either_end(s: hsframe.Session) -> None:
+    with pytest.warns(
+        hsframe.GapWarning, match=r"what is between.*last row, from .*T00:00.* is not over yet.*'last14whole"
+    ):
+        s.his_read("@sound", "-14d", interval="1D")
+
+
 def test_a_sum_that_may_be_of_a_part_is_given_and_said_once(s: hsframe.Session) -> None:
     message = r"sums of 1 of 2 points .* is unknown.*\(hisInterval\): @unsaid; "
     with pytest.warns(hsframe.GapWarning, match=message) as caught:
@@ -139,6 +146,7 @@ def test_days_before_the_first_row_are_said_or_given(s: hsframe.Session) -> None
         df = s.his_read(["@sound", "@all"], span, interval="1M", edges="partial")
         assert [str(ts.date()) for ts in df.index] == ["2026-06-10", "2026-07-01"]
         assert floats(df["sound"]) == floats(df["all"]) == [21 * 2400, 20 * 2400]
+        s.his_read("@sound", "last2wholeWeeks", interval="1D")
         # Less than a day is counted from midnight whatever the span; and a span that starts an interval lacks nothing.
         s.his_read("@sound", ("2026-06-10T10:07", "2026-06-10T12:00"), interval="1h")
         s.his_read("@sound", "2026-06", interval="1M")
