@@ -59,6 +59,8 @@ class UnitArray(UnitArithmetic, UnitReductions):
     Length: 2, dtype: unit[kWh]
     """
 
+    _is_plain = False
+
     def __init__(self, values: Floats, dtype: UnitDtype | str, copy: bool = False) -> None:
         if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1:
             raise TypeError(
@@ -133,7 +135,19 @@ class UnitArray(UnitArithmetic, UnitReductions):
         view._readonly = self._readonly
         return view
 
+    def ravel(self, order: Any = "C") -> Self:
+        """The same values; its iterator gives plain numbers.
+
+        pandas asks for this where it writes texts one by one, as for ``to_csv(decimal=",")``: a unit in each cell would
+        make a text of a number.
+        """
+        flat = self._share(self._data)
+        flat._is_plain = True
+        return flat
+
     def __iter__(self) -> Iterator[float]:
+        if self._is_plain:
+            return iter(self._data.tolist())
         unit = self.unit
         return (UnitFloat(value, unit) if value == value else math.nan for value in self._data.tolist())
 

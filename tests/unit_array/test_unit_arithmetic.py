@@ -348,6 +348,25 @@ def test_a_scalar_is_a_float_with_a_unit():
     assert hash(value) == hash(72.5)
 
 
+@pytest.mark.parametrize(
+    ("settings", "cells"),
+    [
+        ({"sep": ";", "decimal": ","}, "72,5;-"),
+        ({"float_format": "%.2f"}, "72.50,-"),
+        ({"float_format": "{:.2f}".format}, "72.50,-"),
+        ({"float_format": "%.2f", "decimal": ",", "sep": ";"}, "72,50;-"),
+        ({"quoting": 2, "decimal": ","}, '"72,5","-"'),
+    ],
+)
+def test_csv_has_plain_numbers_whatever_their_form(settings, cells):
+    df = pd.DataFrame({"Zone": column("°F", 72.5), "Meter": column("kW", np.nan)})
+    expected = df.astype("float64").to_csv(index=False, header=False, na_rep="-", **settings)
+    assert df.to_csv(index=False, header=False, na_rep="-", **settings) == expected
+    assert expected.strip() == cells
+    index = df.set_index("Zone").to_csv(header=False, na_rep="-", **settings)
+    assert index.strip() == cells
+
+
 def test_assignment_converts_or_refuses():
     temp = column("°F", 70, 71, 72)
     temp.iloc[0] = Number(20, "°C")
