@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.report_page import report_page
+from hsframe.analysis.report_page import report_page, verdict_of
 from hsframe.analysis.time_axis import clock_changes
 from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import MetadataError
@@ -43,6 +43,7 @@ _COLUMNS: Final[dict[str, Any]] = {
     "stuck": np.float64,
     "stuck_for": "timedelta64[us]",
     **dict.fromkeys(("false_readings", "resets", "out_of_range", "clock_shifts"), "Int64"),
+    "verdict": "str",
 }
 
 
@@ -99,6 +100,9 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
         - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
         - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are
           some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
+        - ``verdict``: all of this in words, empty where nothing is found: ``report[report["verdict"] != ""]``. A point
+          that is silent for the whole span has ``no sample``, also where its record has no ``hisInterval`` and nothing
+          can be due; :func:`hsframe.inventory` has its last one
 
     Examples
     --------
@@ -145,7 +149,8 @@ def _report(df: pd.DataFrame) -> pd.DataFrame:
         point = points.get(label, Point(""))
         column, read = df.iloc[:, place], reads.get(point.id, Read())
         row = _row(column, point, differing.get(label, 0))
-        rows.append(row | _times(column, point, read, interval, at))
+        row |= _times(column, point, read, interval, at)
+        rows.append(row | {"verdict": verdict_of(row)})
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}

@@ -26,20 +26,32 @@ table{border-collapse:collapse;font-size:.85rem}td,th{padding:.1rem .8rem .1rem 
 """
 
 
+def verdict_of(row: Mapping[Any, Any]) -> str:
+    """What looks wrong in a row of a report, in words; empty where nothing is found."""
+    wrong = [f"{row[key]} {key.replace('_', ' ')}" for key in _WRONG if not is_missing(row[key]) and row[key]]
+    if not is_missing(row["missing"]) and row["missing"]:
+        share = "" if is_missing(row["coverage"]) else f", {100 * row['coverage']:.4g} % are there"
+        wrong.insert(0, f"{row['missing']} missing{share}")
+    if not row["samples"]:
+        wrong.insert(0, "no sample: hsframe.inventory has the last one")
+    return "; ".join(wrong)
+
+
 def report_page(report: pd.DataFrame, source: str) -> str:
     """A page of a report of ``df.hs.report()``: a part a point, with a picture of when it has samples."""
     rows = list(zip(report.index, report.to_dict("records"), strict=True))
     times = [time.timestamp() for _, row in rows for time in _times(row)]
     span = (min(times), max(times)) if times else (0.0, 1.0)
     due = [row["coverage"] for _, row in rows if not is_missing(row["coverage"])]
-    whole = sum(share == 1 for share in due)
+    whole, silent = sum(share == 1 for share in due), sum(not row["samples"] for _, row in rows)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>Data quality of {len(rows)} points</title><style>{_STYLE}</style></head><body>"
         f"<h1>Data quality of {len(rows)} points</h1><p><small>{escape(source)}</small></p>"
-        f"<p>{whole} of {len(due)} points of which samples are due have all of them. In the pictures, which have one "
-        "span of time, a thin line is where a point has samples, and a tall bar where due ones are missing.</p>"
+        f"<p>{whole} of {len(due)} points of which samples are due have all of them"
+        f"{f'; without any sample: {silent} of {len(rows)}' if silent else ''}. In the pictures, which have one span "
+        "of time, a thin line is where a point has samples, and a tall bar where due ones are missing.</p>"
         + "".join(_part(label, row, span) for label, row in rows)
         + "</body></html>\n"
     )
@@ -57,16 +69,12 @@ def _gaps(row: Mapping[Any, Any]) -> list[Any]:
 def _part(label: Hashable, row: Mapping[Any, Any], span: tuple[float, float]) -> str:
     name = ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
     about = " · ".join(str(row[key]) for key in ("id", "unit", "kind") if not is_missing(row[key]))
-    wrong = [f"{row[key]} {key.replace('_', ' ')}" for key in _WRONG if not is_missing(row[key]) and row[key]]
-    if not is_missing(row["missing"]) and row["missing"]:
-        share = "" if is_missing(row["coverage"]) else f", {100 * row['coverage']:.4g} % are there"
-        wrong.insert(0, f"{row['missing']} missing{share}")
     facts = [(key.replace("_", " "), _value(row[key], row["unit"])) for key in _FACTS if not is_missing(row[key])]
     times = _times(row)
     ends = [f"{time:%Y-%m-%d %H:%M %Z}" for time in (min(times), max(times))] if times else []
     return (
         f"<article><h2>{escape(name)}</h2><small>{escape(about)}</small>"
-        f'<p class="wrong">{escape("; ".join(wrong) or "nothing found")}</p>{_picture(row, span) if times else ""}'
+        f'<p class="wrong">{escape(row["verdict"] or "nothing found")}</p>{_picture(row, span) if times else ""}'
         f'<div class="ends">{"".join(f"<span>{escape(end)}</span>" for end in ends)}</div>'
         f"<dl>{''.join(f'<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>' for key, value in facts)}</dl>"
         f"{_table(_gaps(row))}</article>"

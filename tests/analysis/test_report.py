@@ -147,6 +147,36 @@ def test_the_span_that_was_read_is_due_whatever_is_beside_it(july: hsframe.Sessi
     assert counted(df.hs.report().loc["none"]) == [120, 120, 0]
 
 
+def test_a_point_without_a_sample_has_a_verdict_and_a_place_on_the_page(tmp_path: Path) -> None:
+    database = Database(tz="New_York")
+    tags = {"point": MARKER, "his": MARKER, "kind": "Number", "unit": "V", "tz": "New_York"}
+    hourly = {"hisInterval": Number(1, "hr")}
+    for ident, more in {"volt": {}, "known": hourly, "switch": {"kind": "Bool", "unit": None}, "ok": hourly}.items():
+        database.add({"id": Ref(ident), "dis": ident, **tags, **more})
+    for ident in ("volt", "ok"):  # the voltmeter went silent before the span
+        index = HOURS_OF_JULY[:4] if ident == "volt" else HOURS_OF_JULY
+        database.set_history(ident, index.asi8, np.ones(len(index)))
+    with connected(database) as session:
+        df, page = session.his_read(["@volt", "@known", "@switch", "@ok"], SPAN), tmp_path / "page.html"
+        table = df.hs.report(html=page)
+        assert table["verdict"].tolist() == [
+            "no sample: hsframe.inventory has the last one",
+            "no sample: hsframe.inventory has the last one; 120 missing, 0 % are there",
+            "no sample: hsframe.inventory has the last one",
+            "",
+        ]
+        assert table["expected"].tolist() == [pd.NA, 120, pd.NA, 120]
+        text = page.read_text("utf-8")
+        assert "1 of 2 points of which samples are due have all of them; without any sample: 3 of 4." in text
+        assert text.count("no sample: hsframe.inventory") == 3
+        assert text.count("nothing found") == 1
+        alone = session.his_read("@volt", SPAN, interval="15min").hs.report(html=page)
+        assert alone["verdict"].str.startswith("no sample").all()
+        assert "without any sample: 1 of 1." in page.read_text("utf-8")
+        last = session.inventory("@volt")["last"].iloc[0]
+        assert last == HOURS_OF_JULY[3]
+
+
 @pytest.mark.parametrize("settings", [{}, {"interval": "1h"}, {"interval": "1D"}, {"interval": "1h", "label": "end"}])
 @pytest.mark.parametrize("of", ["concat", "parquet"])
 def test_only_what_was_read_is_due(july: hsframe.Session, tmp_path: Path, settings: dict[str, Any], of: str) -> None:
