@@ -42,7 +42,7 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"say which( point it is)? with points=\{.*?\}": "call it by the id of its point, as '@the-id [kW]'",
     "dry_run=True compares": "without --yes it is compared",
     r"the proxy (\S+) of proxy=": r"the proxy \1",
-    r"units='([^']+)' is unknown; expected .*": r"--units \1 is unknown; expected si, ip, a unit or pairs as °F=°C",
+    r"units='([^']+)' is not 'native'.*?\}: ": r"--units \1 is not si, ip, a unit or pairs as °F=°C: ",
     r"doctor\(point=id\)": "--point ID",
     r"^Limits: ": "--allow: ",
     r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",

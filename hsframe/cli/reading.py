@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hsframe.cli.connecting import connect, points_of
 from hsframe.cli.messages import in_commands, tell
 from hsframe.cli.output import show
-from hsframe.errors import MetadataError, UnitError
+from hsframe.errors import MetadataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def _records(args: argparse.Namespace, verb: str, *given: object) -> Any:  # wha
 
 def his_read(args: argparse.Namespace) -> int:
     """Show histories, or their values over intervals."""
-    units, unit = _units(args.units)
+    units = _units(args.units)
     over: dict[str, Any] = {"interval": args.interval} if args.interval else {}
     if args.agg and not over:
         raise MetadataError("--agg says what an interval's value is: add --interval, as in --interval 1h")
@@ -75,58 +75,45 @@ def his_read(args: argparse.Namespace) -> int:
         df = session.his_read(
             points_of(args), args.span, header=args.header, tz=args.tz, units=units, on_error=args.on_error, **over
         )
-    show(args, df.hs.to(unit) if unit else df)
+    show(args, df)
     return int(df.hs.catalog["status"].eq("failed").any())
 
 
 def latest(args: argparse.Namespace) -> int:
     """Show the latest value of points, with its age in seconds and how far to trust it."""
-    units, unit = _units(args.units)
+    units = _units(args.units)
     with connect(args) as session:
         df = session.latest(
             points_of(args), at=args.at, units=units, tz=args.tz, max_age=args.max_age, on_error=args.on_error
         )
     failed = int(df["status"].eq("failed").any())
-    show(args, _plain_values(df, unit))
+    show(args, _plain_values(df))
     return failed
 
 
-def _plain_values(df: pd.DataFrame, target: str | None) -> pd.DataFrame:
+def _plain_values(df: pd.DataFrame) -> pd.DataFrame:
     """Values as plain numbers, whose unit stands beside them, and the age in seconds."""
     import pandas as pd
 
     from hsframe.kinds import Number
     from hsframe.unit_array.array import UnitArray
-    from hsframe.units import convert, convertible
 
-    rows: list[tuple[Any, Any]] = list(zip(df["value"].astype(object), df["unit"].astype(object), strict=True))
-    for place, (value, unit) in enumerate(rows):
-        number = value.val if isinstance(value, Number) else value
-        if target and isinstance(unit, str) and convertible(unit, target):
-            number, unit = number if pd.isna(number) else convert(float(number), unit, target), target
-        rows[place] = number, unit
-    values, units = zip(*rows, strict=True) if rows else ((), ())
-    if target and target not in units:
-        raise UnitError(f"--units {target}: no value is in a unit that converts to it")
+    values = [value.val if isinstance(value, Number) else value for value in df["value"].astype(object)]
     age = UnitArray(df["age"].dt.total_seconds().round().to_numpy(), "s")
-    return df.assign(value=pd.Series(values, dtype=object).infer_objects(), unit=pd.array(units, dtype="str"), age=age)
+    return df.assign(value=pd.Series(values, dtype=object).infer_objects(), age=age)
 
 
-def _units(given: list[str]) -> tuple[str | dict[str, str], str | None]:
-    """What to read in: a system, or a unit for each of some; and the unit for all that convert to it, if that is asked.
+def _units(given: list[str]) -> str | dict[str, str]:
+    """What to read in: a system, a unit, or a unit for each of some, as ``--units °F=°C --units kW=MW``."""
+    from hsframe.frame.in_units import check_units
 
-    Several pairs are allowed, as in ``--units °F=°C --units kW=MW``.
-    """
     pairs = [text.partition("=") for text in given]
     if all(equals and old and new for old, equals, new in pairs):
-        return {old: new for old, _, new in pairs} or "native", None
+        return {old: new for old, _, new in pairs} or "native"
     if len(given) > 1:
         raise MetadataError("--units: several are pairs, as in --units °F=°C --units kW=MW")
-    if given[0] in ("native", "si", "ip"):
-        return given[0], None
-    from hsframe.units.table import unit
-
-    return "native", unit(given[0]).symbol  # an unknown one is told before anything is asked
+    check_units(given[0])  # an unknown one is told before anything is asked
+    return given[0]
 
 
 def doctor(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Values of points in the units that someone wants: ``units="si"``, ``"ip"`` or a mapping; and frames in such units."""
+"""Values of points in the units that someone wants: ``units="si"``, ``"°C"`` or a mapping; and frames in such units."""
 
 from __future__ import annotations
 
@@ -22,21 +22,45 @@ from hsframe.units.systems import system_of, unit_in
 from hsframe.units.table import unknown
 
 Units = str | Mapping[str, str]
-"""``"native"``, ``"si"``, ``"ip"``, or a mapping of id, label, display name or unit to a unit or a system."""
+"""``"native"``, ``"si"``, ``"ip"``, a unit, or a mapping of id, label, display name or unit to a unit or a system."""
 
 
-def targets_in_units(units: Units, points: Sequence[Point], labels: Sequence[ColumnLabel]) -> list[str | None]:
-    """For each point the unit or system that it is wanted in, None for its own; MetadataError for any other `units`."""
+def check_units(units: Units) -> None:
+    """Refuse what no point can be read in; of a mapping this shows when the points are known."""
+    if not isinstance(units, Mapping) and units != "native" and not system_of(units) and not find(str(units)):
+        raise MetadataError(
+            f"units={units!r} is not 'native', 'si', 'ip', a unit, or a mapping such as {{'°F': '°C', '@id': 'kW'}}: "
+            + unknown(str(units))
+        )
+
+
+def targets_in_units(
+    units: Units, points: Sequence[Point], labels: Sequence[ColumnLabel], arrays: Sequence[Any]
+) -> list[str | None]:
+    """For the values of each point the unit or system that they are wanted in, None for their own.
+
+    A UnitError where all are wanted in one unit, and none converts.
+    """
     if units == "native":
         return [None] * len(points)
     if isinstance(units, Mapping):
         return [None if target == "native" else target for target in per_point(units, points, labels, "units")]
-    if not system_of(units):
-        raise MetadataError(
-            f"units={units!r} is unknown; expected 'native', 'si', 'ip', or a mapping, as in {{'°F': '°C'}} or "
-            "{'@id': 'kW'}"
-        )
+    if not system_of(units) and arrays:
+        return [units if converts else None for converts in _converting(arrays, units)]
     return [units] * len(points)
+
+
+def _converting(arrays: Sequence[Any], target: str) -> list[bool]:
+    """Which columns convert to a unit; a UnitError where none does."""
+    found = [bool(own) and all(convertible(unit, target) for unit in own) for own in map(units_among, arrays)]
+    if not any(found):
+        units = {unit for array in arrays for unit in units_among(array)}
+        listed, degrees, known = ", ".join(sorted(units)) or "(none)", f"°{target}", find(target)
+        if known is None:
+            raise UnitError(f"no column converts, of the units {listed}: {unknown(target)}")
+        meant = f"; did you mean {degrees!r}?" if any(convertible(unit, degrees) for unit in units) else ""
+        raise UnitError(f"no column converts to {target!r} ({known.name}); the units are {listed}{meant}")
+    return found
 
 
 def _dtype_in(unit: str, target: str, label: Hashable) -> UnitDtype:
@@ -155,19 +179,10 @@ def frame_in_units(df: pd.DataFrame, target: str | Mapping[Any, str]) -> pd.Data
         return _columns_in_units(df, target)
     if system_of(target):
         return mapped(df, lambda label, array: in_units(array, target, label))
-    units = {unit for _, column in df.items() for unit in units_among(column.array)}
-    if not any(convertible(unit, target) for unit in units):
-        listed, degrees = ", ".join(sorted(units)) or "(none)", f"°{target}"
-        if (found := find(target)) is None:
-            raise UnitError(f"no column converts, of the units {listed}: {unknown(target)}")
-        meant = f"; did you mean {degrees!r}?" if any(convertible(unit, degrees) for unit in units) else ""
-        raise UnitError(f"no column converts to {target!r} ({found.name}); the units are {listed}{meant}")
-    return mapped(
-        df,
-        lambda label, array: (
-            in_units(array, target, label) if all(convertible(unit, target) for unit in units_among(array)) else array
-        ),
-    )
+    result = df.copy(deep=False)
+    for place in np.flatnonzero(_converting([column.array for _, column in df.items()], target)).tolist():
+        result.isetitem(place, in_units(df.iloc[:, place].array, target, df.columns[place]))
+    return result
 
 
 def _columns_in_units(df: pd.DataFrame, targets: Mapping[Any, str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ZoneWarning, check_choice
 from hsframe.frame.flags import flag_label
 from hsframe.frame.histories import History, Instants, places_in, union_of
-from hsframe.frame.in_units import Units, in_units, targets_in_units
+from hsframe.frame.in_units import Units, check_units, in_units, targets_in_units
 from hsframe.frame.labels import Header, column_index, labels_of, levels_of
 from hsframe.frame.points import ColumnLabel, Point, attach
 from hsframe.frame.reads import note_reads
@@ -116,7 +116,7 @@ def trend_frame(
 
 def _convert(tracks: Sequence[Track], labels: Sequence[ColumnLabel], units: Units) -> None:
     """Put the values into the units that are wanted; of several columns of a point those that convert, one at least."""
-    targets = targets_in_units(units, [track.point for track in tracks], labels)
+    targets = targets_in_units(units, [track.point for track in tracks], labels, [track.array for track in tracks])
     wanted = [(track, label, to) for track, label, to in zip(tracks, labels, targets, strict=True) if to is not None]
     some = {label for track, label, target in wanted if _converts(track, target)}
     for track, label, target in wanted:
@@ -146,8 +146,7 @@ def check_settings(
         )
     if shape == "tidy" and (tz == "local" or label == "both"):
         raise MetadataError("a tidy row has one instant as its time; tz='local' and label='both' are for wide frames")
-    if not isinstance(units, Mapping):  # its keys name points
-        targets_in_units(units, [], [])
+    check_units(units)
 
 
 def _index_zone(points: Sequence[Point], tz: str | tzinfo, columns: str = "") -> ZoneInfo | None:

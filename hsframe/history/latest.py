@@ -219,10 +219,11 @@ def latest_frame(
     points = [row.point for row in rows]
     values: list[Any] = []
     symbols: list[str | None] = []
-    for row, target in zip(rows, targets_in_units(units, points, [p.dis or p.id for p in points]), strict=True):
-        array = value_array([[row.cell]], row.point.unit, row.point.kind)
+    labels = [point.dis or point.id for point in points]
+    arrays = [value_array([[row.cell]], row.point.unit, row.point.kind) for row in rows]
+    for array, label, target in zip(arrays, labels, targets_in_units(units, points, labels, arrays), strict=True):
         if target is not None:
-            array = in_units(array, target, row.point.dis or row.point.id)
+            array = in_units(array, target, label)
         symbol = unit_of_dtype(array.dtype)
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])

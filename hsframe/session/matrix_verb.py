@@ -122,7 +122,7 @@ class MatrixVerb(ReadingBase):
             ``"siteRef->geoCity"``. A Ref is shown by its display name, made unique with the id.
         interval : str or timedelta
             As for :meth:`his_read`.
-        units : {"si", "ip", "native"} or mapping of role to unit
+        units : {"si", "ip", "native"}, unit, or mapping of role to unit
             The units of the columns. A role is in one unit; where sites still differ (always with ``"native"``) it is
             that of most of them, and the others are converted.
         index : {"utc", "local"}

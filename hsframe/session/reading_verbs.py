@@ -15,7 +15,7 @@ from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
 from hsframe.frame.entities import entity_frame
-from hsframe.frame.in_units import Units
+from hsframe.frame.in_units import Units, check_units
 from hsframe.frame.points import DIS_SUFFIX, Point
 from hsframe.frame.points_like import PointsLike
 from hsframe.grid import Grid
@@ -152,9 +152,9 @@ class ReadingVerbs(ReadingBase):
             several zones by their own clocks take ``matrix(..., index="local")``.
         week_start : str
             The day on which the weeks of `span` and `interval` start: ``"monday"``, ``"sunday"``, ...
-        units : {"native", "si", "ip"} or mapping
-            The units of the columns: the points' own; metric; inch-pound; or ``{"°F": "°C", "@id": "MW"}``, whose
-            keys are ids, labels or units.
+        units : {"native", "si", "ip"}, unit or mapping
+            The units of the columns: the points' own; metric; inch-pound; ``"°C"`` for each that converts to it, and
+            at least one must; or ``{"°F": "°C", "@id": "MW"}``, whose keys are ids, labels or units.
         na : {"nan", "flag"}
             ``"flag"``: a second column after each point's tells NA, NaN and null apart, see
             :mod:`hsframe.frame.flags`. Not together with `interval`.
@@ -325,7 +325,7 @@ class ReadingVerbs(ReadingBase):
             8:00 in each point's own zone, as ``"yesterday 08:00"`` is, a date its midnight; ``"-2h"`` is two hours ago.
             The present value of a record is not used. An instant later than now has no value (status ``"future"``) but
             that of a forecast.
-        units : {"native", "si", "ip"} or mapping
+        units : {"native", "si", "ip"}, unit or mapping
             As for :meth:`his_read`.
         tz : str or tzinfo
             The zone of column ``ts``; ``"point"`` is that of the points.
@@ -359,6 +359,7 @@ class ReadingVerbs(ReadingBase):
         """
         reach_us = duration_us(max_age, "max_age")
         check_choice("on_error", on_error, get_args(OnError))
+        check_units(units)
         failures: dict[str, HsFrameError] = {}
         options = ReadOptions(failures=None if on_error == "raise" else failures)
         with self._one_verb() as source:

@@ -13,11 +13,12 @@ from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, flag_label, split_flags
 from hsframe.frame.histories import History
-from hsframe.frame.in_units import in_units, targets_in_units
+from hsframe.frame.in_units import check_units, in_units, targets_in_units
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.reads import checksum, reads_of
 from hsframe.frame.trend import trend_frame
 from hsframe.kinds import NA, Number
+from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 
 STEP = 900_000_000
@@ -161,8 +162,12 @@ def test_what_has_no_unit_is_left_by_a_system_and_refused_by_a_unit():
     assert in_units(plain, "si", "x") is plain
     with pytest.raises(UnitError, match="'x' has no unit"):
         in_units(plain, "kW", "x")
-    points = [Point("a", "A", "kW")]
-    assert targets_in_units("native", points, ["A"]) == [None]
-    assert targets_in_units("ip", points, ["A"]) == ["ip"]
-    with pytest.raises(MetadataError, match="units='kW'"):
-        targets_in_units("kW", points, ["A"])
+    points, arrays = [Point("a", "A", "kW"), Point("b", "B")], [UnitArray(plain, "kW"), plain]
+    for units, targets in {"native": [None, None], "ip": ["ip", "ip"], "MW": ["MW", None]}.items():
+        check_units(units)
+        assert targets_in_units(units, points, ["A", "B"], arrays) == targets
+    with pytest.raises(UnitError, match=r"no column converts to 'C' \(coulomb\); the units are kW"):
+        targets_in_units("C", points, ["A", "B"], arrays)
+    assert targets_in_units("C", [], [], []) == []
+    with pytest.raises(MetadataError, match=r"units='degC' is not .*; did you mean '°C'\?"):
+        check_units("degC")

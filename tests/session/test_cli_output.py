@@ -110,7 +110,10 @@ def test_a_file_says_its_format_and_is_whole(
         (["his-read", "@kw", DAY, "--output", "parquet"], "--output parquet goes into a file: add --file FILE.parquet"),
         (["his-read", "@kw", DAY, "--file", "a.xls"], "--file a.xls: its name does not say in what format"),
         (["read", "point", "--file", "no/such/a.csv"], "no/such"),
-        (["his-read", "@kw", DAY, "--units", "furlongs"], "furlongs"),
+        (
+            ["his-read", "@kw", DAY, "--units", "furlongs"],
+            "--units furlongs is not si, ip, a unit or pairs as °F=°C: the unit table",
+        ),
         (["his-read", "@kw", DAY, "--units", "kW=MW", "--units", "si"], "several are pairs"),
         (["latest", "@kw", "--units", "nothing"], "nothing"),
         (["his-read", "@kw", DAY, "--interval", "1 fortnight"], "--interval 1 fortnight"),
@@ -144,7 +147,7 @@ def test_units(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None
     assert table["unit"].tolist() == ["MW", "°F"]
     assert table["value"].tolist() == [0.959, 959.0]
     assert cli.main(["latest", "@oat", "--units", "kW", "--max-age", "9000D"]) == 1
-    assert "--units kW: no value is in a unit that converts" in capsys.readouterr().err
+    assert "no column converts to 'kW' (kilowatt); the units are °F" in capsys.readouterr().err
 
 
 def test_values_over_intervals_say_what_they_are(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,6 +173,7 @@ def test_the_other_shapes(s: hsframe.Session) -> None:
         ({"agg": "mean"}, hsframe.MetadataError, "give interval= too"),
         ({"rollover": 1e6}, hsframe.MetadataError, "give interval= too"),
         ({"units": "furlong"}, hsframe.MetadataError, "units='furlong'"),
+        ({"units": "°C"}, hsframe.UnitError, r"no column converts to '°C' \(celsius\); the units are kW"),
         ({"units": {"°X": "°C"}}, hsframe.MetadataError, "units= names '°X', .*unit of these values, as they are read"),
         ({"units": {"kW": "°C"}}, hsframe.UnitError, "kW cannot be converted to °C"),
         ({"na": "drop"}, hsframe.MetadataError, "na='drop'"),
@@ -195,6 +196,8 @@ def test_units_of_a_system_or_of_a_mapping(s: hsframe.Session) -> None:
     assert points_of(si)["Outside"].unit == "°F"
     mapped = s.his_read(ids, "2026-10-30", units={"°F": "°C", "@kw": "MW"})
     assert [str(dtype) for dtype in mapped.dtypes] == ["unit[°C]", "unit[MW]", "boolean"]
+    pd.testing.assert_frame_equal(s.his_read(ids, "2026-10-30", units="°C"), native.hs.to("°C"))
+    assert s.latest(ids, units="°C", max_age="9000D")["unit"].tolist()[:2] == ["°C", "kW"]
     tidy = s.his_read("@oat", "2026-10-30", units="si", shape="tidy")
     assert tidy["unit"].unique().tolist() == ["°C"]
     np.testing.assert_array_equal(tidy["value"], floats(si["Outside"]))
