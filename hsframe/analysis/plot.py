@@ -51,7 +51,7 @@ def plot(
     - **Bool and texts** are bands: a row a column, a colour a state. After 12 states the rarer ones are "others"; where
       a state changes more often than a picture can show it is "several".
     - Time is that of the index's zone. In a day of 25 hours both repeated hours are there, and a dotted line is where
-      the clock changes.
+      the clock changes, with the time that it shows then.
     - Colours are those of Okabe and Ito. After 28 lines on one axis the further ones are grey; see `y`.
 
     What the frame was read from and when, where it knows that, stands above.

@@ -56,9 +56,11 @@ def label_in_local_time(axes: Any, tz: tzinfo) -> None:
         axes[-1].set_xlabel(str(tz))
         return
     us = np.array(changes)
+    pairs = list(zip(time_index(us - 1, tz), time_index(us, tz), strict=True))
+    axes[0].set_xticks(us / DAY_US, [f"{after:%H:%M %Z}" for _, after in pairs], minor=True)
     for axis in axes:
-        style = {"color": "black", "linewidth": 0.8, "linestyle": ":", "zorder": 3}
-        axis.vlines(us / DAY_US, 0, 1, transform=axis.get_xaxis_transform(), **style)
-    pairs = zip(time_index(us - 1, tz), time_index(us, tz), strict=True)
+        axis.xaxis.remove_overlapping_locs = False  # with a time of the clock, as 03:00 in spring
+        axis.grid(which="minor", axis="x", color="black", linewidth=0.8, linestyle=":")
+        axis.tick_params(which="minor", labelbottom=False, labeltop=axis is axes[0], labelsize="x-small", length=0)
     said = ", ".join(f"{before:%Z} to {after:%Z} on {after:%d %b}" for before, after in pairs)
     axes[-1].set_xlabel(f"{tz} (dotted: the clock goes from {said})")

@@ -50,14 +50,23 @@ def shown(axis: Any) -> list[str]:
     return [text.get_text() for text in axis.get_legend().get_texts()]
 
 
-def test_a_clock_change_is_dotted_where_it_is() -> None:
-    axes = frame("2026-11-01", 25, kW=kw(range(25)), fan=[True] * 25).hs.plot()
+@pytest.mark.parametrize(
+    ("day", "change", "label", "names"),
+    [("2026-11-01", "T06", "01:00 EST", "EDT to EST"), ("2026-03-08", "T07", "03:00 EDT", "EST to EDT")],
+)
+def test_a_clock_change_is_dotted_where_it_is(day: str, change: str, label: str, names: str) -> None:
+    axes = frame(day, 25, kW=kw(range(25)), fan=[True] * 25).hs.plot()
+    axes[0].figure.canvas.draw()
     for axis in axes:
-        (line,) = (one for one in axis.collections if one.get_linestyle()[0][1] is not None)
-        assert line.get_paths()[0].vertices[:, 0] * 24 == pytest.approx(
-            [pd.Timestamp("2026-11-01T06").value / 3.6e12] * 2
-        )
-    assert axes[-1].get_xlabel() == "America/New_York (dotted: the clock goes from EDT to EST on 01 Nov)"
+        (tick,) = axis.xaxis.get_minor_ticks()
+        assert tick.get_loc() * 24 == pytest.approx(pd.Timestamp(day + change).value / 3.6e12)
+        assert tick.gridline.get_visible()
+        assert tick.gridline.get_linestyle() == ":"
+        assert (tick.label2.get_text(), tick.label2.get_visible()) == (label, axis is axes[0])
+        assert not tick.label1.get_visible()
+    assert (
+        axes[-1].get_xlabel() == f"America/New_York (dotted: the clock goes from {names} on {pd.Timestamp(day):%d %b})"
+    )
 
 
 @pytest.mark.parametrize(
