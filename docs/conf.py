@@ -59,6 +59,7 @@ html_theme_options = {
 }
 pygments_style = "default"
 copybutton_exclude = ".linenos, .gp, .go"
+copybutton_selector = "div:not(.output, .highlight-output) > div.highlight > pre"
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4

@@ -1,4 +1,4 @@
-"""Make the pictures of the pages that show their code anew: ``python scripts/pictures.py``, while ``hsframe demo`` runs."""
+"""Make the pictures of pages anew, by the code beside them: ``python scripts/pictures.py``, beside ``hsframe demo``."""
 
 from __future__ import annotations
 

@@ -95,5 +95,5 @@ def test_a_notebook_reads_well_unexecuted(name: str) -> None:
     linked = {other for other in re.findall(r"\]\(([\w./-]*\.ipynb)\)", text) if not (FOLDER / other).exists()}
     assert linked == set(), "links that lead nowhere"
     lines = [line for cell in cells for line in "".join(cell["source"]).splitlines()]
-    assert [line for line in lines if len(line) > 105] == [], "lines that are cut on a page"
+    assert [line for line in lines if len(line) > 92] == [], "lines that are cut on a page"
     assert len(text) < 400_000
