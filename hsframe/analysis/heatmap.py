@@ -14,6 +14,7 @@ from hsframe.analysis.time_axis import label_dates, offsets_us
 from hsframe.durations import DAY_US, HOUR_US, Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
+from hsframe.frame.points import listed_columns
 from hsframe.frame.reads import source_text
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregation
@@ -78,7 +79,7 @@ def heatmap(
         raise MetadataError(f"a heat map has hours, and these are intervals of {length}; expected at most '1h'")
     places = [place for place, dtype in enumerate(values.dtypes) if pd.api.types.is_numeric_dtype(dtype)]
     if not places:
-        raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
+        raise MetadataError(f"no column can be drawn; the columns are {listed_columns(df)}")
     across = min(len(places), 2)
     down = -(-len(places) // across)
     figure = new_figure(figsize or (10.0, 1.0 + 2.6 * down))

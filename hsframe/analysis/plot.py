@@ -100,7 +100,7 @@ def plot(
             shown = _GROWTH if against is None and samples is not None and samples.is_meter(place) else ""
             groups.setdefault((shown, unit_of_dtype(dtype) or ""), []).append(place)
     if not groups:
-        raise MetadataError(f"no column can be drawn; the columns are {', '.join(map(str, df.columns)) or '(none)'}")
+        raise MetadataError(f"no column can be drawn; the columns are {listed_columns(df)}")
     index = df.index.get_level_values(0)  # of intervals with label="both" the start
     if is_of_text(index):
         raise MetadataError(f"the times of the index are texts, which have no place in time; {TIMES_OF_TEXT}")

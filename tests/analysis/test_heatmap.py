@@ -98,7 +98,7 @@ def test_what_has_no_hours_is_refused() -> None:
     for wrong in (lambda: df.hs.heatmap(interval="1D"), lambda: df.hs.resample("1D").hs.heatmap()):
         with pytest.raises(MetadataError, match="at most '1h'"):
             wrong()
-    with pytest.raises(MetadataError, match="no column can be drawn; the columns are s"):
+    with pytest.raises(MetadataError, match="no column can be drawn; the columns are 's'"):
         df[[]].assign(s="x").hs.heatmap()
     with pytest.raises(ZoneError):
         df.tz_localize(None).hs.heatmap()

@@ -70,7 +70,7 @@ def test_values_alone_between_missing_ones_are_dots(frame):
 
 
 def test_plot_of_nothing_says_so(frame):
-    with pytest.raises(MetadataError, match="no column can be drawn; the columns are When"):
+    with pytest.raises(MetadataError, match="no column can be drawn; the columns are 'When'"):
         plot(frame[[]].assign(When=frame.index))
 
 
