@@ -79,7 +79,11 @@ _FAULTS: Final[Mapping[int | type[NetworkError], _Fault]] = {
 
 def _fault(outcome: object) -> tuple[_Fault | None, float | None]:
     """The fault of an answer or an error, if it is one that may pass; and how long the server asks to wait."""
-    if isinstance(outcome, HttpAnswer | HTTPStatusError):
+    if isinstance(outcome, HttpAnswer):
+        # What the op itself has failed at fails again, whatever the status.
+        fault = _FAULTS.get(outcome.meant_status) if outcome.error_grid is None else None
+        return fault, outcome.retry_after_s
+    if isinstance(outcome, HTTPStatusError):
         return _FAULTS.get(outcome.status), outcome.retry_after_s
     return next((_FAULTS[kind] for kind in _FAULTS if isinstance(kind, type) and isinstance(outcome, kind)), None), None
 

@@ -42,6 +42,9 @@ _CHUNK_BYTES: Final = 1 << 18
 _HEADER_BYTES: Final = 1 << 18
 # What aiohttp says of wrong HTTP, before it shows what came.
 _SAYS: Final = re.compile(r"[^:'\"\n]*")
+# Its parser in C shows the beginning of an answer whose status line has a line break in it, as where Haxall's server of
+# version 5 repeats the words of an error there: nothing behind that line can be read.
+_BROKEN_STATUS: Final = re.compile(r"b(['\"])HTTP/1\.[01] ([3-5]\d\d) (.*)\1\s", re.DOTALL)
 # It names its setting of TLS in what it says of each connection, also of one that has none.
 _ITS_TLS: Final = re.compile(r" ssl:(\w+|<[^>]*>)(?= \[)")
 LISTENERS: Final[list[Callable[[HttpAnswer, bool | None], None]]] = []
@@ -196,6 +199,11 @@ class Transport:
         except (asyncio.CancelledError, GeneratorExit):
             is_whole = None
             raise
+        except aiohttp.ClientResponseError as error:
+            failure = self._failure(error, request, where, timeout, 0)
+            if broken := _BROKEN_STATUS.search(error.message):
+                reason = self.secrets.redacted(" ".join(_unescaped(broken[3]).split()))
+                head, is_whole = replace(head, status=int(broken[2]), reason=reason), True
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             received = 0 if body is None else body.received
             failure = self._failure(error, request, where, timeout, received)
@@ -203,6 +211,9 @@ class Transport:
             del response  # a traceback would show it, with its headers
             for listen in listeners:
                 listen(replace(head, body=heard.getvalue()), is_whole)
+        if head.status and is_whole:
+            yield head
+            return
         assert failure is not None
         raise failure
 
@@ -265,6 +276,16 @@ class Transport:
 def _text(raw: bytes) -> str:
     # Servers write non-ASCII reasons and names in UTF-8; the rest is ASCII.
     return raw.decode("utf-8", "replace")
+
+
+def _unescaped(shown: str) -> str:
+    """The text of bytes as Python shows them."""
+    return (
+        shown.encode("latin-1", "replace")
+        .decode("unicode_escape")
+        .encode("latin-1", "replace")
+        .decode("utf-8", "replace")
+    )
 
 
 def _timeout_of(timeout: aiohttp.ClientTimeout | Duration | float | None) -> aiohttp.ClientTimeout:

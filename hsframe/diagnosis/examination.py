@@ -123,7 +123,7 @@ class Examination:
             check_answer(grid, op, sender.url(op))
             return Reply(answer, grid, None)
         except HsFrameError as error:
-            if answer is not None and answer.status in (429, 503):
+            if answer is not None and answer.meant_status in (429, 503):
                 raise
             return Reply(answer, None, error)
 

@@ -89,6 +89,9 @@ def _call_error(grid: Grid, where: str, asked: Sequence[Ref]) -> CallError:
     kind, said, first_line = kind[:_READ_CHARS], said[:_READ_CHARS], first_line[:_READ_CHARS]
     if not (_UNKNOWN.search(kind) or _UNKNOWN.search(said)):
         return CallError(message, grid)
+    if kind.endswith("::UnknownEntityErr"):  # of version 5, which says the id alone, or a watch or a filter
+        found = [Ref(one[1])] if (one := _REF.fullmatch(said)) else []
+        return UnknownRecError(message, ids=[of.val for of in found], grid=grid) if found else CallError(message, grid)
     found = [Ref(val) for val in dict.fromkeys(_REF.findall(said) or _REF.findall(first_line))]
     unknown = [of for of in asked if any(_fits(one, of) for one in found)] or found
     if not unknown and len(asked) == 1:

@@ -1,7 +1,8 @@
 """HTTP requests and answers as values, and the errors for answers that are not grids.
 
 The order of the checks matters (standard: HttpApi, section Errors): first an error grid, then the HTTP status, then
-a JSON error body, then an HTML page; only then is a body decoded as the answer.
+a JSON error body, then an HTML page; only then is a body decoded as the answer. Before all of them comes the ApiErr of
+version 5, in which version 4 tells the faults of HTTP too: its `spec` says what is wrong, and its status not always.
 """
 
 from __future__ import annotations
@@ -14,14 +15,36 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, Final
 
 from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
-from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, in_short
+from hsframe.durations import SECOND_US, duration_us
+from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, SpanError, in_short
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.uris import URI_HINT
 
+# What an ApiErr of a fault of HTTP means as a status; each other one is of the op, as an error grid is in version 4.
+_MEANT: Final = {
+    "AuthErr": 401,
+    "PermissionErr": 403,
+    "UnknownFuncErr": 404,
+    "AmbiguousFuncErr": 404,
+    "InvalidPathErr": 404,
+    "UnknownProjErr": 404,
+    "MethodNotAllowedErr": 405,
+    "NotAcceptableErr": 406,
+    "UnsupportedMediaTypeErr": 415,
+    "RateLimitErr": 429,
+    "NotImplementedErr": 501,
+    "UnavailableErr": 503,
+    "TimeoutErr": 504,
+    "UnsupportedVersionErr": 505,
+}
+_API_ERR: Final = re.compile(r"[\w.]+::(\w*Err)")
 _GIVE_LOGIN: Final = "give a user name and a password, or a token"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OF_ABOUT: Final = re.compile(rb'"(haystackVersion|serverName|serverTime|productName|productVersion|vendorName)"')
@@ -133,6 +156,43 @@ class HttpAnswer:
             return False
         return op not in ("about", "login") or _OF_ABOUT.search(self.body) is None
 
+    @cached_property
+    def _json_object(self) -> Mapping[str, Any]:
+        """The body as an object of JSON that is no grid; empty for any other."""
+        if not self.body.startswith(b"{") or self.is_grid or len(self.body) > _LONGEST_ERROR:
+            return {}
+        try:
+            found: dict[str, Any] = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return found
+
+    @property
+    def err_name(self) -> str:
+        """The name of the ApiErr that it is, as ``InternalErr``; empty for any other answer."""
+        found = _API_ERR.fullmatch(str(self._json_object.get("spec") or ""))
+        return found[1] if found and {"status", "errTrace"} & self._json_object.keys() else ""
+
+    @property
+    def allowed(self) -> list[str]:
+        """What an ApiErr says is allowed in the place of what was asked."""
+        found = self._json_object.get("allow")
+        return [self.secrets.redacted(str(one)) for one in found] if isinstance(found, list) else []
+
+    @property
+    def meant_status(self) -> int:
+        """The status that its ApiErr stands for, else its own."""
+        return _MEANT.get(self.err_name, self.status)
+
+    @property
+    def error_grid(self) -> Grid | None:
+        """The error grid that version 4 has for an ApiErr of the op; None for any other answer."""
+        if not self.err_name or self.err_name in _MEANT:
+            return None
+        found = self._json_object
+        texts = {"dis": found.get("dis"), "errType": found["spec"], "errTrace": found.get("errTrace")}
+        return Grid({"err": MARKER} | {name: str(text) for name, text in texts.items() if text})
+
     @property
     def is_redirect(self) -> bool:
         return self.status in _REDIRECTS
@@ -143,6 +203,8 @@ class HttpAnswer:
 
         Haxall answers 403 for a closed token, others 401, a redirect to the login page, or that page itself.
         """
+        if self.err_name:
+            return self.err_name == "AuthErr"
         if self.status in (401, 403):
             return not self.is_grid
         return self.is_redirect or (self.status == 200 and self.is_html)
@@ -156,6 +218,8 @@ class HttpAnswer:
         """
         if self.is_from_proxy:
             return False
+        if self.err_name:
+            return self.err_name == "AuthErr"
         if self.status in (401, 423) or (self.status == 403 and not self.is_grid):
             return True
         return bool(self.login_page) or (200 <= self.status < 300 and self._is_auth_error)
@@ -174,12 +238,7 @@ class HttpAnswer:
     @property
     def json_error(self) -> str:
         """What a JSON error body says, of protocol version 5 (``dis``) or of a web framework; empty for any other."""
-        if not self.body.startswith(b"{") or self.is_grid or len(self.body) > _LONGEST_ERROR:
-            return ""
-        try:
-            found: Any = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return ""
+        found = self._json_object
         # Some servers answer `about` with a bare dict, which may have a `dis` and is not an error.
         names: tuple[str, ...] = ("detail", "message", "error_description", "error", "title")
         if not 200 <= self.status < 300 or {"errTrace", "spec"} & found.keys():
@@ -248,9 +307,11 @@ class HttpAnswer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds that ``Retry-After`` asks to wait, as a count or as a date; None where there is none."""
+        """Seconds that it asks to wait, in ``Retry-After``, as a count or a date, or in an ApiErr; None without."""
         text = self.header("Retry-After").strip()
         if not text:
+            with suppress(SpanError):
+                return duration_us(str(self._json_object.get("retryAfter")), "retryAfter", plain="s") / SECOND_US
             return None
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
             return min(float(text), _LONGEST_WAIT_S)
@@ -282,7 +343,7 @@ class HttpAnswer:
             502: "a gateway has no answer from the server behind it",
             503: "the server is not available now",
             504: "the server gave up waiting; ask for less at once",
-        }.get(self.status, "")
+        }.get(self.meant_status, "")
         wait = self.retry_after_s
         return advice + (f" (it asks to wait {wait:g} s)" if wait is not None else "")
 
@@ -312,22 +373,25 @@ def http_failure(answer: HttpAnswer) -> HsFrameError | None:
         return None  # before its words are looked for, which reads it whole
     words = answer.words
     url, logged_in, hint = answer.request.url, "Authorization" in answer.request.headers, answer.request.hint
-    where = f"{answer.request.op} at {url}"
+    where, status = f"{answer.request.op} at {url}", answer.meant_status
     if answer.is_redirect:
         return _redirected(answer, where)
-    if answer.status == 401:
+    if status == 401:
         schemes = ", ".join(value.split(" ", 1)[0] for value in answer.headers_of("WWW-Authenticate")) or "none named"
         todo = "the login is not accepted" if logged_in else _GIVE_LOGIN
         schemes = in_short(answer.secrets.redacted(schemes))
-        return AuthError(f"{where}: the server asks for a login (HTTP 401, schemes: {schemes}){words}; {todo}")
-    if answer.status == 403 and not logged_in and not answer.is_from_proxy:
-        return AuthError(f"{where}: refused (HTTP 403){words}; {_GIVE_LOGIN}")
-    if not 200 <= answer.status < 300 or answer.status == 206:
+        return AuthError(
+            f"{where}: the server asks for a login (HTTP {answer.status}, schemes: {schemes}){words}; {todo}"
+        )
+    if status == 403 and (answer.err_name or not logged_in) and not answer.is_from_proxy:
+        todo = "this user may not do that; ask who runs the server for the right" if logged_in else _GIVE_LOGIN
+        return AuthError(f"{where}: refused (HTTP {answer.status}){words}; {todo}")
+    if not 200 <= answer.status < 300 or answer.status == 206 or status != answer.status:
         advice = answer.advice
         found = "an HTML page, " if answer.is_html else ""
         return HTTPStatusError(
             f"{where}: found {found}HTTP {answer.status}{words}" + (f"; {advice}" if advice else ""),
-            status=answer.status,
+            status=status,
             url=url,
             reason=answer.text,
             retry_after_s=answer.retry_after_s,
