@@ -27,6 +27,7 @@ from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.request_grids import OPS, Id, op_of
 from hsframe.protocol.secret import Secret, check_texts, hidden, hidden_headers
 from hsframe.protocol.uris import is_loopback, split_user
+from hsframe.protocol.version5 import VERSIONS, VersionSetting
 
 if TYPE_CHECKING:
     import aiohttp
@@ -49,6 +50,7 @@ class _Settings(TypedDict, total=False):
     tls: TLSConfig | None
     format: str
     accept_format: str | None
+    version: VersionSetting
     token: str | None
     auth: AuthScheme
     allow_insecure: bool
@@ -103,7 +105,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     username, password : str
         For SCRAM (SHA-256, SHA-512), PLAINTEXT or Basic, whichever the server offers; empty for anonymous access.
         They are kept for a new login, and never shown.
-    timeout, retries, tls, token, auth, allow_insecure, proxy, trust_env, headers, limits
+    timeout, retries, tls, token, auth, allow_insecure, proxy, trust_env, headers, limits, version
         As for :func:`hsframe.connect`; of the environment nothing counts but the proxies of `trust_env`.
     deadline : float, str or timedelta, optional
         How long an op may take, with its login and retries: seconds, or a duration such as ``"5min"``. An op that makes
@@ -174,6 +176,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         pythonic: bool = True,
         format: str = "zinc",
         accept_format: str | None = None,
+        version: VersionSetting = "auto",
         token: str | None = None,
         auth: AuthScheme = "auto",
         allow_insecure: bool = False,
@@ -204,6 +207,8 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             raise MetadataError(f"format must be one of {', '.join(CALL_FORMATS)}")  # a secret by mistake is not shown
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}")
+        if version not in VERSIONS:
+            raise MetadataError(f"version must be one of {', '.join(map(repr, VERSIONS))}: that of the protocol")
         through = Proxy.of(proxy, base, trust_env=trust_env)
         transport = Transport(
             timeout=timeout,
@@ -217,7 +222,7 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         is_here = through is None and is_loopback(urlsplit(base).hostname or "")
         cleartext_allowed = allow_insecure or is_verified or is_here
         credentials = Credentials(username, secret, given_token, auth, cleartext_allowed)
-        sender = RequestSender(transport, base, credentials, mime_of(format), Retries(retries, deadline))
+        sender = RequestSender(transport, base, credentials, mime_of(format), Retries(retries, deadline), version)
         super().__init__(transport, sender, username=username, pythonic=pythonic, is_verified=is_verified)
 
     @overload

@@ -20,6 +20,7 @@ from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import HttpAnswer, http_failure
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.request_grids import Op
+from hsframe.protocol.version5 import refused_version
 
 # Above this a body is decoded in a thread, so that the event loop goes on with other requests.
 _THREAD_BYTES: Final = 1 << 20
@@ -45,7 +46,14 @@ class Decoder:
             yield
 
     async def grid(self, answer: HttpAnswer, op: Op) -> Grid:
-        """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body."""
+        """The grid of an answer, also an error grid, whatever the HTTP status is; raises for any other body.
+
+        An ApiErr of the op is an error grid too.
+        """
+        if refused := refused_version(answer):
+            raise refused
+        if (api_err := answer.error_grid) is not None:
+            return self.secrets.redacted_error(api_err)
         failure = http_failure(answer)
         if failure is not None and not answer.is_grid:
             # WideSky answers so when nothing was found; a page or JSON comes from a gateway.

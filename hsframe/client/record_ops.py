@@ -144,6 +144,7 @@ class RecordOps(Generic[AnswerT]):
         """What the server is: one row with ``haystackVersion``, ``tz``, ``serverName``, ``productName``, ..."""
         grid = await self.sender.call(OPS["about"], Grid())
         if len(grid):
+            self.sender.note_versions(grid[0].get("protocolVersions"))
             redacted = self.sender.decoder.secrets.redacted
             self.sender.dialect.about = {name: redacted(str(value)) for name, value in grid[0].items()}
         return self._answer(grid, raw=raw)

@@ -5,7 +5,7 @@ server has refused the request before it ran the op, so that any op is sent agai
 
 - The session is lost (401, 403, a login page): once, after one new login for all calls that wait.
 - The server takes the op by another HTTP method (405), does not read this format (415, 400), or knows JSON by its plain
-  name only (406): in that way, which is remembered.
+  name only (406): in that way, which is remembered. So it is with the version of the protocol, unless one was given.
 
 Of a streamed answer this holds until its first rows are given out. The next poll of a watch is another request, not a
 retry; so is the second form of an op whose first was refused, as ``eval`` where there is no ``evalAll``.
@@ -28,7 +28,6 @@ from hsframe.client.retries import Patience, Retries
 from hsframe.client.transport import Transport
 from hsframe.codecs import encode
 from hsframe.codecs.formats import mime_of
-from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CallError, HsFrameError, NetworkError, TruncatedBodyError
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
@@ -37,9 +36,10 @@ from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
+from hsframe.protocol.version5 import HEADER, JSON, Version, VersionSetting, Wire, as_version4, other_version, wire_of
 
 _ZINC: Final = mime_of("zinc")
-PLAIN_JSON: Final = "application/json"
+PLAIN_JSON: Final = JSON
 # A server that does not answer must not hold up a script at its end; it ends the session by itself.
 _CLOSE_TIMEOUT_S: Final = 2.0
 # An error grid or a page is recognized by the beginning of an answer, before anything is given out.
@@ -52,7 +52,15 @@ Fetch: TypeAlias = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 class RequestSender:
     """Sends the requests of one client, which share the connection pool, the login and the dialect of its uri."""
 
-    def __init__(self, transport: Transport, base: str, credentials: Credentials, mime: str, retries: Retries) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        base: str,
+        credentials: Credentials,
+        mime: str,
+        retries: Retries,
+        version: VersionSetting = "auto",
+    ) -> None:
         self.base = base
         self.mime = mime
         self.retries = retries
@@ -61,7 +69,18 @@ class RequestSender:
         self.dialect = remembered(base)
         self.decoder = Decoder(base, mime, self.dialect, transport.limits, transport.secrets)
         self._transport = transport
+        self._version = version
         self._session = LoginSession(transport, base, credentials, _ZINC, self.dialect)
+
+    @property
+    def version(self) -> Version:
+        """The version of the protocol that the next request speaks."""
+        return self.dialect.version if self._version == "auto" else self._version
+
+    def note_versions(self, spoken: object) -> None:
+        """Of the versions that a server says that it speaks, take 5 where it does not name 4."""
+        if isinstance(spoken, list) and {"4", "5"} & {*map(str, spoken)} == {"5"}:
+            self.dialect.version = 5
 
     def url(self, op: str) -> str:
         return f"{self.base}/{op}"
@@ -76,7 +95,7 @@ class RequestSender:
             grid = await self.decoder.grid(answer, op)
             self.dialect.answered = True
             self._check(grid, answer, op, ids, limit)
-            return grid
+            return as_version4(op.name, request, grid) if HEADER in answer.request.headers else grid
 
     async def call_all(self, op: Op, request: Grid) -> list[Grid]:
         """Send a request grid, give the grids of an answer that holds several; errors among them are not raised."""
@@ -170,7 +189,8 @@ class RequestSender:
         """
         login = login or await self.log_in()
         accept = accept if accept == PLAIN_JSON else mime_of(accept)
-        http = self._http(op, request, login, method, accept=accept, body_mime=mime_of(body))
+        wire = wire_of(op, request, self.version)
+        http = self._http(op, wire, login, method, accept=accept, body_mime=mime_of(body))
         send = partial(self._transport.fetch, http, timeout_s=timeout_s)
         reading = Op(op, get=True, repeatable=True)
         with self._transport.secrets.out_of_errors():
@@ -228,7 +248,7 @@ class RequestSender:
             check_answer(grid, op.name, self.url(op.name), ids, limit)
         except CallError as error:
             if answer.status != 200:
-                advice = answer.advice
+                advice = "" if answer.err_name else answer.advice
                 error.args = (f"{error} (HTTP {answer.status}{': ' + advice if advice else ''})",)
             raise
 
@@ -237,46 +257,58 @@ class RequestSender:
         self._check_end(answer, answer.body, http.op, line_end)
         return answer
 
-    async def _send(self, op: Op, request: Grid, login: LoginResult, fetch: Fetch) -> HttpAnswer:
-        """Send, and send again where the server refused the method or the format."""
-        method = self.dialect.method(op, has_arguments=bool(request.cols or request.meta))
-        method, method_changed = "POST" if query_of(request) is None else method, False
+    async def _send(
+        self, op: Op, request: Grid, login: LoginResult, fetch: Fetch, *, version_changed: bool = False
+    ) -> HttpAnswer:
+        """Send, and send again where the server refused the version, the method or the format."""
+        wire = wire_of(op.name, request, self.version)
+        query = None if wire.is_whole or wire.args is not None else query_of(wire.grid)
+        method = self.dialect.method(op, has_arguments=wire.has_arguments)
+        method, method_changed = "POST" if query is None else method, False
         while True:
-            http = self._http(op.name, request, login, method)
+            http = self._http(op.name, wire, login, method)
             answer = await fetch(http)
-            is_json = http.headers.get("Content-Type", _ZINC) != _ZINC
+            if self._version == "auto" and not version_changed and (other := other_version(answer)):
+                self.dialect.version = other
+                return await self._send(op, request, login, fetch, version_changed=True)
+            status = answer.meant_status if answer.error_grid is None else 200
+            is_json = wire.args is None and http.headers.get("Content-Type", _ZINC) != _ZINC
             # haystack-py serves close by GET alone; an op with arguments goes by GET if the standard allows it.
-            may_be_got = query_of(request) is not None and (op.get or not request.cols)
-            if answer.status == 405 and not method_changed and (method == "GET" or may_be_got):
+            may_be_got = query is not None and (op.get or not wire.has_arguments)
+            if status == 405 and not method_changed and (method == "GET" or may_be_got):
                 method, method_changed = self.dialect.switch_method(op, method), True
             elif is_json and (
                 # The format may be why it is refused; where it was read before, a 400 is another's.
-                answer.status in (406, 415) or (answer.status == 400 and self.dialect.zinc_requests is None)
+                status in (406, 415) or (status == 400 and self.dialect.zinc_requests is None)
             ):
                 self.dialect.zinc_requests = True
-                self.dialect.plain_json |= answer.status == 406
-            elif answer.status == 406 and http.headers["Accept"] not in (_ZINC, PLAIN_JSON):
+                self.dialect.plain_json |= status == 406
+            elif status == 406 and http.headers["Accept"] not in (_ZINC, PLAIN_JSON):
                 self.dialect.plain_json = True
             else:
                 if is_json and answer.status == 200 and self.dialect.zinc_requests is None:
                     self.dialect.zinc_requests = False
-                if answer.status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
+                if status == 413 and op.name == "hisWrite":  # elsewhere it is the answer that is too large
                     self.dialect.limit_body(len(http.body or b""))
                 return answer
 
     def _http(
-        self, op: str, request: Grid, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
+        self, op: str, wire: Wire, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
     ) -> HttpRequest:
-        plain = self.dialect.plain_json and self.mime != _ZINC
+        is_5 = self.version == 5  # whose JSON by its plain name is another
+        plain = self.dialect.plain_json and self.mime != _ZINC and not is_5
         headers = {**login.headers, "Accept": accept or (PLAIN_JSON if plain else self.mime)}
-        body, params, hint = None, None, self.dialect.uri_hint
+        if is_5:
+            headers[HEADER] = "5"
+        body, params, hint = wire.body, None, self.dialect.uri_hint
         if method == "GET":
-            cells = query_of(request) or {}
-            params = {name: write_value(value) for name, value in cells.items()}
+            body, params = None, wire.params
+        elif body is not None:
+            headers["Content-Type"] = JSON
         else:
             headers["Content-Type"] = body_mime or (_ZINC if self.dialect.zinc_requests else self.mime)
-            body = encode(request, headers["Content-Type"])
-        return HttpRequest(method, self.url(op), op, headers, params, body, hint)
+            body = encode(wire.grid, headers["Content-Type"])
+        return HttpRequest(method, self.url(wire.name), op, headers, params, body, hint)
 
 
 class _Stream:

@@ -92,6 +92,13 @@ async def product(exam: Examination) -> Answer:
     return ", ".join([name, *more, f"Haystack {version}" if version else "no haystackVersion"]), ""
 
 
+async def protocol(exam: Examination) -> Answer:
+    """The versions of the protocol that the server names, and the one that is used."""
+    spoken, used = exam.about.get("protocolVersions"), exam.client.sender.version
+    named = " and ".join(map(str, spoken)) if isinstance(spoken, list) and spoken else "the server names none"
+    return f"{named}; version {used} is used", ""
+
+
 async def zone_of_server(exam: Examination) -> Answer:
     """The server's zone, which is that of points without ``tz``."""
     tz = exam.about.get("tz")

@@ -22,6 +22,7 @@ _QUESTIONS: Final[Sequence[tuple[str, Callable[[Examination], Awaitable[Answer]]
     ("connection", connection.protection),
     ("login", connection.login_scheme),
     ("product", connection.product),
+    ("protocol", connection.protocol),
     ("zone of the server", connection.zone_of_server),
     ("clock", connection.clock),
     ("ops", connection.ops),

@@ -15,6 +15,7 @@ from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.refused_logins import RefusedLogins
 from hsframe.protocol.request_grids import Op
 from hsframe.protocol.uris import URI_HINT
+from hsframe.protocol.version5 import Version
 
 Method: TypeAlias = Literal["GET", "POST"]
 
@@ -23,6 +24,8 @@ Method: TypeAlias = Literal["GET", "POST"]
 class Dialect:
     """What is known of a server. Before anything is known, it is what the standard says."""
 
+    version: Version = 4
+    """The version of the protocol that is spoken unless a client says another: 4, and 5 where 4 was refused."""
     methods: dict[str, Method] = field(default_factory=dict)
     """The HTTP method of each op that answered 405 to the standard's choice.
     haystack-py serves about, ops, formats and close by GET only; other servers do not take GET."""

@@ -34,7 +34,7 @@ class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, Point
 
     Parameters
     ----------
-    uri, user, password, token, auth, allow_insecure, format, tls
+    uri, user, password, token, auth, allow_insecure, format, version, tls
     timeout, retries, deadline, proxy, trust_env, headers, max_concurrency, limits
         As for :func:`hsframe.connect`, environment included.
 

@@ -20,6 +20,7 @@ from hsframe.options import Limits
 from hsframe.protocol.login_steps import AuthScheme
 from hsframe.protocol.secret import check_texts, hidden, hidden_headers
 from hsframe.protocol.uris import split_user
+from hsframe.protocol.version5 import VersionSetting
 from hsframe.session.completion import offer_choices
 from hsframe.session.signatures import takes
 
@@ -41,6 +42,7 @@ class Settings:
     auth: AuthScheme = "auto"
     allow_insecure: bool = False
     format: str = "zinc"
+    version: VersionSetting = "auto"
     tls: TLSConfig | None = None
     timeout: aiohttp.ClientTimeout | Duration | float | None = None
     retries: int = DEFAULT_RETRIES

@@ -58,6 +58,9 @@ def connect(settings: _ConnectSettings) -> Session:
     format : str
         The wire format of requests and answers, ``"zinc"``, ``"json4"`` (also ``"json"``) or ``"json3"``; every server
         supports ``"zinc"``.
+    version : {"auto", 4, 5}
+        The version of the protocol. ``"auto"`` speaks 4 where the server does, as nearly all do, and else 5. One that
+        the server does not speak is a `MetadataError` of the first verb.
     tls : TLSConfig, optional
         A client certificate, or the certificates of a private authority.
     timeout : float, str, timedelta or aiohttp.ClientTimeout, optional

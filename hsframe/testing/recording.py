@@ -43,7 +43,7 @@ from hsframe.testing.server import on_thread
 from hsframe.version import __version__
 
 _FORMAT: Final = 1
-_KEPT_HEADERS: Final = ("Content-Type", "Retry-After", "Location")
+_KEPT_HEADERS: Final = ("Content-Type", "Retry-After", "Location", "Xeto-Version")
 _KEY: Final = ("op", "method", "params", "accept", "type", "asked")
 _FIELDS: Final = (*_KEY, "status", "reason", "headers", "answer", "whole", "login")
 _LOGINS: Final = ("PLAINTEXT", "BASIC")
@@ -179,7 +179,7 @@ def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str], st
     if "Location" in headers:
         headers["Location"] = answer.target
     return {
-        "op": clean(asked.op),
+        "op": clean(asked.url.rpartition("/")[2]),  # in version 5 of the protocol another name than that of 4
         "method": asked.method,
         "params": asked.params and {name: clean(value) for name, value in asked.params.items()},
         "accept": asked.headers.get("Accept", ""),

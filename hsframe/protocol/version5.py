@@ -1,0 +1,156 @@
+"""Version 5 of the protocol, the HTTP API of Xeto: how each op of version 4 is asked there, as a table.
+
+Whatever version a server speaks, a verb makes the request grid of version 4 and is given its answer grid. Version 5 has
+other names for some ops, and most take arguments by name: the cells of a grid of one row are such arguments, so the
+formats of version 4 go on, and with them the fast readers. Only a filter has to be sent as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from hsframe.codecs.zinc_write import write_value
+from hsframe.errors import MetadataError
+from hsframe.grid import Grid
+from hsframe.kinds import Number
+from hsframe.protocol.http import HttpAnswer
+from hsframe.protocol.request_grids import query_of
+
+HEADER: Final = "Xeto-Version"
+"""Of a request: the version that it speaks, 4 without it. An answer in version 5 has it too."""
+JSON: Final = "application/json"
+Version: TypeAlias = Literal[4, 5]
+VersionSetting: TypeAlias = Literal["auto", 4, 5]
+VERSIONS: Final[tuple[VersionSetting, ...]] = ("auto", 4, 5)
+Args: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """An op as it goes to the server: its name in the uri and its request, a grid or arguments as JSON.
+
+    A grid that `is_whole` is one argument, which a query cannot carry.
+    """
+
+    name: str
+    grid: Grid
+    args: Args | None = None
+    is_whole: bool = False
+
+    @property
+    def has_arguments(self) -> bool:
+        return bool(self.grid.cols or self.grid.meta or self.args or self.is_whole)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The arguments as a query has them: in version 5 bare texts and JSON, in 4 Zinc."""
+        if self.args is not None:
+            return {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.args.items()}
+        return {name: write_value(value) for name, value in (query_of(self.grid) or {}).items()}
+
+    @property
+    def body(self) -> bytes | None:
+        """The arguments as JSON, None where the request is a grid."""
+        return None if self.args is None else json.dumps(self.args).encode()
+
+
+@dataclass(frozen=True)
+class Op5:
+    """A row of the table: an op of version 4, its name in 5, and how its request goes.
+
+    `form` is the whole grid; its arguments by name, as the cells of a row or as JSON; or nothing. `args` gives them.
+    """
+
+    op: str
+    name: str
+    form: Literal["nothing", "grid", "cells", "json"]
+    args: Callable[[Grid], dict[str, Any]] = lambda request: dict(request[0]) if len(request) else {}
+
+    def wire(self, request: Grid) -> Wire:
+        """The op with a request of version 4; MetadataError where version 5 takes none."""
+        if self.form == "grid":
+            return Wire(self.name, request, is_whole=True)
+        if self.form == "nothing":
+            if request.cols:
+                raise MetadataError(
+                    f"{self.op} takes no filter and no limit in version 5 of the protocol; leave them out, and choose "
+                    "from what it gives"
+                )
+            return Wire(self.name, Grid())
+        args = self.args(request)
+        if self.form == "json":
+            return Wire(self.name, Grid(), args)
+        return Wire(self.name, Grid({}, list(args), [(value,) for value in args.values()]))
+
+
+def _filter_args(request: Grid) -> dict[str, Any]:
+    """What readAll takes; a limit that is not boxed would be ignored without a word, as are arguments it has not."""
+    args = dict(request.meta) | (dict(request[0]) if len(request) else {})
+    limit = args.pop("limit", None)
+    if isinstance(limit, Number):
+        args["opts"] = {"limit": {"val": str(limit.val), "spec": "sys::Number"}}
+    return args
+
+
+def _id_args(request: Grid) -> dict[str, Any]:
+    return {"ids": list(request.column("id")), "checked": False}
+
+
+OPS5: Final = (
+    *(Op5(name, name, "nothing") for name in ("about", "ops", "libs", "filetypes", "close")),
+    Op5("read", "readAll", "json", _filter_args),
+    Op5("read", "readByIds", "cells", _id_args),
+    *(Op5(name, name, "grid") for name in ("nav", "hisRead", "hisWrite", "watchSub", "watchUnsub", "commit")),
+    Op5("watchPoll", "watchPoll", "cells", lambda request: dict(request.meta)),
+    *(Op5(name, name, "cells") for name in ("pointWrite", "eval")),
+)
+_BY_OP: Final = {row.op: row for row in OPS5 if row.name != "readByIds"}
+_BY_IDS: Final = next(row for row in OPS5 if row.name == "readByIds")
+
+
+def wire_of(op: str, request: Grid, version: Version) -> Wire:
+    """An op with its request grid as a version sends it; what the table does not have goes in 5 as in 4."""
+    row = _BY_OP.get(op) if version == 5 else None
+    if row is None:
+        return Wire(op, request)
+    return (_BY_IDS if op == "read" and request.has_col("id") else row).wire(request)
+
+
+def as_version4(op: str, request: Grid, answer: Grid) -> Grid:
+    """The answer of version 5 as version 4 gives it.
+
+    readByIds gives no rows where it knows none of the ids; ops are named by their qname alone.
+    """
+    if op == "read" and not len(answer) and request.has_col("id"):
+        return Grid(dict(answer.meta), ["id"], [(None,) * len(request)])
+    if op == "ops" and answer.has_col("qname") and not answer.has_col("name"):
+        names = tuple(str(qname).rpartition("::")[2] for qname in answer.column("qname"))
+        return Grid(dict(answer.meta), ["name", *answer.cols], [names, *answer.columns])
+    return answer
+
+
+def other_version(answer: HttpAnswer) -> Version | None:
+    """The version that a server speaks in the place of the one that it was asked in, if that is why it refuses."""
+    if answer.err_name != "UnsupportedVersionErr":
+        return None
+    asked = answer.request.headers.get(HEADER, "4")
+    return next((version for version in (4, 5) if str(version) in answer.allowed and str(version) != asked), None)
+
+
+def refused_version(answer: HttpAnswer) -> MetadataError | None:
+    """The error of an answer that says that the server does not speak the version it was asked in; None for others."""
+    asked = answer.request.headers.get(HEADER)
+    where = (
+        f"{answer.request.op} at {answer.request.url}: the server does not speak version {asked or 4} of the protocol"
+    )
+    if answer.err_name == "UnsupportedVersionErr":
+        allowed = " and ".join(answer.allowed) or "no other that it names"
+        return MetadataError(f"{where}, but {allowed}; leave out version=, or give one of these")
+    # An answer in version 5 says so. One without headers is what was left of one that is not valid HTTP.
+    is_told = answer.is_grid or answer.status in (404, 501)
+    if asked and is_told and answer.headers and not answer.header(HEADER) and not answer.is_from_proxy:
+        return MetadataError(f"{where}: its answer has no header {HEADER}; leave out version=, or give version=4")
+    return None
