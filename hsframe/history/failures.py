@@ -103,6 +103,8 @@ def likeness(error: HsFrameError, ids: Iterable[str]) -> object:
 
 def is_not_run(error: HsFrameError) -> bool:
     """Whether the server has refused a write before it stored any of it, as from who lacks a role."""
+    if isinstance(error, AuthError):
+        return True
     if isinstance(error, HTTPStatusError):
         return error.status in _NOT_RUN
     return isinstance(error, CallError) and bool(_REFUSED_WORDS.search(_words(error)))

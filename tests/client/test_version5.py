@@ -21,6 +21,7 @@ from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.dialects import forget
 from hsframe.testing.server import running_server
 from tests.client.recorded_v5 import EXCHANGES, Recorded, answer_of, bytes_of, op_of
+from tests.client.versions_page import PAGE, page
 
 Serve = Callable[..., Any]
 FORMATS = pytest.mark.parametrize("format", ["zinc", "json"])
@@ -404,3 +405,9 @@ def test_the_doctor_names_the_versions(ask: Any) -> None:
         assert "readAll" in df.loc["ops", "answer"]
 
     ask(work)
+
+
+@pytest.mark.one_python
+def test_the_page_of_versions_says_what_is_sent() -> None:
+    text = PAGE.read_text("utf-8")
+    assert text == page(text), "run: python -m tests.client.versions_page"
