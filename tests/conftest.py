@@ -36,7 +36,7 @@ _QUIET = (HealthCheck.too_slow,)
 # Where CI is set, Hypothesis itself takes no random examples: said here, so that the leg with a random seed does.
 settings.register_profile("dev", max_examples=25, deadline=None, derandomize=False, suppress_health_check=_QUIET)
 settings.register_profile(
-    "ci", max_examples=100, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
+    "ci", max_examples=50, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
