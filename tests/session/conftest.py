@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import socket
+import textwrap
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import hsframe
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
+from tests.session.programs import Program, warm
 
 MINUTE_US = 60_000_000
 # 2026-10-30T04:00Z, New York's midnight; ten days in steps of 15 minutes hold the hour that comes twice.
@@ -66,3 +69,19 @@ def _no_default_session_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("NETRC", os.devnull)  # not that of who runs the tests
     yield
     hsframe.close()
+
+
+@pytest.fixture(scope="session")
+def line() -> Iterator[socket.socket]:
+    """The line to a program that has imported hsframe, and others are forked from."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    # Python 3.12 warns of every fork of a process with threads.
+    with warm("-W", "error::RuntimeWarning", "-W", "ignore::DeprecationWarning") as line:
+        yield line
+
+
+@pytest.fixture
+def script(line: socket.socket) -> Callable[[str], Program]:
+    """Start a program of this text."""
+    return lambda text: Program(line, textwrap.dedent(text))

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,19 +21,9 @@ import pytest
 
 import hsframe
 from hsframe.testing.server import RunningServer
-from tests.session.programs import Program, warm
+from tests.session.programs import Program
 
 TIMEOUT_S = 60
-# Python 3.12 warns of every fork of a process with threads.
-WARNINGS = ("-W", "error::RuntimeWarning", "-W", "ignore::DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def line() -> Iterator[socket.socket]:
-    if not hasattr(os, "fork"):
-        pytest.skip("no fork here")
-    with warm(*WARNINGS) as line:
-        yield line
 
 
 Start: TypeAlias = Callable[[RunningServer, str], Program]
@@ -331,7 +321,7 @@ def test_nothing_is_started_once_the_interpreter_ends(server: RunningServer) -> 
         s = hsframe.connect(sys.argv[1], "demo", "demo")
         s.about()
         """
-    command = [sys.executable, *WARNINGS, "-c", textwrap.dedent(text), server.uri]
+    command = [sys.executable, "-W", "error::RuntimeWarning", "-c", textwrap.dedent(text), server.uri]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
     said = "the interpreter is ending, and hsframe starts no event loop any more\n"
     assert (done.stdout, done.stderr) == (said, "")

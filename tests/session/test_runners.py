@@ -6,17 +6,16 @@ import asyncio
 import contextvars
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import pytest
 
 from hsframe.errors import HsFrameError, MetadataError, RequestTimeoutError
 from hsframe.session.runners import BackgroundRunner, NestedRunner, runner_named
+from tests.session.programs import Program
 
 
 @pytest.fixture
@@ -36,11 +35,25 @@ async def fail(error: BaseException) -> None:
     raise error
 
 
-def run_script(text: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(text)],
-        capture_output=True, text=True, timeout=timeout_s, check=False,
-    )  # fmt: skip
+class Done(NamedTuple):
+    """A program that has ended."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run_script(script: Callable[[str], Program]) -> Callable[[str], Done]:
+    def run(text: str) -> Done:
+        process = script(text)
+        out, err = process.communicate(timeout=30)
+        return Done(process.returncode, out, err)
+
+    return run
+
+
+RunScript: TypeAlias = Callable[[str], Done]
 
 
 def test_result_and_error_come_back(runner: BackgroundRunner) -> None:
@@ -208,28 +221,23 @@ CALL = """
 """
 
 
-def interrupted(script: str) -> tuple[list[str], str]:
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        lines = [process.stdout.readline().strip()]
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-        return lines + out.split(), err
+def interrupted(process: Program) -> tuple[list[str], str]:
+    lines = [process.stdout.readline().strip()]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    return lines + out.split(), err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
 @pytest.mark.parametrize("runner", ["BackgroundRunner", "NestedRunner"])
-def test_ctrl_c_cancels_the_task_and_the_runner_goes_on(runner: str) -> None:
-    lines, err = interrupted(CTRL_C.format(runner=runner, wrap=CALL))
+def test_ctrl_c_cancels_the_task_and_the_runner_goes_on(runner: str, script: Callable[[str], Program]) -> None:
+    lines, err = interrupted(script(CTRL_C.format(runner=runner, wrap=CALL)))
     assert lines == ["begun", "cancelled", "interrupted", "5"], err
     assert err == ""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_gets_a_loop_of_its_own() -> None:
+def test_a_forked_child_gets_a_loop_of_its_own(run_script: RunScript) -> None:
     done = run_script(
         """
         import asyncio, os, sys
@@ -257,7 +265,7 @@ def test_a_forked_child_gets_a_loop_of_its_own() -> None:
     assert done.stdout.split() == ["child", "0"], done.stderr
 
 
-def test_at_exit_nothing_complains() -> None:
+def test_at_exit_nothing_complains(run_script: RunScript) -> None:
     done = run_script(
         """
         import asyncio
@@ -281,7 +289,7 @@ def test_at_exit_nothing_complains() -> None:
 # nest-asyncio patches the whole process, so each of these has one of its own.
 
 
-def test_nested_runs_on_the_callers_loop() -> None:
+def test_nested_runs_on_the_callers_loop(run_script: RunScript) -> None:
     done = run_script(
         """
         import asyncio, sys
@@ -312,7 +320,7 @@ def test_nested_runs_on_the_callers_loop() -> None:
 
 
 @pytest.mark.parametrize("first", ["nest_asyncio", "nest_asyncio2"])
-def test_nested_keeps_to_the_package_that_patched_first(first: str) -> None:
+def test_nested_keeps_to_the_package_that_patched_first(first: str, run_script: RunScript) -> None:
     pytest.importorskip(first)
     done = run_script(
         f"""
@@ -334,7 +342,7 @@ def test_nested_keeps_to_the_package_that_patched_first(first: str) -> None:
     assert done.stdout.strip() == f"5 ['{first}']", done.stderr
 
 
-def test_nested_without_a_running_loop_patches_nothing() -> None:
+def test_nested_without_a_running_loop_patches_nothing(run_script: RunScript) -> None:
     done = run_script(
         """
         import asyncio, sys
@@ -353,7 +361,7 @@ def test_nested_without_a_running_loop_patches_nothing() -> None:
     assert done.stderr == ""
 
 
-def test_nested_timeout_cancels() -> None:
+def test_nested_timeout_cancels(run_script: RunScript) -> None:
     done = run_script(
         """
         import asyncio

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -32,6 +32,7 @@ import hsframe
 from hsframe.client import Client
 from hsframe.session import verbs
 from hsframe.testing.server import RunningServer, running_server
+from tests.session.programs import Program
 
 from .conftest import FIRST_US, MINUTE_US, small_building
 
@@ -533,14 +534,10 @@ def test_one_log_line_a_request_and_no_secret_in_it(server: RunningServer, caplo
     ]  # fmt: skip
 
 
-def script(text: str, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(text)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env},
-    )  # fmt: skip
+Script: TypeAlias = Callable[[str], Program]
 
 
-def finished(process: subprocess.Popen[str]) -> list[str]:
+def finished(process: Program) -> list[str]:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, ""), err
     return out.split()
@@ -548,7 +545,7 @@ def finished(process: subprocess.Popen[str]) -> list[str]:
 
 @pytest.mark.skipif(os.name == "nt", reason="a console Ctrl-C cannot be sent to one child on Windows")
 @pytest.mark.parametrize("runner", ["thread", "nested"])
-def test_ctrl_c_cancels_the_read_and_the_session_goes_on(runner: str) -> None:
+def test_ctrl_c_cancels_the_read_and_the_session_goes_on(runner: str, script: Script) -> None:
     with running_server(small_building(), quirks=["slow=0.6"]) as slow:
         process = script(
             f"""
@@ -564,7 +561,6 @@ def test_ctrl_c_cancels_the_read_and_the_session_goes_on(runner: str) -> None:
             s.close()
             """
         )
-        assert process.stdout is not None
         assert process.stdout.readline() == "reading\n"
         process.send_signal(signal.SIGINT)
         assert finished(process) == ["interrupted", "5"]
@@ -599,7 +595,7 @@ def test_a_worker_connects_by_its_environment(server: RunningServer, monkeypatch
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_has_its_own_connection(server: RunningServer) -> None:
+def test_a_forked_child_has_its_own_connection(server: RunningServer, script: Script) -> None:
     process = script(
         f"""
         import os, hsframe
@@ -619,7 +615,7 @@ def test_a_forked_child_has_its_own_connection(server: RunningServer) -> None:
     assert server.open_sessions == 0
 
 
-def test_a_program_that_just_ends_closes_its_session(server: RunningServer) -> None:
+def test_a_program_that_just_ends_closes_its_session(server: RunningServer, script: Script) -> None:
     process = script(
         f"""
         import hsframe
@@ -631,7 +627,7 @@ def test_a_program_that_just_ends_closes_its_session(server: RunningServer) -> N
     assert server.open_sessions == 0
 
 
-def test_nested_shares_its_connection_with_awaited_calls(server: RunningServer) -> None:
+def test_nested_shares_its_connection_with_awaited_calls(server: RunningServer, script: Script) -> None:
     process = script(
         f"""
         import asyncio, hsframe
@@ -651,7 +647,7 @@ def test_nested_shares_its_connection_with_awaited_calls(server: RunningServer) 
     assert server.open_sessions == 0
 
 
-def test_nested_in_a_plain_script(server: RunningServer) -> None:
+def test_nested_in_a_plain_script(server: RunningServer, script: Script) -> None:
     process = script(
         f"""
         import hsframe, sys
@@ -673,8 +669,7 @@ def test_a_session_lost_on_the_server_logs_in_again(session: hsframe.Session, se
 
 
 def test_import_registers_with_pandas_and_loads_no_network() -> None:
-    process = script(
-        """
+    text = """
         import sys
         import hsframe
         heavy = ("aiohttp", "cryptography", "matplotlib", "nest_asyncio", "nest_asyncio2", "hsframe.server",
@@ -685,10 +680,10 @@ def test_import_registers_with_pandas_and_loads_no_network() -> None:
         print(series.dtype.unit, pd.DataFrame({"a": series}).hs.units)
         print(hsframe.units.unit("kW").name, hsframe.Client.__name__, "aiohttp" in sys.modules)
         """
-    )
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert out.splitlines() == ["[]", "kW {'a': 'kW'}", "kilowatt Client True"]
+    command = [sys.executable, "-c", textwrap.dedent(text)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["[]", "kW {'a': 'kW'}", "kilowatt Client True"]
 
 
 def test_every_public_name_is_there() -> None:
