@@ -166,11 +166,13 @@ def test_what_ended_the_patience_is_said(serve: Any, fake: Any, monkeypatch: pyt
     asyncio.run(main())
 
 
-def test_a_server_that_hangs_does_not_hold_up_the_end(serve: Any, fake: Any) -> None:
+def test_a_server_that_hangs_does_not_hold_up_the_end(serve: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing waits no longer than a request may take, and no longer than two seconds."""
     from hsframe.client import sender
 
     over = asyncio.Event()
+    assert sender._CLOSE_TIMEOUT_S == 2
+    monkeypatch.setattr(sender, "_CLOSE_TIMEOUT_S", 60)  # a busy machine may take two seconds for the 0.2 s of below
 
     async def hang(seen: Any) -> bytes:
         await over.wait()
@@ -183,7 +185,7 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(serve: Any, fake: Any) -> 
                 started = time.monotonic()
             took = time.monotonic() - started
             over.set()
-        assert took < sender._CLOSE_TIMEOUT_S == 2
+        assert took < 30
 
     asyncio.run(main())
 
@@ -281,7 +283,7 @@ def test_a_stream_is_begun_again_until_rows_were_given_out(serve: Any, fake: Any
 
 def test_the_deadline_of_an_op_covers_its_tries_and_its_login(serve: Any, fake: Any) -> None:
     async def late(seen: Any) -> bytes:
-        await asyncio.sleep(5)
+        await asyncio.sleep(60)
         return SITES
 
     async def main() -> None:
@@ -299,13 +301,13 @@ def test_the_deadline_of_an_op_covers_its_tries_and_its_login(serve: Any, fake: 
             # A wait that would end after the deadline is not begun.
             with pytest.raises(HTTPStatusError, match="wait 30 s"):
                 await client.nav()
-        async with serve(fake(login_delay_s=5)) as server, Client(server.uri, *user, deadline="200ms") as client:
+        async with serve(fake(login_delay_s=60)) as server, Client(server.uri, *user, deadline="200ms") as client:
             with pytest.raises(NetworkError, match=r"read at .*deadline of 0\.2 s"):
                 await client.read("site")
 
     started = time.monotonic()
     asyncio.run(main())
-    assert time.monotonic() - started < 4.5, "the server takes 5 s to answer"
+    assert time.monotonic() - started < 30, "the server takes 60 s to answer"
 
 
 def test_a_server_that_trickles_meets_the_deadline_of_a_stream(serve: Any, fake: Any) -> None:

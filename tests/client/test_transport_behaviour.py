@@ -762,7 +762,7 @@ def test_nobody_there() -> None:
 )
 def test_a_slow_server(serve: Any, fake: Any, timeout: Any) -> None:
     async def slow(seen: Any) -> bytes:
-        await asyncio.sleep(2)
+        await asyncio.sleep(60)
         return SITES
 
     async def main() -> None:
@@ -773,7 +773,7 @@ def test_a_slow_server(serve: Any, fake: Any, timeout: Any) -> None:
             started = time.perf_counter()
             with pytest.raises(RequestTimeoutError) as caught:
                 await client.read("site")
-            assert time.perf_counter() - started < 1.5
+            assert time.perf_counter() - started < 30
             assert f"read at {server.uri}/read" in str(caught.value)
             assert "0.1 s" in str(caught.value)
 
