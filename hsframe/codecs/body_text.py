@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, TypedDict
 
 from hsframe.errors import CodecError
@@ -29,6 +29,17 @@ def too_deep(limits: Limits) -> TooDeep:
     most = limits.nesting
     expected = f"at most {most}; limits=hsframe.Limits(nesting=...) sets how deep"
     return {"problem": TOO_DEEP.format(most), "expected": expected, "limit": "nesting"}
+
+
+@contextmanager
+def guarded(body: bytes | str, source: str, limits: Limits) -> Iterator[None]:
+    """Around the reading of a body: its text must fit into memory, and its nesting into the stack of the caller."""
+    try:
+        if isinstance(body, bytes):
+            limits.check_memory(len(body) + text_bytes(body), source)
+        yield
+    except RecursionError:  # where the caller has used most of the stack
+        raise CodecError(**too_deep(limits), source=source) from None
 
 
 #: What an empty grid takes at least, with its text.

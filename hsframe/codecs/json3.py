@@ -5,20 +5,28 @@ A value that JSON does not have is a string that starts with a type code: ``n:72
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from hsframe.codecs.json_common import REMEMBERED, JsonCodec, Misfit, calendar_value, fitting, is_grid_shaped
+from hsframe.codecs.json_common import (
+    REMEMBERED,
+    JsonCodec,
+    Misfit,
+    calendar_value,
+    coord_value,
+    datetime_value,
+    fitting,
+    is_grid_shaped,
+    xstr_value,
+)
 from hsframe.codecs.value_writer import coord_texts, datetime_text, number_text, time_text
-from hsframe.codecs.zinc_scalars import coord_of, date_of, datetime_of, is_decimal, kept_unit, number_of, time_of
+from hsframe.codecs.zinc_scalars import date_of, is_decimal, kept_unit, number_of, time_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import ID, MARKER, NA, REMOVE, SYMBOL, TYPE, UNIT, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.options import Limits
 
 _SOURCE: Final = "json v3"
-_COORD = re.compile(r"\s*([^,\s]+)\s*,\s*([^,\s]+)\s*")
 
 
 class _Texts(dict[str | None, Any]):
@@ -58,25 +66,12 @@ def _read_ref(text: str) -> Ref:
     return Ref(fitting(ID, val.removeprefix("@")), dis if space else None)
 
 
-def _read_datetime(text: str) -> datetime:
-    instant, _, name = text.partition(" ")
-    return calendar_value(lambda _: datetime_of(instant, name), text, '"t:2010-03-11T23:55:00-05:00 New_York"')
-
-
-def _read_coord(text: str) -> Coord:
-    match = _COORD.fullmatch(text)
-    coord = None if match is None else coord_of(match[1], match[2])
-    if coord is None:
-        raise Misfit("not a coordinate", 'a text like "c:37.55,-77.45"', text)
-    return coord
-
-
 def _read_xstr(text: str) -> XStr | Bin:
     type_name, colon, val = text.partition(":")
     if not colon:
         raise Misfit("not a typed text", 'a text like "x:Type:text"', text)
     fitting(TYPE, type_name)
-    return Bin(val) if type_name == "Bin" else XStr(type_name, val)
+    return xstr_value(type_name, val)
 
 
 _BY_CODE: Final[dict[str, Callable[[str], Any]]] = {
@@ -90,8 +85,8 @@ _BY_CODE: Final[dict[str, Callable[[str], Any]]] = {
     "y": lambda text: Symbol(fitting(SYMBOL, text)),
     "d": lambda text: calendar_value(date_of, text, '"d:2010-03-13"'),
     "h": lambda text: calendar_value(time_of, text, '"h:08:12:05"'),
-    "t": _read_datetime,
-    "c": _read_coord,
+    "t": lambda text: datetime_value(text, '"t:2010-03-11T23:55:00-05:00 New_York"'),
+    "c": lambda text: coord_value(text, text, '"c:37.55,-77.45"'),
     "x": _read_xstr,
     "b": Bin,
 }

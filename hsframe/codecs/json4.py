@@ -17,7 +17,9 @@ from hsframe.codecs.json_common import (
     calendar_value,
     fitting,
     is_grid_shaped,
+    json_number,
     plain_number,
+    xstr_value,
 )
 from hsframe.codecs.value_writer import coord_floats, datetime_text, number_text, time_text
 from hsframe.codecs.zinc_scalars import date_of, datetime_of, kept_unit, time_of
@@ -96,7 +98,7 @@ def _read_coord(value: dict[str, Any]) -> Coord:
 
 def _read_xstr(value: dict[str, Any]) -> XStr | Bin:
     type_name, val = fitting(TYPE, _text(value, "type"), ".type"), _text(value, "val")
-    return Bin(val) if type_name == "Bin" else XStr(type_name, val)
+    return xstr_value(type_name, val)
 
 
 _BY_KIND: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
@@ -130,7 +132,7 @@ def _write_number(number: Number) -> Any:
     text = number_text(number.val)
     if text in ("NaN", "INF", "-INF"):
         return {"_kind": "number", "val": text}
-    val = int(text) if text.lstrip("-").isdecimal() else float(text)
+    val = json_number(text)
     return val if number.unit is None else {"_kind": "number", "val": val, "unit": UNIT.checked(number.unit, _SOURCE)}
 
 

@@ -1,7 +1,7 @@
-"""What versions 3 and 4 of JSON share, reading and writing: lists, dicts, grids, the path to what is wrong.
+"""What versions 3 and 4 of JSON and Jeto share, both ways: lists, dicts, grids, the path to what is wrong.
 
-A version (:mod:`~hsframe.codecs.json3`, :mod:`~hsframe.codecs.json4`) says how its scalars look, and which objects are
-grids.
+Each (:mod:`~hsframe.codecs.json3`, :mod:`~hsframe.codecs.json4`, :mod:`~hsframe.codecs.jeto`) says how its scalars
+look, and which objects are grids.
 """
 
 from __future__ import annotations
@@ -9,23 +9,27 @@ from __future__ import annotations
 import abc
 import itertools
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Sized
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
 
 from hsframe.codecs.body_text import SCALAR_BYTES, check_objects, text_of, too_deep
 from hsframe.codecs.json_text import load_json
 from hsframe.codecs.value_writer import ValueWriter, grid_tags, to_bytes
+from hsframe.codecs.zinc_scalars import coord_of, datetime_of
 from hsframe.errors import CodecError, MetadataError, in_short
 from hsframe.grid import Col, Grid
-from hsframe.kinds import MAX_EXACT_INT, NAME, Number, TextRule
+from hsframe.kinds import MAX_EXACT_INT, NAME, Bin, Coord, Number, TextRule, XStr
 from hsframe.options import Limits
 
 #: How many different texts are remembered; with more, a column hardly repeats itself.
 REMEMBERED: Final = 100_000
 
 _NO_VALUE: Final = object()
+_COORD = re.compile(r"\s*([^,\s]+)\s*,\s*([^,\s]+)\s*")
 # Where fewer cells than one of so many have a value, the values are put into their columns one by one.
 _SPARSE: Final = 8
 _CELL_BYTES: Final = 9
@@ -66,6 +70,8 @@ class JsonCodec(ValueWriter[Any]):
     ready: ClassVar[frozenset[type]] = frozenset({bool})
     #: What a body looks like, for the message of an error.
     example: ClassVar[str]
+    #: Whether control characters in a text must be escaped, as JSON has it.
+    strict: ClassVar[bool] = True
     #: What a written grid has besides meta, cols and rows.
     grid_mark: ClassVar[Mapping[str, Any]] = {}
 
@@ -122,7 +128,7 @@ class JsonCodec(ValueWriter[Any]):
         """
         text = text_of(body, self.source)
         self._bytes = check_objects(text, self.source, self.limits, beside)
-        return load_json(text, self.source, self.limits, self._object)
+        return load_json(text, self.source, self.limits, self._object, strict=self.strict)
 
     def leaf(self, value: dict[str, Any]) -> Any:
         """The scalar value that an object is, where the version has such objects; else the object."""
@@ -161,6 +167,10 @@ class JsonCodec(ValueWriter[Any]):
             return items[0]
         if items and all(isinstance(item, Grid) for item in items):
             return Grid({}, ["val"], [items])
+        return self.grid_of_items(items)
+
+    def grid_of_items(self, items: list[Any]) -> Grid:
+        """The grid of a body that is a list of other values."""
         raise Misfit("the body is not an object, nor a list of records or grids", self.example)
 
     def _grid_of_records(self, rows: list[dict[str, Any]]) -> Grid:
@@ -375,6 +385,30 @@ def plain_number(value: float) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def json_number(text: str) -> float:
+    """What JSON has of a finite number: an int where its text is integral."""
+    return int(text) if text.lstrip("-").isdecimal() else float(text)
+
+
+def coord_value(degrees: str, text: str, example: str) -> Coord:
+    """The Coord of ``37.55,-77.45``, which stands in a text."""
+    match = _COORD.fullmatch(degrees)
+    coord = None if match is None else coord_of(match[1], match[2])
+    if coord is None:
+        raise Misfit("not a coordinate", f"a text like {example}", text)
+    return coord
+
+
+def datetime_value(text: str, example: str) -> datetime:
+    """The DateTime of ``2010-03-11T23:55:00-05:00 New_York``."""
+    instant, _, name = text.partition(" ")
+    return calendar_value(lambda _: datetime_of(instant, name), text, example)
+
+
+def xstr_value(type_name: str, val: str) -> XStr | Bin:
+    return Bin(val) if type_name == "Bin" else XStr(type_name, val)
 
 
 def calendar_value(of: Callable[[str], _T | None], text: str, example: str, text_at: str = "") -> _T:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from hsframe.codecs.body_text import GRID_BYTES, check_objects, error_at, escape_parts, excerpt, text_of, too_deep
@@ -39,8 +40,13 @@ def json_value_length(body: bytes, at: int = 0) -> int | None:
         size *= 8
 
 
-def load_json(text: str, source: str, limits: Limits, object_of: Callable[[list[tuple[str, Any]]], Any]) -> Any:
-    """What ``json.loads`` gives; `object_of` makes each object of its pairs."""
+def load_json(
+    text: str, source: str, limits: Limits, object_of: Callable[[list[tuple[str, Any]]], Any], *, strict: bool = True
+) -> Any:
+    """What ``json.loads`` gives; `object_of` makes each object of its pairs.
+
+    Where it is not `strict`, texts may have control characters that are not escaped.
+    """
 
     def no_constant(name: str) -> NoReturn:
         raise CodecError(f"{name} is not JSON", expected=f'"{name}" in quotes, as a number', source=source)
@@ -48,14 +54,15 @@ def load_json(text: str, source: str, limits: Limits, object_of: Callable[[list[
     if _SURROGATE_ESCAPE.search(text):
         parts = escape_parts(text)
         text = "".join(_ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], part) for part in parts)
+    loads = partial(json.loads, parse_constant=no_constant, object_pairs_hook=object_of, strict=strict)
     try:
         try:
-            return json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of)
+            return loads(text)
         except json.JSONDecodeError:
             raise
         except ValueError:
             # Python refuses to make an int of thousands of digits; as a float it is what the standard has anyway.
-            return json.loads(text, parse_constant=no_constant, object_pairs_hook=object_of, parse_int=float)
+            return loads(text, parse_int=float)
     except json.JSONDecodeError as error:
         problem = "the text ends here" if error.pos >= len(text.rstrip()) else f"not JSON: {error.msg}"
         raise error_at(text, error.pos, problem, "a grid as a JSON object", source) from None

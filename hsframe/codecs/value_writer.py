@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from hsframe.codecs.body_text import MAX_DEPTH, TOO_DEEP
 from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.grid import Grid
-from hsframe.kinds import MAX_EXACT_INT, Coord, Number
+from hsframe.kinds import MAX_EXACT_INT, UNIT, Coord, Number
 from hsframe.zones import haystack_name
 
 _Written = TypeVar("_Written")
@@ -111,6 +111,16 @@ def number_text(val: float) -> str:
     if val.is_integer() and abs(val) < MAX_EXACT_INT and (val or math.copysign(1, val) > 0):
         return str(int(val))
     return float.__repr__(float(val))
+
+
+def united_text(number: Number, source: str) -> str:
+    """The number and its unit in one text; CodecError where the unit could be read as part of the number."""
+    text = number_text(number.val)
+    if number.unit is None:
+        return text
+    # 0xab is a number in hexadecimal.
+    text = f"{text}.0" if text == "0" and number.unit[0] == "x" else text
+    return text + UNIT.checked(number.unit, source)
 
 
 def datetime_text(when: datetime, source: str) -> str:

@@ -71,6 +71,8 @@ _NUMBER_OF_CELL = re.compile(
     rf"(?>({_HEX}|{_DECIMAL}))((?![eE][+-]?[0-9]){_UNIT_FIRST}[^,:\"`()\[\]{{}}<>@\x00-\x1f]{{0,47}}?)"
     r"(?=[ \t]*(?:[,\r\n]|>>|\Z))"
 )
+# Where nothing follows the unit, it may be any text.
+_NUMBER_ONLY = re.compile(rf"(?>({_DECIMAL}))((?![eE][+-]?[0-9]){_UNIT_FIRST}.*)?", re.DOTALL)
 _DATETIME_ONLY = re.compile(rf"{_DATE}T{_TIME}(?:{_OFFSET})")
 _DATE_ONLY = re.compile(_DATE)
 _TIME_ONLY = re.compile(_LONE_TIME)
@@ -191,6 +193,14 @@ def scan_number_of_cell(text: str, pos: int) -> tuple[Number, int] | None:
     """Read the number that begins at a position and is a whole cell, with any unit; None where there is none."""
     match = _NUMBER_OF_CELL.match(text, pos)
     return None if match is None else (number_of(match[1], kept_unit(match[2])), match.end())
+
+
+def number_of_text(text: str) -> Number | None:
+    """The number of a whole text with its unit, of any characters; None where it is none."""
+    if text in ("INF", "-INF", "NaN"):
+        return Number(float(text))
+    match = _NUMBER_ONLY.fullmatch(text)
+    return None if match is None else number_of(match[1], match[2] and kept_unit(match[2]))
 
 
 def is_decimal(text: str) -> bool:

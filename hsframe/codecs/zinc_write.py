@@ -15,13 +15,13 @@ from hsframe.codecs.value_writer import (
     coord_texts,
     datetime_text,
     grid_tags,
-    number_text,
     time_text,
     to_bytes,
+    united_text,
 )
 from hsframe.codecs.zinc_scalars import ESCAPED
 from hsframe.grid import Grid
-from hsframe.kinds import ID, NAME, SYMBOL, TYPE, UNIT, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
+from hsframe.kinds import ID, NAME, SYMBOL, TYPE, Bin, Coord, Marker, Na, Number, Ref, Remove, Symbol, Uri, XStr
 
 _SOURCE: Final = "zinc"
 
@@ -54,15 +54,6 @@ def write_value(value: Any) -> str:
     return _WRITER.write(value, 0)
 
 
-def _number(number: Number) -> str:
-    text = number_text(number.val)
-    if number.unit is None:
-        return text
-    # 0xab is a number in hexadecimal.
-    text = f"{text}.0" if text == "0" and number.unit[0] == "x" else text
-    return text + UNIT.checked(number.unit, _SOURCE)
-
-
 def _str(text: str) -> str:
     if _TO_ESCAPE.search(text) is None:
         return f'"{text}"'
@@ -91,7 +82,7 @@ class _Writer(ValueWriter[str]):
         Remove: lambda _: "R",
         Na: lambda _: "NA",
         bool: lambda value: "T" if value else "F",
-        Number: _number,
+        Number: lambda value: united_text(value, _SOURCE),
         str: _str,
         Uri: _uri,
         Ref: _ref,
