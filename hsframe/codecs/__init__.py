@@ -1,4 +1,4 @@
-"""Bytes to Grid and back: Zinc, JSON of both versions, Trio, CSV (standard: chapters Zinc, Json, Trio, Csv).
+"""Bytes to Grid and back: Zinc, JSON of both versions, Jeto, Trio, CSV (standard: chapters Zinc, Json, Trio, Csv).
 
 :mod:`hsframe.codecs.formats` is the table of the formats and of their exact codecs: a history or many records are read
 faster, with the same result.

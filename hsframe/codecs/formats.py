@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from hsframe.caller_warnings import DeferredWarnings
-from hsframe.codecs.body_text import text_bytes, too_deep
+from hsframe.codecs.body_text import guarded
 from hsframe.codecs.csv import encode_csv
+from hsframe.codecs.jeto import Jeto
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
 from hsframe.codecs.json_common import JsonCodec
@@ -30,6 +31,8 @@ _LOOK_BYTES: Final = 200
 _KIND_KEY: Final = re.compile(rb'"_kind"\s*:')
 # A grid, or a list of grids or of records; those of version 3 have a Ref, a Marker or a Number near their beginning.
 _JSON_START: Final = re.compile(rb'[\[{](.*"(?:_kind|meta|cols|rows)"|\s*\{.*:\s*"[rmn]:)?', re.DOTALL)
+# What is no grid may begin like any JSON: what was asked for decides.
+_JETO_START: Final = re.compile(rb'[\[{](\s*"spec"\s*:\s*"sys::Grid")?')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,12 @@ def has_kinds(body: bytes | str) -> bool:
     if isinstance(body, str):
         return '"_kind"' in body and _KIND_KEY.search(body.encode("utf-8", "replace")) is not None
     return b'"_kind"' in body and _KIND_KEY.search(body) is not None
+
+
+def _is_jeto(body: bytes) -> bool:
+    """Whether a body begins as a grid of Jeto, which says first what it is."""
+    match = _JETO_START.match(body_start(body))
+    return match is not None and match[1] is not None
 
 
 def _read_json(body: bytes | str, limits: Limits, asked: type[JsonCodec]) -> Grid:
@@ -117,8 +126,18 @@ _ROWS: Final = (
         other_names=("application/json;version=3",),
         carries_calls=True,
         start=_JSON_START,
-        is_version=lambda body: not has_kinds(body),
+        is_version=lambda body: not has_kinds(body) and not _is_jeto(body),
         split=split_json,
+    ),
+    Format(
+        short="jeto",
+        mime="text/jeto",
+        title="Jeto",
+        extension="json",
+        read=lambda body, limits: Jeto(limits).decode(body),
+        write=lambda grid: Jeto().encode(grid),
+        start=_JETO_START,
+        is_version=lambda body: _is_jeto(body),
     ),
     Format(short="trio", mime="text/trio", title="Trio", extension="trio", read=decode_trio, write=encode_trio),
     Format(short="csv", mime="text/csv", title="CSV", extension="csv", write=encode_csv),
@@ -183,13 +202,9 @@ def decode_exact(body: bytes | str, mime: str, limits: Limits = Limits()) -> Gri
             expected=readable,
             source=format.short,
         )
-    with DeferredWarnings():  # so that a warning that many cells give is given once
-        try:
-            if isinstance(body, bytes):
-                limits.check_memory(len(body) + text_bytes(body), format.short)
-            return format.read(body, limits)
-        except RecursionError:  # where the caller has used most of the stack
-            raise CodecError(**too_deep(limits), source=format.short) from None
+    # A warning that many cells give is given once.
+    with DeferredWarnings(), guarded(body, format.short, limits):
+        return format.read(body, limits)
 
 
 def encode_exact(grid: Grid, mime: str) -> bytes:
@@ -203,10 +218,10 @@ def mime_of(name: str) -> str:
 
 
 def formats_by_start(body: bytes) -> list[str]:
-    """The short names of the formats that a body may be in, by its first bytes; both versions of JSON begin alike.
+    """The short names of the formats that a body may be in, by its first bytes; all kinds of JSON begin alike.
 
     >>> formats_by_start(b'ver:"3.0"'), formats_by_start(b' {"meta"'), formats_by_start(b"<html>")
-    (['zinc'], ['json4', 'json3'], [])
+    (['zinc'], ['json4', 'json3', 'jeto'], [])
     """
     return [row.short for row, _ in _starts(body)]
 

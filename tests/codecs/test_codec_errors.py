@@ -121,7 +121,7 @@ JSON_TEXT_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("form", ["json3", "json4"])
+@pytest.mark.parametrize("form", ["json3", "json4", "jeto"])
 @pytest.mark.parametrize(("body", "line", "column"), JSON_TEXT_ERRORS)
 def test_json_text_errors_say_where(form: str, body: str, line: int, column: int) -> None:
     with pytest.raises(CodecError) as caught:
@@ -230,10 +230,13 @@ STRUCTURES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "words"), STRUCTURES, ids=[str(row[0]) for row in STRUCTURES])
-@pytest.mark.parametrize("form", ["json3", "json4"])
+@pytest.mark.parametrize("form", ["json3", "json4", "jeto"])
 def test_json_structure_errors(form: str, value: Any, words: str) -> None:
-    if form == "json4" and isinstance(value, dict):
-        value = {"_kind": "grid", **value}
+    if isinstance(value, dict):
+        value = {"json4": {"_kind": "grid"}, "jeto": {"spec": "sys::Grid"}}.get(form, {}) | value
+    elif form == "jeto" and words.startswith("the body is not"):
+        assert decode_exact(json.dumps(value), form).col_names == ["val"]
+        return
     with pytest.raises(CodecError) as caught:
         decode_exact(json.dumps(value), form)
     assert caught.value.problem.startswith(words), str(caught.value)
@@ -333,7 +336,7 @@ def nested_list(depth: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize("form", ["zinc", "json4", "json3"])
+@pytest.mark.parametrize("form", ["zinc", "json4", "json3", "jeto"])
 def test_depth_is_bounded_alike_on_reading_and_writing(form: str) -> None:
     good = Grid({}, ["a"], [[nested_list(MAX_DEPTH)]])
     body = encode(good, form)
@@ -375,24 +378,24 @@ def test_a_hostile_depth_is_an_error_in_trio() -> None:
 
 
 UNWRITABLE: list[tuple[Any, tuple[str, ...]]] = [
-    (datetime(2021, 1, 1), ("zinc", "json4", "json3", "trio", "csv")),
-    (pd.NaT, ("zinc", "json4", "json3", "trio", "csv")),
-    (object(), ("zinc", "json4", "json3", "trio", "csv")),
-    (b"x", ("zinc", "json4", "json3", "trio", "csv")),
-    (1j, ("zinc", "json4", "json3", "trio", "csv")),
-    ("\ud800", ("zinc", "json4", "json3", "trio", "csv")),
-    (time(1, tzinfo=datetime.now().astimezone().tzinfo), ("zinc", "json4", "json3", "trio", "csv")),
-    (Coord(float("nan"), 0.0), ("zinc", "json4", "json3", "trio", "csv")),
-    (Ref("a b"), ("zinc", "json4", "json3", "trio")),
-    (Ref(""), ("zinc", "json4", "json3", "trio")),
-    (Symbol("a b"), ("zinc", "json4", "json3", "trio")),
-    (XStr("lower", "x"), ("zinc", "json4", "json3", "trio", "csv")),
-    (XStr("A:b", "x"), ("zinc", "json4", "json3", "trio", "csv")),
-    (Number(1, "a b"), ("zinc", "json4", "json3", "trio", "csv")),
-    (Number(1, "e5"), ("zinc", "json4", "json3", "trio", "csv")),
-    (Number(1, "k\nW"), ("zinc", "json4", "json3", "trio", "csv")),
-    ({"a b": 1}, ("zinc", "json4", "json3", "trio", "csv")),
-    ({"_kind": 1}, ("zinc", "json4", "json3", "trio", "csv")),
+    (datetime(2021, 1, 1), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (pd.NaT, ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (object(), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (b"x", ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (1j, ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    ("\ud800", ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (time(1, tzinfo=datetime.now().astimezone().tzinfo), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (Coord(float("nan"), 0.0), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (Ref("a b"), ("zinc", "json4", "json3", "jeto", "trio")),
+    (Ref(""), ("zinc", "json4", "json3", "jeto", "trio")),
+    (Symbol("a b"), ("zinc", "json4", "json3", "jeto", "trio")),
+    (XStr("lower", "x"), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (XStr("A:b", "x"), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (Number(1, "a b"), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (Number(1, "e5"), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    (Number(1, "k\nW"), ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    ({"a b": 1}, ("zinc", "json4", "json3", "jeto", "trio", "csv")),
+    ({"_kind": 1}, ("zinc", "json4", "json3", "jeto", "trio", "csv")),
     ({"meta": {"ver": "3.0"}, "cols": [], "rows": []}, ("json3",)),
 ]
 
@@ -408,7 +411,7 @@ def test_what_cannot_be_written_is_refused(value: Any, forms: tuple[str, ...]) -
 
 
 def test_names_that_cannot_be_written_are_refused() -> None:
-    for form in ("zinc", "json4", "json3"):
+    for form in ("zinc", "json4", "json3", "jeto"):
         for name in ("a,b", "a b", "", "9a", "é", "_kind"):
             with pytest.raises(CodecError, match=f"'{name}' cannot be the name"):
                 encode(Grid({}, [name], [[]]), form)
@@ -433,7 +436,7 @@ def test_formats_and_their_names() -> None:
     assert mime_of("json") == mime_of("json4")
     assert short_of("text/html") is None
     assert short_of("application/json;version=9") is None
-    assert formats_by_start(b"\xef\xbb\xbf\n[") == ["json4", "json3"]
+    assert formats_by_start(b"\xef\xbb\xbf\n[") == ["json4", "json3", "jeto"]
     assert formats_by_start(b"") == formats_by_start(b"a,b\n1,2\n") == []
     with pytest.raises(CodecError, match="'text/html'"):
         decode("<html>", "text/html")

@@ -28,7 +28,7 @@ from hsframe.kinds import NA, Number
 from hsframe.options import Limits
 
 STAMP = "2021-01-01T00:00:00-05:00 New_York"
-FORMATS = ("zinc", "json4", "json3", "trio")
+FORMATS = ("zinc", "json4", "json3", "jeto", "trio")
 
 
 def stamp_of(short: str, minute: int = 0) -> str:
@@ -39,7 +39,7 @@ def stamp_of(short: str, minute: int = 0) -> str:
 
 
 def json_body(short: str, names: list[str], rows: str) -> str:
-    kind = '"_kind":"grid",' if short == "json4" else ""
+    kind = {"json4": '"_kind":"grid",', "jeto": '"spec":"sys::Grid",'}.get(short, "")
     cols = json.dumps([{"name": name} for name in names])
     return f'{{{kind}"meta":{{"ver":"3.0"}},"cols":{cols},"rows":[{rows}]}}'
 

@@ -427,6 +427,12 @@ UNKNOWN_ZONE = {
     "json3": json.dumps(
         [{"id": f"r:{name}", "mod": f"t:2026-01-0{day}T00:00:00-03:00 Newer_Zone"} for day, name in enumerate("ab", 1)]
     ),
+    "jeto": json.dumps(
+        [
+            {"id": name, "mod": {"val": f"2026-01-0{day}T00:00:00-03:00 Newer_Zone", "spec": "sys::DateTime"}}
+            for day, name in enumerate("ab", 1)
+        ]
+    ),
     "trio": "id:@a\nmod:2026-01-01T00:00:00-03:00 Newer_Zone\n---\nid:@b\nmod:2026-01-02T00:00:00-03:00 Newer_Zone\n",
 }
 

@@ -58,11 +58,17 @@ _JSON4 = _words(
     '"lat" "lng" "xstr" "type" "Number" {"_kind":"marker"} {"_kind":"na"} {"_kind":"ref","val":"a"} '
     '{"_kind":"number","val":1,"unit":"kW"}'
 )
+_JETO = _words(
+    '"spec" "of" "sys::Grid" "sys::Number" "sys::Ref" "sys::DateTime" "sys::Str" "ph::Coord" "xstr::Foo" "✓" '
+    '"ph::Site" "72°F" "C(1,2)" {"val":"✓","spec":"sys::Marker"} {"val":"a","spec":"sys::Ref","dis":"A"} '
+    '"of":"sys::Date" "sys.api::AboutInfo" "serverTime"'
+)
 _TRIO_WORDS = _words("dis: site --- // Zinc: Trio: true false : def:^x")
 TOKENS = {
     "zinc": _COMMON + _ZINC,
     "json3": _COMMON + _JSON + _JSON3,
     "json4": _COMMON + _JSON + _JSON4,
+    "jeto": _COMMON + _JSON + _JETO,
     "trio": (*_COMMON, *_ZINC, *_TRIO_WORDS, b"\n  ", b"\n\t", b"\n---\n"),
 }
 
