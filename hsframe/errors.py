@@ -77,7 +77,9 @@ class HsFrameError(Exception):
 
 
 class AuthError(HsFrameError):
-    """The login was refused, or the server could not prove that it knows the password.
+    """The login was refused, or the server could not prove that it knows the password; or a right is missing.
+
+    The latter where the server says so by a `PermissionErr` (version 5 of the protocol).
 
     The message names the user and the uri, never the password, a token or a proof.
 
@@ -139,14 +141,14 @@ class HTTPStatusError(NetworkError):
 
 
 class CallError(HsFrameError):
-    """The server ran the op and answered with an error grid (standard: Ops, section Errors).
+    """The server ran the op and answered with an error grid (standard: Ops, section Errors), or an ApiErr of the op.
 
     Parameters
     ----------
     message : str
         What happened and where.
     grid : Grid or None
-        The error grid itself.
+        The error grid itself, or one that says the same as the ApiErr.
     """
 
     def __init__(self, message: str, grid: Grid | None = None) -> None:
