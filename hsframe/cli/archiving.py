@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.cli.connecting import connect, points_of
 from hsframe.cli.messages import in_commands, origin, tell
+from hsframe.cli.silence import EXIT_CODE, silent_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +46,11 @@ def export(args: argparse.Namespace) -> int:
         with client.sender.retries.one_verb():
             return await exporting.export(client, request)
 
+    silent: list[dict[str, Any]] = []
     with connect(args) as session:
         done = session.run(run)
+        if isinstance(done, exporting.Exported):
+            silent = silent_points(args, session, [point.id for point in done.points if point.id not in done.failures])
     if not isinstance(done, exporting.Exported):
         found: dict[str, Any] = {name: round(done[name].sum()) for name in ("rows", "requests", "bytes")}
         if os.path.isfile(request.target):
@@ -53,17 +58,26 @@ def export(args: argparse.Namespace) -> int:
         return _say(args, {"points": len(done), **found}, started_s)
     failed = len(done.failures)
     found = {"path": str(request.target), "points": len(done.points), "rows": done.rows, "failed": failed}
-    return _say(args, found, started_s, int(failed > 0))
+    return _say(args, found, started_s, int(failed > 0), silent)
 
 
-def _say(args: argparse.Namespace, found: dict[str, Any], started_s: float, code: int = 0, **more: Any) -> int:
+def _say(
+    args: argparse.Namespace,
+    found: dict[str, Any],
+    started_s: float,
+    code: int = 0,
+    silent: Sequence[dict[str, Any]] = (),
+    **more: Any,
+) -> int:
     """One line of what was done, in JSON with `more`; of problems only those that there are. Gives the exit code."""
-    args.code = code  # also where nobody reads the line
+    if args.silent_after is not None and not args.dry_run:
+        found["silent"], more["silent_points"] = len(silent), silent
+    args.code = code = code or (EXIT_CODE if silent else 0)  # also where nobody reads the line
     found["seconds"] = round(time.monotonic() - started_s, 1)
     if args.json:
         print(json.dumps({**origin(args), **found, **more, "exit": code}, default=lambda time: time.isoformat()))
     elif not args.quiet:
-        shown = {name: value for name, value in found.items() if value or name not in _PROBLEMS}
+        shown = {name: value for name, value in found.items() if value or name not in (*_PROBLEMS, "silent")}
         texts = [value if isinstance(value, str) else f"{value:,}" for value in shown.values()]
         print(", ".join(f"{name.replace('_', ' ')} {text}" for name, text in zip(shown, texts, strict=True)))
     return code
@@ -107,7 +121,9 @@ def sync(args: argparse.Namespace) -> int:
             tell(args, f"@{ident} ({dis}) {name}: {reason}")
         if len(rows) > _SHOWN:
             tell(args, f"{len(rows) - _SHOWN} more points {name}; --json names all")
+    there = table.loc[~table["status"].isin(_PROBLEMS), "id"]
+    silent = [] if args.dry_run else silent_points(args, archive, there)
     version = None if args.dry_run else int(archive.versions["version"].iloc[0])
     code = int(bool(found["failed"] or found["changed"]))
     more = {"version": version, "points_differing": len(differing), "changes": changes, "problems": problems}
-    return _say(args, found, started_s, code, **more)
+    return _say(args, found, started_s, code, silent, **more)

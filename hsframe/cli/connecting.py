@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hsframe.cli.logins import kept_login
 from hsframe.cli.output import settle_output
+from hsframe.durations import duration_us
 from hsframe.errors import MetadataError
 from hsframe.options import Limits
 
@@ -33,6 +34,8 @@ def connect(args: argparse.Namespace) -> Session:
     for given in (getattr(args, "span", None), getattr(args, "since", None)):
         for part in () if given is None else given.split(","):
             resolve(part.strip(), "UTC")  # which end of a span is the first depends on the zones of the points
+    if (silent_after := getattr(args, "silent_after", None)) is not None:
+        duration_us(silent_after, "silent_after")
     options: dict[str, Any] = {name: getattr(args, name) for name in _SETTINGS}
     options = {name: value for name, value in options.items() if value is not None}
     if args.allow:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 _SETTINGS: Final = (
-    "agg|at|auth|deadline|existing|format|header|interval|layout|max_age|overlap|password|point|proxy|retries|since|"
-    "timeout|tz|units"
+    "agg|at|auth|deadline|existing|format|header|interval|layout|max_age|overlap|password|point|proxy|retries|silent_after|"
+    "since|timeout|tz|units"
 )
 
 # Words of Python in messages, and those of the command line.

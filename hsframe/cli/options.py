@@ -192,6 +192,15 @@ def output_options() -> Command:
     return parser
 
 
+def add_silent_after(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--silent-after",
+        metavar="DURATION",
+        help="name each point whose last sample is older than this, as 2d, and end with exit code 4; not those that "
+        "record changes alone",
+    )
+
+
 def value_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tz", default="point", help=TZ_HELP)
     parser.add_argument(

@@ -12,6 +12,7 @@ from hsframe.cli.options import (
     TZ_HELP,
     Command,
     add_history,
+    add_silent_after,
     checked,
     connection_options,
     count_to,
@@ -43,7 +44,11 @@ _EXAMPLES: Final = {
         "hsframe export 'point and power' -7d week.parquet --tz UTC",
         "hsframe export 'power or temp' -2d trends",
     ],
-    "sync": ["hsframe sync trends 'point and power' --since -7d", "hsframe sync trends --json"],
+    "sync": [
+        "hsframe sync trends 'point and power' --since -7d",
+        "hsframe sync trends --json",
+        "hsframe sync trends --quiet --silent-after 2d",
+    ],
     "notebooks": ["hsframe notebooks my-notebooks"],
     "doctor": ["hsframe doctor http://127.0.0.1:8080/api --user demo", "hsframe doctor --record case.jsonl --rename"],
 }
@@ -51,7 +56,8 @@ _EXAMPLES: Final = {
 EXIT_CODES: Final = (
     "The exit code is 0 where all went well, 1 where something could not be read or written (also a full disk, or "
     "another export of the same file), 2 for wrong arguments, 3 where the server did not answer or refused the login, "
-    "130 after Ctrl-C or SIGTERM. Errors are told on stderr alone."
+    "4 where all went well but --silent-after has found a point that is silent, 130 after Ctrl-C or SIGTERM. Errors "
+    "are told on stderr alone."
 )
 
 _EPILOG: Final = f"""\
@@ -124,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     his_read = add("his-read", reading.his_read, connection, table, help="histories, or their values over intervals")
     add_history(his_read)
     value_options(his_read)
+    add_silent_after(his_read)
     his_read.add_argument("--interval", metavar="DURATION", help="a row for each 15min, 1h, 1D, 1M, ... of local time")
     his_read.add_argument(
         "--agg",
@@ -189,6 +196,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--on-error", choices=("raise", "warn"), default="raise", help="warn: leave out what cannot be read"
     )
+    add_silent_after(export)
     export.set_defaults(goes_on="the same command goes on, but for a wide file")
 
     sync = add(
@@ -209,6 +217,7 @@ def parser() -> argparse.ArgumentParser:
     sync.add_argument(
         "--overlap", metavar="DURATION", default="2D", help="how much is read again, for late values; 2D by default"
     )
+    add_silent_after(sync)
     sync.set_defaults(goes_on="the same command goes on")
 
     notebooks = add("notebooks", serving.notebooks, help="copy the notebooks that come with hsframe into a folder")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hsframe.cli.connecting import connect, points_of
 from hsframe.cli.messages import in_commands, tell
 from hsframe.cli.output import show
+from hsframe.cli.silence import EXIT_CODE, silent_points
 from hsframe.errors import MetadataError
 
 if TYPE_CHECKING:
@@ -75,8 +76,11 @@ def his_read(args: argparse.Namespace) -> int:
         df = session.his_read(
             points_of(args), args.span, header=args.header, tz=args.tz, units=units, on_error=args.on_error, **over
         )
+        outcomes = df.hs.catalog
+        has_failed = outcomes["status"].eq("failed")
+        silent = silent_points(args, session, outcomes.loc[~has_failed, "id"].unique())
     show(args, df)
-    return int(df.hs.catalog["status"].eq("failed").any())
+    return 1 if has_failed.any() else EXIT_CODE if silent else 0
 
 
 def latest(args: argparse.Namespace) -> int:
