@@ -21,7 +21,7 @@ from hsframe.frame.reads import note_reads, reads_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
 from hsframe.frame.trend import trend_frame
 from hsframe.intervals.conditions import Where
-from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters
+from hsframe.intervals.gaps import warn_of_ends, warn_of_gaps, warn_of_meters
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import interval_histories
 from hsframe.intervals.rules import Aggregations, IntervalSettings, rules_of
@@ -207,6 +207,7 @@ def over_intervals(
     for grid in grids:
         results = interval_histories(histories, grid, rules, now_us=until_us, several=settings.several, where=where)
         warn_of_gaps(histories, results, sign="")
+        warn_of_ends(histories, results)
         warn_of_meters(results)
         frame = trend_frame([one for _, one in results], shape="wide", tz=samples.tz, names=names)
         assert isinstance(frame, pd.DataFrame)

@@ -28,9 +28,7 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
     empty = {
         result.point.id: (rule, result)
         for rule, result in results
-        if not rule.in_part  # else an interval may lack a value because the condition never held
-        and isinstance(result.values, NumberColumn)
-        and bool(np.isnan(result.values.values.to_numpy(zero_copy_only=False)).all())
+        if not rule.in_part and _is_empty(result)  # else the condition of a part may never have held in an interval
     }
     parts: dict[str, list[History]] = {ident: [] for ident in empty}
     for history in histories:
@@ -75,6 +73,28 @@ def warn_of_gaps(histories: Sequence[History], results: Sequence[tuple[Rule, His
         + ", or ".join(ways),
         GapWarning,
     )
+
+
+def _is_empty(result: History) -> bool:
+    values = result.values
+    return isinstance(values, NumberColumn) and bool(np.isnan(values.values.to_numpy(zero_copy_only=False)).all())
+
+
+def warn_of_ends(histories: Sequence[History], results: Sequence[tuple[Rule, History]]) -> None:
+    """Warn of meters in a frame whose readings reach both ends of no interval: as of a total over what was read."""
+    for rule, result in results:
+        if rule.agg != "delta" or result.over is None or not _is_empty(result):
+            continue
+        own = [one.ts_us[flag_codes(one.values) < 0] for one in histories if one.point.id == result.point.id]
+        ts_us = np.unique(np.concatenate(own))
+        if len(ts_us) < 2 or (ts_us[0] <= result.ts_us[0] and ts_us[-1] >= result.over.ends_us[-1]):
+            continue
+        first, last = (from_epoch_us(int(us), zone(result.point.tz or "UTC")).isoformat() for us in ts_us[[0, -1]])
+        warn_caller(
+            f"the delta of {result.point.id} is missing, since it needs a reading at both ends, and the readings are "
+            f"from {first} to {last}: read with boundary='both', which has those around the span too",
+            GapWarning,
+        )
 
 
 def _share(some: Collection[object], results: Sequence[tuple[Rule, History]]) -> str:

@@ -7,15 +7,16 @@ https://github.com/hsframe/hsframe/blob/main/docs/explanation/intervals.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from hsframe.caller_warnings import warn_caller
 from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
-from hsframe.errors import MetadataError, UnitError, check_choice
+from hsframe.errors import MetadataError, ReadWarning, UnitError, check_choice
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import ColumnLabel, Point
 from hsframe.intervals.samples import Floats, IntervalSamples
@@ -251,6 +252,17 @@ def _with_time(unit: str) -> tuple[str, float] | None:
     return None
 
 
+def _warn_of_rates(points: Iterable[Point]) -> None:
+    """Warn of points whose delta is asked for as of a meter, and whose values are amounts per time."""
+    for point in points:
+        if point.unit and delta(point.unit) == point.unit and (found := _with_time(point.unit)):
+            warn_caller(
+                f"agg='delta' of {point} is how much its {point.unit} have risen or fallen in each interval, since its "
+                f"record does not say that it is a meter (hisTotalized); 'integral' is in {found[0]}",
+                ReadWarning,
+            )
+
+
 def _refuse_ambiguous(points: Sequence[tuple[Point, str | None]]) -> None:
     """Raise for points, given with their units, that may be running totals or amounts."""
     unclear = [(point, unit) for point, unit in points if unit and (found := find(unit)) and found.quantity in _AMOUNTS]
@@ -301,6 +313,11 @@ def rules_of(
     for point, rule in pairs:
         if rule.agg is not None and point.kind is not None:
             rule.agg_for(point, point.kind, point.unit)
+    _warn_of_rates(
+        point
+        for point, sampling, own in zip(points, samplings, rules, strict=True)
+        if sampling.agg != "delta" and any(rule.agg == "delta" for rule in own)
+    )
     _refuse_unused("max_gap", gaps, rules, lambda rule: rule.bridges, "bridges time without samples")
     _refuse_unused("rollover", rollovers, rules, lambda rule: rule.agg == "delta", "is for agg='delta'")
     covers = "is for means, integrals and states, and for sums of points whose record has hisInterval"

@@ -46,6 +46,7 @@ def building() -> Database:
     add("ten", amounts, 10 * 96, hisMode="consumption", **sampled)
     add("all", amounts, len(ts_us), hisMode="consumption", **sampled)
     add("unsaid", amounts, 10 * 96, hisMode="consumption")
+    add("kw", amounts, len(ts_us), unit="kW", **sampled)
     return database
 
 
@@ -124,6 +125,24 @@ def test_days_up_to_now_are_said_to_have_no_whole_row_at_either_end(s: hsframe.S
         hsframe.GapWarning, match=r"what is between.*last row, from .*T00:00.* is not over yet.*'last14whole"
     ):
         s.his_read("@sound", "-14d", interval="1D")
+
+
+def test_the_total_of_readings_that_end_before_the_span_says_what_it_needs(s: hsframe.Session) -> None:
+    span, day = "2026-06-02,2026-06-10", pd.Timedelta("1D")
+    total = pd.DataFrame({"start": [pd.Timestamp("2026-06-02", tz="America/New_York")]})
+    total["end"] = total["start"] + 9 * day
+    df = s.his_read("@sound", span)
+    with pytest.warns(hsframe.GapWarning, match=r"delta of .* both ends.* to 2026-06-10T.*boundary='both'"):
+        assert df.hs.over(total, "delta").isna().all(axis=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole = s.his_read("@sound", span, boundary="both").hs.over(total, "delta")
+        partial = s.his_read("@sound", span, interval="1Y", edges="partial", agg="delta")
+        assert floats(whole.iloc[:, 0]) == floats(partial.iloc[:, 0]) != [0]
+        assert df.hs.resample("1D", "delta").iloc[:-1].notna().all(axis=None)  # all days but one: nothing is said
+        s.his_read("@sound", span, interval="1D", agg="delta")
+    with pytest.warns(hsframe.ReadWarning, match=r"agg='delta' of @kw .* its kW have .*'integral' is in kWh"):
+        s.his_read("@kw", span, interval="1D", agg={"@kw": "delta"})
 
 
 def test_a_sum_that_may_be_of_a_part_is_given_and_said_once(s: hsframe.Session) -> None:
