@@ -129,7 +129,8 @@ def plot(
             ]
             draw_bands(axis, bands)
             continue
-        axis.set_ylabel(name_text(f"{unit}, {shown}" if shown else unit))
+        is_one = against is not None and len(own) == 1
+        axis.set_ylabel(_with_unit(df, own[0]) if is_one else name_text(f"{unit}, {shown}" if shown else unit))
         axis.set_prop_cycle(color=COLOURS * len(_STYLES), linestyle=np.repeat(_STYLES, len(COLOURS)).tolist())
         for number, place in enumerate(own):
             style = {"color": GREY, "linestyle": "-", "zorder": 1, **kwargs} if number >= _MOST else kwargs
@@ -147,8 +148,7 @@ def plot(
         figure.suptitle(escaped(title))
     axes[0].set_title(source_text(df), loc="right", fontsize="x-small", color="gray")
     if against is not None:
-        unit = unit_of_dtype(df.dtypes.iloc[against]) or ""
-        axes[-1].set_xlabel(name_text(df.columns[against]) + (f" [{escaped(unit)}]" if unit else ""))
+        axes[-1].set_xlabel(_with_unit(df, against))
     elif not len(df):
         axes[-1].set_xticks([])
     elif zone := getattr(index, "tz", None):
@@ -160,6 +160,11 @@ def plot(
     if episodes is not None:
         _shade(axes, episodes, None if against is not None else getattr(index, "tz", None))
     return axes
+
+
+def _with_unit(df: pd.DataFrame, place: int) -> str:
+    unit = unit_of_dtype(df.dtypes.iloc[place])
+    return name_text(df.columns[place]) + (f" [{escaped(unit)}]" if unit else "")
 
 
 def _limits(df: pd.DataFrame) -> tuple[float, float]:

@@ -44,6 +44,7 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"the proxy (\S+) of proxy=": r"the proxy \1",
     r"units='([^']+)' is not 'native'.*?\}: ": r"--units \1 is not si, ip, a unit or pairs as °F=°C: ",
     r"doctor\(point=id\)": "--point ID",
+    r", as his_read\(\.\.\., chunk=.*?\) does": "",
     r"^Limits: ": "--allow: ",
     r"limits=hsframe\.Limits\((\w+)=([\d.]+)\)": r"--allow \1=\2",
     r"as in hsframe\.connect\('([^']+)'.*?\)": r"as in --uri \1",

@@ -238,9 +238,11 @@ class Transport:
             where += f" through {proxy}"
         unused = Proxy.unused(request.url) if hint and proxy is None else ""  # where nothing was ever answered
         if isinstance(error, TimeoutError):
-            less = {"login": "", "hisWrite": "write less at once, or "}.get(
-                where.split()[0], "ask for less at once, or "
-            )
+            less = {
+                "login": "",
+                "hisWrite": "write less at once, or ",
+                "hisRead": "ask for less at once, as his_read(..., chunk='1D', limit_rows=10_000) does, or ",
+            }.get(where.split()[0], "ask for less at once, or ")
             return RequestTimeoutError(f"{where}: {_within(error, timeout)}; {less}give a longer timeout={unused}")
         if isinstance(error, aiohttp.ClientPayloadError):
             return TruncatedBodyError(

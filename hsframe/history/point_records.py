@@ -40,6 +40,7 @@ READ_TAGS: Final = ("archiveSince", "archiveUntil")
 """The tags by which a server over an archive says from when until when that has read the history of a point."""
 HIS_ENDS: Final = ("hisStart", "hisEnd")
 _LOOK_UP: Final = "look points up with read('point and his')"
+_NEEDS_PATH: Final = " (a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +178,16 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
         try:
             return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
+            needs_path = _NEEDS_PATH * (" and " in text and "->" not in text)
             if "did you mean" in str(error):
                 refused = f"{error} As a filter it is refused: {refusal}"
-                error.args = (refused if refusal else f"as a filter it finds no record, and {error}",)
+                error.args = (refused if refusal else f"as a filter it finds no record{needs_path}, and {error}",)
                 raise error from refusal and (refusal.__cause__ or refusal)
             if refusal is not None:  # the server has said what is wrong with the filter
                 raise refusal from refusal.__cause__
             if is_word(text):
                 raise UnknownRecError(f"no record has the tag {text!r}, and {error}", ids=[text]) from error
-            raise MetadataError(f"the filter {text!r} finds no record, and {error}") from error
+            raise MetadataError(f"the filter {text!r} finds no record{needs_path}, and {error}") from error
         except HsFrameError as error:  # of several points of that name, or of what is neither
             if refusal is None or isinstance(error, MetadataError):
                 raise

@@ -179,7 +179,9 @@ def test_columns_are_chosen_and_drawn_against_another() -> None:
     assert [axis.get_ylabel() for axis in df.hs.plot(y="oat")] == ["°F"]
     assert [axis.get_ylabel() for axis in df.hs.plot(y=["oat", "kW"])] == ["°F", "kW"]
     (axis,) = df.hs.plot(x="oat", title="a $ b $")
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("oat [°F]", "kW")
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("oat [°F]", "kW [kW]")
+    pair = df.assign(more=df["kW"])
+    assert [axis.get_ylabel() for axis in pair.hs.plot(x="oat", y=["kW", "more"])] == ["kW"]  # names are in the legend
     assert axis.lines[0].get_xydata().tolist() == [[2.0 * n, n] for n in range(9)]
     assert axis.figure.get_suptitle() == r"a \$ b \$"
     (axis,) = df["kW"].hs.plot(title="one")

@@ -152,6 +152,13 @@ def test_what_ended_the_patience_is_said(serve: Any, fake: Any, monkeypatch: pyt
                 await client.read("site")
             with pytest.raises(NetworkError, match=r"ask for less .*\(sent .*; what times out is not repeated for"):
                 await client.nav()
+        answers = {"hisRead": lambda seen: late(seen)}
+        async with (
+            serve(fake(anonymous=True, answers=answers)) as server,
+            Client(server.uri, retries=0, timeout=0.2) as client,
+        ):
+            with pytest.raises(NetworkError, match=r"^hisRead .* at once, as his_read\(.*chunk='1D', limit_rows="):
+                await client.his_read("@p", "2026-11-01")
         who = ("ann", "s3cret-pencil")
         async with serve(fake(login_delay_s=5)) as server, Client(server.uri, *who, timeout=0.1) as client:
             with pytest.raises(NetworkError, match=r"^login .* within 0\.1 s; give a longer timeout= \(sent .*; what"):

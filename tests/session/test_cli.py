@@ -313,6 +313,7 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
         ("(that is retries=4)", "(that is --retries 4)"),
         ("give a longer deadline=, or ask for less", "give a longer --deadline, or ask for less"),
         ("give a longer timeout=", "give a longer --timeout"),
+        ("less at once, as his_read(..., chunk='1D', limit_rows=10_000) does, or", "less at once, or"),
         ("try another format=, 'zinc' is known", "try another --format, 'zinc' is known"),
         ("Zinc is the default: connect(..., format='json')", "Zinc is the default: --format json"),
         ("in another zone (tz='UTC')", "in another zone (--tz UTC)"),

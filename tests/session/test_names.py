@@ -54,7 +54,10 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             nothing = (
                 f"there is no record of {text}" if text[0] == "@" else f"there is no point '{text}', by id or by name"
             )
-            first = "as a filter it finds no record, and " if as_filter == "finds no record" else ""
+            path = r" \(a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis\)" * (
+                " and " in text
+            )
+            first = f"as a filter it finds no record{path}, and " if as_filter == "finds no record" else ""
             refused = f" As a filter it {as_filter}" if as_filter and not first else ""
             with pytest.raises(
                 UnknownRecError,
@@ -76,7 +79,10 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             s.his_read("zzz q == (", DAY)
         with pytest.raises(UnknownRecError, match="no record has the tag 'zzqq', and there is no point 'zzqq'"):
             s.his_read("zzqq", DAY)
-        with pytest.raises(MetadataError, match="the filter 'zzqq and jjxx' finds no record, and there is no point"):
+        with pytest.raises(
+            MetadataError,
+            match=r"the filter 'zzqq and jjxx' finds no record .*equipRef->siteMeter.*, and there is no point",
+        ):
             s.his_read("zzqq and jjxx", DAY)
         with pytest.raises(UnknownRecError, match=r"^there is no record of @zz; look points up with read"):
             s.his_read([hsframe.Ref("zz")], DAY)
