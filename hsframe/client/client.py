@@ -16,6 +16,7 @@ from hsframe.client.retries import DEFAULT_RETRIES, Retries
 from hsframe.client.sender import RequestSender
 from hsframe.client.transport import Transport
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
+from hsframe.codecs.json3 import Json3
 from hsframe.durations import Duration
 from hsframe.errors import HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
@@ -287,8 +288,17 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         answers = [self._answer(grid, raw=raw) for grid in grids]
         return cast("list[AnswerT]", answers)
 
-    async def call(self, op: str, grid: Grid | GridBuilder | None = None) -> Grid:
-        """Any op by its wire name, grid in and grid out: ``commit``, or what a server adds.
+    async def openapi(self) -> dict[str, Any]:
+        """What a server of version 5 says of its ops: a document of OpenAPI 3.1, as JSON has it."""
+        read = Json3(self._transport.limits).load  # of JSON as it is, without values of Haystack
+        return cast("dict[str, Any]", await self.sender.value(OPS["openapi"], {}, read))
+
+    @overload
+    async def call(self, op: str, grid: Grid | GridBuilder | None = None, /) -> Grid: ...
+    @overload
+    async def call(self, op: str, /, **args: object) -> Any: ...
+    async def call(self, op: str, grid: Grid | GridBuilder | None = None, /, **args: object) -> Any:
+        """Any op by its wire name: ``commit``, or what a server adds.
 
         Parameters
         ----------
@@ -296,5 +306,17 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
             As in the uri: ``"hisRead"``.
         grid : Grid, optional
             The request; empty by default.
+        **args
+            Arguments by name in place of a grid, as ``call("readById", id=Ref("a"))``. In version 5 of the protocol
+            these are those of the op itself, and in version 4 a row of a grid.
+
+        Returns
+        -------
+        Grid, or any value
+            With arguments by name in version 5 what the op gives: a Grid, a dict, a list, a value or None.
         """
-        return await self.sender.call(op_of(op), Grid() if grid is None else request_grids.as_grid(grid, op))
+        if not args:
+            return await self.sender.call(op_of(op), Grid() if grid is None else request_grids.as_grid(grid, op))
+        if grid is not None:
+            raise MetadataError(f"{op}: give a grid or arguments by name, not both")
+        return await self.sender.value(op_of(op), {name: request_grids.as_kind(one) for name, one in args.items()})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from hsframe.caller_warnings import cleaned, told_once
 from hsframe.client.in_thread import in_thread
 from hsframe.codecs import decode
 from hsframe.codecs.formats import format_named, formats_by_start, short_of
+from hsframe.codecs.jeto import decode_jeto
 from hsframe.errors import CodecError, HTTPStatusError
 from hsframe.grid import Grid
 from hsframe.options import Limits
@@ -82,6 +83,17 @@ class Decoder:
         except CodecError as error:
             failure = failure or self.with_source(error, op, answer.body)
         raise failure
+
+    async def value(self, answer: HttpAnswer, op: Op, read: Callable[[bytes], Any] | None = None) -> Any:
+        """The value of an answer in Jeto, or as `read` gives it."""
+        if failure := refused_version(answer) or (http_failure(answer) if answer.is_html else None):
+            raise failure
+        try:
+            with self.telling():
+                return await in_thread(read or partial(decode_jeto, limits=self.limits), answer.body)
+        except CodecError as error:
+            problem = self.with_source(error, op, answer.body)
+        raise problem
 
     async def grids(self, answer: HttpAnswer, op: Op) -> list[Grid]:
         """The grids of an answer that may hold several; raises as :meth:`grid`."""

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from hsframe.client.decoding import Decoder
 from hsframe.client.login_session import LoginSession
@@ -36,7 +36,17 @@ from hsframe.protocol.dialects import Method, remembered
 from hsframe.protocol.http import HttpAnswer, HttpRequest
 from hsframe.protocol.login_steps import Credentials, LoginResult
 from hsframe.protocol.request_grids import OPS, Op, ids_of, query_of
-from hsframe.protocol.version5 import HEADER, JSON, Version, VersionSetting, Wire, as_version4, other_version, wire_of
+from hsframe.protocol.version5 import (
+    HEADER,
+    JSON,
+    Args,
+    Version,
+    VersionSetting,
+    Wire,
+    as_version4,
+    other_version,
+    wire_of,
+)
 
 _ZINC: Final = mime_of("zinc")
 PLAIN_JSON: Final = JSON
@@ -106,6 +116,19 @@ class RequestSender:
             if answer.status != 200:
                 self._check(grids[0], answer, op)
             return grids
+
+    async def value(self, op: Op, args: Args, read: Callable[[bytes], Any] | None = None) -> Any:
+        """Send arguments by name; gives the value of the answer in version 5, and in 4 its grid.
+
+        The value is read from Jeto, unless `read` says otherwise.
+        """
+        with self._logged(op) as (log, patience):
+            answer = await self._exchange(op, args, log, patience)
+            if answer.request.headers["Accept"] == JSON and answer.status == 200:
+                return await self.decoder.value(answer, op, read)
+            grid = await self.decoder.grid(answer, op)
+            self._check(grid, answer, op)
+            return grid
 
     async def stream(self, op: Op, request: Grid) -> AsyncGenerator[bytes, None]:
         """Send a request grid, give the body of its answer as it arrives; error grids and pages are raised.
@@ -213,7 +236,7 @@ class RequestSender:
                 patience.bytes += log.bytes
 
     async def _exchange(
-        self, op: Op, request: Grid, log: LoggedRequest, patience: Patience, fetch: Fetch | None = None
+        self, op: Op, request: Grid | Args, log: LoggedRequest, patience: Patience, fetch: Fetch | None = None
     ) -> HttpAnswer:
         splits = op.name == "hisRead" and self.retries.splits()
         # What is known before: an answer that is cut at the same place each time does not show how the server writes.
@@ -258,11 +281,11 @@ class RequestSender:
         return answer
 
     async def _send(
-        self, op: Op, request: Grid, login: LoginResult, fetch: Fetch, *, version_changed: bool = False
+        self, op: Op, request: Grid | Args, login: LoginResult, fetch: Fetch, *, version_changed: bool = False
     ) -> HttpAnswer:
         """Send, and send again where the server refused the version, the method or the format."""
         wire = wire_of(op.name, request, self.version)
-        query = None if wire.is_whole or wire.args is not None else query_of(wire.grid)
+        query = None if wire.is_whole or wire.args else query_of(wire.grid)
         method = self.dialect.method(op, has_arguments=wire.has_arguments)
         method, method_changed = "POST" if query is None else method, False
         while True:
@@ -295,10 +318,10 @@ class RequestSender:
     def _http(
         self, op: str, wire: Wire, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
     ) -> HttpRequest:
-        is_5 = self.version == 5  # whose JSON by its plain name is another
-        plain = self.dialect.plain_json and self.mime != _ZINC and not is_5
+        # JSON by its plain name is another one in version 5.
+        plain = wire.is_typed or (self.dialect.plain_json and self.mime != _ZINC and wire.version == 4)
         headers = {**login.headers, "Accept": accept or (PLAIN_JSON if plain else self.mime)}
-        if is_5:
+        if wire.version == 5:
             headers[HEADER] = "5"
         body, params, hint = wire.body, None, self.dialect.uri_hint
         if method == "GET":

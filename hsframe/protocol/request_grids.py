@@ -25,7 +25,7 @@ MANUAL_LEVEL: Final = 8
 
 ID_NAME: Final = re.compile(r"id\d*")
 """The tag of an id, also of one of several in older forms: ``id``, ``id0``, ``id1``, ..."""
-_OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
+_OP_NAME: Final = re.compile(r"[\w-]+(\.[\w-]+)*(::[\w-]+)?")
 
 Id: TypeAlias = Ref | str
 Ids: TypeAlias = Ref | str | Iterable[Ref | str]
@@ -52,7 +52,7 @@ OPS: Final[Mapping[str, Op]] = {
     op.name: op
     for op in (
         *(Op(name, get=True, repeatable=True) for name in ("about", "ops", "formats", "defs", "libs", "filetypes")),
-        *(Op(name, get=True, repeatable=True) for name in ("read", "nav", "hisRead")),
+        *(Op(name, get=True, repeatable=True) for name in ("read", "nav", "hisRead", "openapi")),
         # The same samples again are the same history.
         *(Op(name, repeatable=True, writes=True) for name in ("hisWrite", "watchUnsub")),
         *(Op(name, writes=True) for name in ("pointWrite", "close")),
@@ -159,8 +159,9 @@ def _seconds(span: timedelta) -> Number:
     return Number(int(seconds) if seconds.is_integer() else seconds, "s")
 
 
-def _one_row(row: Mapping[str, object], meta: Mapping[str, object] | None = None) -> Grid:
-    return Grid(meta, list(row), [(value,) for value in row.values()])
+def row_of(row: Mapping[str, object], meta: Mapping[str, object] | None = None) -> Grid:
+    """A grid of one row, without a column where it has no values."""
+    return Grid(meta, list(row), [(value,) for value in row.values()]) if row else Grid(meta)
 
 
 def _id_rows(refs: Sequence[Ref], meta: Mapping[str, object] | None = None) -> Grid:
@@ -201,7 +202,7 @@ def read_request(filter: str | None = None, limit: int | None = None) -> Grid:
         if not hasattr(limit, "__index__") or limit < 0:  # NumPy has integers, too
             raise MetadataError(f"limit must be a whole number from 0 up, or None; got {limit!r}")
         row["limit"] = Number(int(limit))
-    return _one_row(row) if row else Grid()
+    return row_of(row) if row else Grid()
 
 
 def read_by_ids_request(ids: Ids) -> Grid:
@@ -210,11 +211,11 @@ def read_by_ids_request(ids: Ids) -> Grid:
 
 def nav_request(nav_id: object = None) -> Grid:
     """Children of a node of the navigation tree; of the root without `nav_id`, which may be of any kind."""
-    return Grid() if nav_id is None else _one_row({"navId": as_kind(nav_id)})
+    return Grid() if nav_id is None else row_of({"navId": as_kind(nav_id)})
 
 
 def his_read_request(of: Id, span: Range) -> Grid:
-    return _one_row({"id": as_ref(of), "range": as_range(span)})
+    return row_of({"id": as_ref(of), "range": as_range(span)})
 
 
 def his_read_batch_request(ids: Ids, span: Range, tz: str | None = None) -> Grid:
@@ -226,11 +227,11 @@ def his_read_batch_request(ids: Ids, span: Range, tz: str | None = None) -> Grid
 def his_read_id0_request(ids: Ids, span: Range) -> Grid:
     """The histories of several points in the older form, ``id0``, ``id1``, ... in one row, which WideSky reads."""
     refs = {f"id{number}": of for number, of in enumerate(as_refs(ids, "hisRead"))}
-    return _one_row({"range": as_range(span), **refs})
+    return row_of({"range": as_range(span), **refs})
 
 
 def point_write_array_request(of: Id) -> Grid:
-    return _one_row({"id": as_ref(of)})
+    return row_of({"id": as_ref(of)})
 
 
 def point_write_request(
@@ -265,7 +266,7 @@ def point_write_request(
                 f"{val!r}. Elsewhere servers ignore it, and the value would stay"
             )
         row["duration"] = _length(duration, "duration")
-    return _one_row(row)
+    return row_of(row)
 
 
 def watch_sub_request(ids: Ids, watch_dis: str, lease: TimeLength | None = None, watch_id: str | None = None) -> Grid:
@@ -296,13 +297,13 @@ def invoke_action_request(of: Id, action: str, args: Mapping[str, object] | Grid
     """An action of a record, with at most one row of arguments."""
     meta = {"id": as_ref(of), "action": action}
     if isinstance(args, Mapping):
-        return _one_row({name: as_kind(value) for name, value in args.items()}, meta) if args else Grid(meta)
+        return row_of({name: as_kind(value) for name, value in args.items()}, meta) if args else Grid(meta)
     grid = Grid() if args is None else as_grid(args, "the args= of invokeAction are no mapping")
     return Grid(dict(grid.meta) | meta, grid.cols, grid.columns)
 
 
 def eval_request(expr: str) -> Grid:
-    return _one_row({"expr": expr})
+    return row_of({"expr": expr})
 
 
 def eval_all_request(exprs: Iterable[str]) -> Grid:

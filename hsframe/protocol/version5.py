@@ -7,17 +7,16 @@ formats of version 4 go on, and with them the fast readers. Only a filter has to
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from hsframe.codecs.jeto import encode_jeto
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import MetadataError
 from hsframe.grid import Grid
-from hsframe.kinds import Number
 from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.request_grids import query_of
+from hsframe.protocol.request_grids import query_of, row_of
 
 HEADER: Final = "Xeto-Version"
 """Of a request: the version that it speaks, 4 without it. An answer in version 5 has it too."""
@@ -30,15 +29,18 @@ Args: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Wire:
-    """An op as it goes to the server: its name in the uri and its request, a grid or arguments as JSON.
+    """An op as it goes to the server in a version: its name in the uri and its request, a grid or arguments as Jeto.
 
-    A grid that `is_whole` is one argument, which a query cannot carry.
+    A grid that `is_whole` is one argument, which a query cannot carry. What is `typed` is answered with a value in Jeto
+    and not with a grid.
     """
 
     name: str
-    grid: Grid
+    version: Version
+    grid: Grid = field(default_factory=Grid)
     args: Args | None = None
     is_whole: bool = False
+    is_typed: bool = False
 
     @property
     def has_arguments(self) -> bool:
@@ -46,15 +48,18 @@ class Wire:
 
     @property
     def params(self) -> dict[str, str]:
-        """The arguments as a query has them: in version 5 bare texts and JSON, in 4 Zinc."""
+        """The arguments as a query has them: in version 5 bare texts and Jeto, in 4 Zinc."""
         if self.args is not None:
-            return {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.args.items()}
+            return {
+                name: value if isinstance(value, str) else encode_jeto(value).decode()
+                for name, value in self.args.items()
+            }
         return {name: write_value(value) for name, value in (query_of(self.grid) or {}).items()}
 
     @property
     def body(self) -> bytes | None:
-        """The arguments as JSON, None where the request is a grid."""
-        return None if self.args is None else json.dumps(self.args).encode()
+        """The arguments as Jeto, None where the request is a grid. Servers take some that are not in boxes for none."""
+        return None if self.args is None else encode_jeto(self.args)
 
 
 @dataclass(frozen=True)
@@ -72,26 +77,25 @@ class Op5:
     def wire(self, request: Grid) -> Wire:
         """The op with a request of version 4; MetadataError where version 5 takes none."""
         if self.form == "grid":
-            return Wire(self.name, request, is_whole=True)
+            return Wire(self.name, 5, request, is_whole=True)
         if self.form == "nothing":
             if request.cols:
                 raise MetadataError(
                     f"{self.op} takes no filter and no limit in version 5 of the protocol; leave them out, and choose "
                     "from what it gives"
                 )
-            return Wire(self.name, Grid())
+            return Wire(self.name, 5)
         args = self.args(request)
         if self.form == "json":
-            return Wire(self.name, Grid(), args)
-        return Wire(self.name, Grid({}, list(args), [(value,) for value in args.values()]))
+            return Wire(self.name, 5, args=args)
+        return Wire(self.name, 5, row_of(args))
 
 
 def _filter_args(request: Grid) -> dict[str, Any]:
-    """What readAll takes; a limit that is not boxed would be ignored without a word, as are arguments it has not."""
+    """What readAll takes; arguments that it has not are ignored."""
     args = dict(request.meta) | (dict(request[0]) if len(request) else {})
-    limit = args.pop("limit", None)
-    if isinstance(limit, Number):
-        args["opts"] = {"limit": {"val": str(limit.val), "spec": "sys::Number"}}
+    if "limit" in args:
+        args["opts"] = {"limit": args.pop("limit")}
     return args
 
 
@@ -111,11 +115,18 @@ _BY_OP: Final = {row.op: row for row in OPS5 if row.name != "readByIds"}
 _BY_IDS: Final = next(row for row in OPS5 if row.name == "readByIds")
 
 
-def wire_of(op: str, request: Grid, version: Version) -> Wire:
-    """An op with its request grid as a version sends it; what the table does not have goes in 5 as in 4."""
+def wire_of(op: str, request: Grid | Args, version: Version) -> Wire:
+    """An op with its request grid as a version sends it; what the table does not have goes in 5 as in 4.
+
+    Arguments by name are those of the op itself, whatever it is called elsewhere; in version 4 a row of a grid.
+    """
+    if op == "openapi":  # which no server of version 4 alone has
+        version = 5
+    if not isinstance(request, Grid):
+        return Wire(op, 5, args=request, is_typed=True) if version == 5 else Wire(op, 4, row_of(request))
     row = _BY_OP.get(op) if version == 5 else None
     if row is None:
-        return Wire(op, request)
+        return Wire(op, version, request)
     return (_BY_IDS if op == "read" and request.has_col("id") else row).wire(request)
 
 

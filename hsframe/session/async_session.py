@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, overload
 
 import pandas as pd
 
@@ -172,15 +173,34 @@ class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, Point
         """
         return [await in_thread(self._frame, grid) for grid in await self.client.eval_all(exprs, raw=True)]
 
-    async def call(self, op: str, grid: Grid | None = None) -> Grid:
+    @overload
+    async def call(self, op: str, grid: Grid | None = None, /) -> Grid: ...
+    @overload
+    async def call(self, op: str, /, **args: object) -> Any: ...
+    async def call(self, op: str, grid: Grid | None = None, /, **args: object) -> Any:
         """Send a request grid to any op of the server, by its name on the wire; gives the answer's grid.
+
+        Parameters
+        ----------
+        op : str
+            As in the uri: ``"hisRead"``.
+        grid : Grid, optional
+            The request; empty by default.
+        **args
+            Arguments by name in place of a grid, as ``call("readById", id=Ref("a"))``. In version 5 of the protocol
+            these are those of the op itself, and in version 4 a row of a grid.
+
+        Returns
+        -------
+        Grid, or any value
+            With arguments by name in version 5 what the op gives: a Grid, a dict, a list, a value or None.
 
         Raises
         ------
         CallError
             The server answered with an error grid.
         """
-        return await self.client.call(op, grid)
+        return await self.client.call(op, grid, **args)
 
     def _frame(self, grid: Grid) -> pd.DataFrame:
         """The frame of any answer; of a history with the names and units of known points."""

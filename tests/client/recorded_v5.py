@@ -26,25 +26,33 @@ def op_of(exchange: dict[str, Any]) -> str:
     return urlsplit(exchange["path"]).path.rpartition("/")[2]
 
 
+def unboxed(value: dict[str, Any]) -> Any:
+    return value["val"] if {"val", "spec"} <= value.keys() else value
+
+
+def form(accept: str) -> str:
+    return "jeto" if accept == "application/json" else str(short_of(accept))
+
+
 def meaning(method: str, query: dict[str, str], mime: str, body: bytes) -> str:
     """What a request asks for: the same grid in each format, and JSON in any order."""
     if method == "GET":
         return json.dumps(query, sort_keys=True)
     if mime == "application/json":
-        return json.dumps(json.loads(body), sort_keys=True)
+        return json.dumps(json.loads(body, object_hook=unboxed), sort_keys=True)
     return encode(decode_exact(body, mime), "zinc").decode()
 
 
 def key_of(exchange: dict[str, Any]) -> tuple[str, str, str] | None:
     asked, body = exchange["request_headers"], bytes_of(exchange["request"])
     accept, mime = asked.get("accept", ""), asked.get("content-type", "")
-    if accept == "application/json" or "xeto" in exchange["path"] or asked.get("xeto-version") != "5":
+    if "xeto" in exchange["path"] or asked.get("xeto-version") != "5":
         return None
     if exchange["file"] in ("auth", "close"):  # of logins, which are not recorded
         return None
     query = dict(parse_qsl(urlsplit(exchange["path"]).query))
     try:
-        return op_of(exchange), str(short_of(accept)), meaning(exchange["method"], query, mime, body)
+        return op_of(exchange), form(accept), meaning(exchange["method"], query, mime, body)
     except Exception:  # a request that is wrong on purpose
         return None
 
@@ -65,7 +73,7 @@ class Recorded:
         if seen.headers.get("Xeto-Version") != "5":
             return web.Response(status=422, text=f"{seen.op} was not asked in version 5")
         asked = meaning(seen.method, seen.query, seen.headers.get("Content-Type", ""), seen.body)
-        key = (seen.op, str(short_of(seen.headers["Accept"])), asked)
+        key = (seen.op, form(seen.headers["Accept"]), asked)
         # Where all ids are known, it was not recorded that nothing is checked; the answer is the same.
         unchecked = asked.replace("ids,checked", "ids").replace("],F", "]")
         keys = [(seen.op, format, text) for text in (asked, unchecked) for format in (key[1], "")]
@@ -76,7 +84,8 @@ class Recorded:
 
 
 def answer_of(exchange: dict[str, Any]) -> web.Response:
-    headers = {name: value for name, value in exchange["headers"].items() if name != "transfer-encoding"}
+    skipped = ("transfer-encoding", "content-encoding")  # bodies are recorded without them
+    headers = {name: value for name, value in exchange["headers"].items() if name not in skipped}
     return web.Response(
         status=exchange["status"], reason=exchange["reason"], headers=headers, body=bytes_of(exchange["body"])
     )

@@ -236,6 +236,44 @@ def test_an_api_err_is_known_by_its_spec(ask: Any, fault: dict[str, Any], versio
     ask(work, {"op": lambda seen: answer_of(fault)}, version=version, retries=0)
 
 
+def test_any_op_by_its_arguments(ask: Any) -> None:
+    async def work(client: Client[Any]) -> None:
+        site = await client.call("readById", id=Ref("site-ny"))
+        assert site["area"] == Number(10000, "ft²")
+        assert await client.call("readById", id=Ref("nope"), checked=False) is None
+        found = await client.call("readAll", filter="point and elec", opts={"limit": 2})
+        assert isinstance(found, Grid)
+        assert len(found) == 2
+        assert await client.call("eval", expr='[1, "two", [3kW], null]') == [Number(1), "two", [Number(3, "kW")], None]
+        with pytest.raises(UnknownRecError) as raised:
+            await client.call("readById", id=Ref("nope"))
+        assert raised.value.ids == ("nope",)
+        with pytest.raises(MetadataError, match="not both"):
+            await client.call("eval", Grid(), expr="1")  # type: ignore[call-overload]
+
+    ask(work)
+
+
+def test_any_op_by_its_arguments_in_version_4() -> None:
+    with running_server() as server, hsframe.connect(server.uri, "demo", "demo") as session:
+        sites = session.call("read", filter="site", limit=1)
+        assert isinstance(sites, Grid)
+        assert len(sites) == 1
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_openapi(ask: Any, version: int) -> None:
+    document = {"openapi": "3.1.0", "paths": {"/api/about": {"get": {"spec": "sys::Ref", "val": "x"}}}}
+
+    async def work(client: Client[Any]) -> None:
+        assert await client.openapi() == document
+        assert client.server.seen[0].method == "GET"
+        assert client.server.seen[0].headers["Xeto-Version"] == "5"
+
+    ask(work, {"openapi": lambda seen: web.json_response(document)}, version=version)
+    ask(work, {"openapi": lambda seen: web.json_response(document)}, version=version, format="json")
+
+
 def api_err(name: str, status: int, **more: object) -> web.Response:
     return web.json_response({"spec": f"sys.api::{name}", "status": status, "dis": "so it is", **more}, status=status)
 
