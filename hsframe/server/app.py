@@ -1,33 +1,27 @@
 """The HTTP side of the server (standard: chapter HttpApi): one handler from a request to an answer.
 
 An error of HTTP is a code (400, 401, 403 to 406, 408, 413, 415, 429, 501, 503) with a line of text; a refusal by the op
-is HTTP 200 with an error grid. Formats go by the headers Accept, Content-Type and Accept-Encoding.
+is HTTP 200 with an error grid. The same address speaks version 5 of the protocol where it is asked for
+(:mod:`hsframe.server.version5`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
-import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
-from typing import Any, Final, ParamSpec, TypeVar, Unpack
+from typing import Final, ParamSpec, TypeVar, Unpack
 
 from aiohttp import web
 
-from hsframe.caller_warnings import unsaid
-from hsframe.codecs import decode, encode
-from hsframe.codecs.formats import FORMATS, media_type, mime_of, short_of
-from hsframe.codecs.zinc import parse_value
-from hsframe.errors import CodecError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.options import Limits
 from hsframe.protocol.scram import ScramCredentials
@@ -43,6 +37,8 @@ from hsframe.server.refusal import HttpRefusal, OpRefusal, error_grid
 from hsframe.server.state import Call, State
 from hsframe.server.unread import Unread
 from hsframe.server.users import UsersFile
+from hsframe.server.version4 import Asked4, Written, refused4
+from hsframe.server.version5 import Asked5, login_refused, refused5, unsupported, version_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,8 +61,6 @@ _MAX_READ_BODY: Final = 8 * 2**20
 _MAX_READ_CELLS: Final = 100_000
 # A larger body is decoded when it has one of `_THREADS` // 2 turns: what comes later finds a thread that is free.
 _LARGE_BODY: Final = 2**20
-# Below this, a gzip header and a second copy cost more than the bytes.
-_MIN_GZIP: Final = 1024
 # What is asked, answered or written by more takes long: it has threads of its own, and what is short waits for none of
 # it. All else than HTTP is in a thread, for the event loop has the connections of all clients.
 _FEW_BYTES: Final = 512
@@ -74,33 +68,7 @@ _FEW_CELLS: Final = 10_000
 # What so many requests read or write is in memory together.
 _THREADS: Final = 4
 
-_WILDCARDS: Final = {"*/*": "text/zinc", "text/*": "text/zinc", "application/*": "application/json"}
-
 _log = logging.getLogger("hsframe.server")
-
-
-@dataclass(frozen=True)
-class MediaFormat:
-    short: str
-    mime: str
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a request asks: the arguments of a GET, or a body and its format."""
-
-    query: Mapping[str, str]
-    body: bytes
-    short: str
-
-
-@dataclass(frozen=True)
-class _Written:
-    """An answer as it is sent; `rows` for the log."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    rows: int
 
 
 def make_app(
@@ -156,44 +124,41 @@ async def _handle(request: web.Request) -> web.StreamResponse:
     started = time.perf_counter()
     name = request.match_info["op"]
     found = "no grid"
+    version = version_of(request) if request.app[STATE].versions else "4"
     try:
-        answer = await _answer(request, name)
+        answer = await _answer(request, name, version)
         if isinstance(answer, web.Response):
             response = answer
         else:
             found = f"{answer.rows} rows"
-            response = web.Response(body=answer.body, headers=answer.headers)
+            response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
     except HttpRefusal as refusal:
-        response = web.Response(status=refusal.status, text=refusal.reason + "\n", headers=refusal.headers)
+        response = refused4(refusal) if version == "4" else refused5(refusal)
     size = 0 if not isinstance(response.body, bytes) else len(response.body)
     took_ms = (time.perf_counter() - started) * 1e3
     _log.debug("%s %r: %d, %s, %d bytes, %.1f ms", request.method, name, response.status, found, size, took_ms)
     return response
 
 
-async def _answer(request: web.Request, name: str) -> web.Response | _Written:
+async def _answer(request: web.Request, name: str, version: str) -> web.Response | Written:
     """Everything from the method to the written answer of the op."""
     if request.method not in ("GET", "POST"):
         raise HttpRefusal(501, f"the method {request.method} is not implemented; use GET or POST")
-    logins = request.app[LOGINS]
+    logins, state = request.app[LOGINS], request.app[STATE]
     authorization, address = request.headers.get("Authorization"), _address(request)
-    admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
+    try:
+        admitted = logins.admit(authorization, address) if logins.are_needed else LoggedIn("")
+    except HttpRefusal as refusal:
+        raise refusal if version == "4" else login_refused(refusal, authorization) from None
     if isinstance(admitted, HiddenStr):
         return web.Response(headers={"Authentication-Info": admitted})
-    call = Call(name, Grid(), request.app[STATE], admitted.user, logins.role_of(admitted.user), address)
-    op = request.app[SERVED_OPS].get(name)
-    if op is None:
-        raise HttpRefusal(404, f"there is no op {name!r}; the ops are listed by {PREFIX}/ops")
-    if request.method == "GET" and not op.get:
-        raise HttpRefusal(405, f"GET is not allowed for the op {op.name!r}: use POST", {"Allow": "POST"})
+    if state.versions and version not in state.versions:
+        return refused5(unsupported(version, state.versions))
+    asked = (Asked4 if version == "4" else Asked5)(request, name, request.app[SERVED_OPS])
+    op = asked.op
+    call = Call(op.name, Grid(), state, admitted.user, logins.role_of(admitted.user), address)
     if op.role == "viewer":
         request = request.clone(client_max_size=min(request.client_max_size, _MAX_READ_BODY))
-    chosen = answer_format(accept := request.headers.get("Accept"))
-    if chosen is None:
-        formats = ", ".join(["application/json", *(known.mime for known in FORMATS.values())])
-        raise HttpRefusal(406, f"nothing in 'Accept: {accept}' is a format of this server; the formats: {formats}")
-    write = partial(_write, name, chosen, packs=accepts_gzip(request.headers.get("Accept-Encoding")))
-    short = _body_format(request)
     try:  # before its body is read: that may take much memory, and long
         if op.writes and call.database.refusal:  # before the role: no role helps
             raise OpRefusal(f"{name}: {call.database.refusal}", "ReadOnlyErr")
@@ -202,16 +167,15 @@ async def _answer(request: web.Request, name: str) -> web.Response | _Written:
         refused = error_grid(name, refusal)
         if op.changes(call.grid):
             journal.changed(call, refused)
-        return write(refused)
-    async with request.app[BODIES].read(request) if short else nullcontext(b"") as body:
-        asked = _Asked(dict(request.query.items()), body, short)
-        is_short = name != "hisRead" and len(body) + len(request.query_string) <= _FEW_BYTES
+        return asked.written(refused)
+    async with request.app[BODIES].read(request) if asked.short else nullcontext(b"") as body:
+        is_short = op.name != "hisRead" and len(body) + len(request.query_string) <= _FEW_BYTES
         pool = request.app[_SHORT if is_short else _LONG]
         async with request.app[_TURNS] if len(body) > _LARGE_BODY else nullcontext():
-            grid, written = await _in_thread(pool, _work, op, call, asked, write)
+            grid, written = await _in_thread(pool, _work, call, asked, body)
         if written is None:
-            written = await _in_thread(request.app[_LONG], write, grid)
-    if name == "close":
+            written = await _in_thread(request.app[_LONG], asked.written, grid)
+    if op.name == "close":
         logins.end(admitted)
     if op.get:  # another has changed something: refused, its client would send it once more
         request.app[UNREAD].admit(len(written.body))
@@ -233,15 +197,16 @@ async def _in_thread(pool: ThreadPoolExecutor, do: Callable[P, T], *args: P.args
     return await asyncio.get_running_loop().run_in_executor(pool, call)
 
 
-def _work(op: Op, call: Call, asked: _Asked, write: Callable[[Grid], _Written]) -> tuple[Grid, _Written | None]:
+def _work(call: Call, asked: Asked4, body: bytes) -> tuple[Grid, Written | None]:
     """The answer of an op, in a thread; written too where that is short."""
+    op = asked.op
     limits = Limits(cells=_MAX_READ_CELLS) if op.role == "viewer" else Limits()
-    call = replace(call, grid=_request_grid(asked, limits))
+    call = replace(call, grid=asked.grid(body, limits))
     grid = _run(op, call)
     if op.changes(call.grid):
         journal.changed(call, grid)
     is_short = len(grid) * len(grid.cols) < _FEW_CELLS
-    return grid, write(grid) if is_short else None
+    return grid, asked.written(grid) if is_short else None
 
 
 def _run(op: Op, call: Call) -> Grid:
@@ -267,104 +232,3 @@ def _run(op: Op, call: Call) -> Grid:
     except Exception as error:  # a bug of the server: the client gets an error grid, the log has it too
         journal.failed(call, error)
         return error_grid(call.op, OpRefusal(f"the op failed: {type(error).__name__}: {error}", "InternalErr"))
-
-
-def _body_format(request: web.Request) -> str:
-    """The short name of the format of a body; empty of a GET, whose arguments are in its query."""
-    if request.method == "GET":
-        return ""
-    content_type = request.headers.get("Content-Type")
-    short = request_format(content_type)
-    if short is None:
-        what = "without a Content-Type" if content_type is None else f"of 'Content-Type: {content_type}'"
-        raise HttpRefusal(415, f"a request {what} is not read here; the formats: text/zinc, text/trio, JSON")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        # The standard has none, and a packed megabyte unpacks to a gigabyte.
-        raise HttpRefusal(415, "a packed request is not read here: send it without Content-Encoding")
-    return short
-
-
-@unsaid()
-def _request_grid(asked: _Asked, limits: Limits) -> Grid:
-    try:
-        if asked.short:
-            return decode(asked.body, asked.short, limits=limits)
-        row = {name: _argument(text) for name, text in asked.query.items()}
-        return Grid.from_rows(None, list(row), [row]) if row else Grid()
-    except HsFrameError as error:
-        if isinstance(error, CodecError) and error.limit == "cells":
-            what = f"the body has more than {limits.cells:,} cells, and of this op no more are read"
-            raise HttpRefusal(413, what) from None
-        raise HttpRefusal(400, f"the request cannot be read: {error}") from None
-
-
-def _argument(text: str) -> Any:
-    """A query parameter: a value in Zinc, else a Str."""
-    try:
-        return parse_value(text)
-    except CodecError:
-        return text
-
-
-def _write(name: str, chosen: MediaFormat, grid: Grid, *, packs: bool) -> _Written:
-    try:
-        body = encode(grid, chosen.short)
-    except (CodecError, OverflowError) as error:
-        # Some formats cannot carry some kinds, and none a year after 9999; the client can ask for another.
-        refusal = OpRefusal(f"the answer cannot be written as {chosen.mime}: {error}", "CodecErr")
-        body = encode(error_grid(name, refusal), chosen.short)
-    # Caches must not keep answers: the same request has another answer tomorrow.
-    headers = {"Content-Type": chosen.mime, "Cache-Control": "no-cache, no-store", "Vary": "Accept, Accept-Encoding"}
-    if packs and len(body) >= _MIN_GZIP:
-        # Level 1 is four times as fast as the default, and histories shrink to a tenth all the same.
-        body, headers = gzip.compress(body, compresslevel=1, mtime=0), headers | {"Content-Encoding": "gzip"}
-    return _Written(body, headers, len(grid))
-
-
-def _format(kind: str, params: dict[str, str]) -> MediaFormat | None:
-    """The format of a media type; None where this server does not have it."""
-    if params.get("charset", "utf-8") not in ("utf-8", "utf8"):
-        return None
-    if kind in _WILDCARDS:
-        kind, params = _WILDCARDS[kind], {}
-    short = short_of(f"{kind};version={params.get('version', '')}") if "/" in kind else None
-    if short is None or kind == "application/json":
-        return None if short is None else MediaFormat(short, kind)
-    return MediaFormat(short, f"{kind}; charset=utf-8" if kind.startswith("text/") else mime_of(short))
-
-
-def answer_format(accept: str | None) -> MediaFormat | None:
-    """The best format for an Accept header; without one, Zinc. None where there is none (HTTP 406).
-
-    A quality that is not a number counts as 1; among equal ones a named type goes before a wildcard, then the first.
-    """
-    if accept is None or not accept.strip():
-        return _format("*/*", {})
-    offers = []
-    for kind, params in map(media_type, accept.split(",")):
-        found, quality = _format(kind, params), _quality(params)
-        if found is not None and quality > 0:
-            offers.append((quality, "*" not in kind, found))
-    return max(offers, key=lambda offer: offer[:2])[2] if offers else None
-
-
-def request_format(content_type: str | None) -> str | None:
-    """The short name of the format of a request body; None where the server does not read it (HTTP 415)."""
-    kind, params = media_type(content_type or "")
-    found = None if "*" in kind else _format(kind, params)
-    return None if found is None or FORMATS[found.short].read is None else found.short
-
-
-def accepts_gzip(accept_encoding: str | None) -> bool:
-    for coding, params in map(media_type, (accept_encoding or "").split(",")):
-        if coding in ("gzip", "x-gzip"):
-            return _quality(params) > 0
-    return False
-
-
-def _quality(params: dict[str, str]) -> float:
-    try:
-        quality = float(params.get("q", "1"))
-    except ValueError:
-        return 1.0
-    return quality if math.isfinite(quality) else 1.0

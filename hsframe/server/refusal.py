@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hsframe.errors import HsFrameError
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER
@@ -17,13 +19,21 @@ class OpRefusal(HsFrameError):
 
 
 class HttpRefusal(HsFrameError):
-    """Something was wrong before the op ran; the client gets an HTTP code and a line of text."""
+    """Something was wrong before the op ran; the client gets an HTTP code and a line of text.
 
-    def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
+    In version 5 of the protocol it gets a dict: `spec` is its kind of error, else that of the status, and `more` are
+    its other tags.
+    """
+
+    def __init__(
+        self, status: int, reason: str, headers: dict[str, str] | None = None, *, spec: str = "", **more: Any
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.headers = headers or {}
+        self.spec = spec
+        self.more = more
 
 
 def error_grid(op: str, refusal: OpRefusal) -> Grid:

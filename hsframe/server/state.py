@@ -30,6 +30,8 @@ class State:
         self.clock = clock
         self.watches = Watches(database, clock)
         self.booted = clock.now()
+        self.versions: tuple[str, ...] = ("4", "5")
+        """Of the protocol; none where the server is older than the header that names one."""
         self.lock = threading.Lock()
         """Held while an op runs, but for one that reads records only, or reads from a database of files."""
 

@@ -28,10 +28,11 @@ from hsframe.columns import NumberColumn
 from hsframe.errors import CodecError, SpanError
 from hsframe.grid import Grid, Value
 from hsframe.kinds import NA, REMOVE, Number
-from hsframe.server.app import LOGINS, SERVED_OPS, request_format
+from hsframe.server.app import LOGINS, SERVED_OPS, STATE
 from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.state import Call, ref_of
+from hsframe.server.version4 import request_format
 from hsframe.spans import range_text, resolve
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
@@ -44,6 +45,7 @@ _GET_ONLY: Final = ("about", "ops", "formats", "close")
 _WRITES: Final = ("hisWrite", "pointWrite")
 _MISSING: Final = ("close", "defs", "libs", "filetypes")
 SILENT_CAPS: Final = ("cap-first", "cap-newest", "point-cap-first", "point-cap-newest")
+VERSIONS: Final = {"only-4": ("4",), "only-5": ("5",), "no-versions": ()}
 _OF_WINDOWS: Final = {"ignore-range", "start-exclusive", "extra-samples", "point-cap-first", "point-cap-newest"}
 _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
@@ -85,6 +87,9 @@ def with_quirks(names: Iterable[str]) -> Callable[[web.Application], None]:
                 wrap_op(app, name, late)
         if "get-only-about" in quirks:
             ops["close"] = replace(ops["close"], get=True)
+        for name, versions in VERSIONS.items():
+            if name in quirks:
+                app[STATE].versions = versions
         if "no-close" in quirks:
             for name in _MISSING:
                 del ops[name]

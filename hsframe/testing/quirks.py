@@ -59,6 +59,9 @@ QUIRKS: Final[Mapping[str, str]] = {
     "bare-unknown": "an unknown id has a row of nothing but that id",
     "empty-read-404": "a read that finds nothing is 404",
     "body-limit": "request bodies of more bytes than this get 413",
+    "only-4": "version 5 of the protocol is refused, with the versions that are spoken",
+    "only-5": "version 4 of the protocol is refused, with the versions that are spoken",
+    "no-versions": "the header that asks for version 5 is not known: version 4 is spoken to all",
 }
 
 NUMBERS: Final[Mapping[str, float | None]] = {

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, encode
+from hsframe.codecs.jeto import decode_jeto
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, REMOVE, Bin, Coord, Number, Ref, Symbol, Uri, XStr
 from hsframe.server.app import SERVED_OPS, STATE, make_app
@@ -175,6 +176,70 @@ def test_any_json(requests: list[tuple[str, str]]) -> None:
             assert answer.status == 400 or answer.grid.meta.get("errType") not in ("InternalErr", "CodecErr")
         assert len(raw.get("read", filter="id").grid) >= len(small_building())
         assert len(raw.call("pointWrite", 'ver:"3.0"\nid\n@mode\n')) == 17
+
+
+def boxed(val: str, spec: str) -> dict[str, str]:
+    return {"val": val, "spec": f"sys::{spec}"}
+
+
+# Arguments of version 5, in Jeto.
+TYPED: list[tuple[str, dict[str, Any]]] = [
+    ("read", {"filter": "point", "checked": False}),
+    ("readAll", {"filter": "point", "opts": {"limit": boxed("2", "Number"), "search": "a", "gridMeta": {"a": "b"}}}),
+    ("readById", {"id": "kw", "checked": True}),
+    ("readByIds", {"ids": ["kw", boxed("fan", "Ref"), "nope"], "checked": "false"}),
+    ("watchPoll", {"watchId": "w", "refresh": "✓", "curValSub": "✓"}),
+    ("pointWrite", {"id": "sp", "level": 9, "val": boxed("20°F", "Number"), "who": "me", "duration": "5min"}),
+    *(
+        (op, {"req": {"meta": {"id": boxed("kw", "Ref"), "watchDis": "w", "lease": "5min", **meta}, **grid}})
+        for op, meta in (
+            ("hisWrite", {}),
+            ("hisRead", {"range": "today"}),
+            ("commit", {"commit": "add"}),
+            ("nav", {}),
+            ("watchSub", {}),
+            ("watchUnsub", {"watchId": "w"}),
+        )
+        for grid in (
+            {"cols": [{"name": "id", "of": "sys::Ref"}], "rows": [{"id": "kw"}]},
+            {
+                "cols": [{"name": "ts", "of": "sys::DateTime"}, {"name": "val", "of": "sys::Number"}],
+                "rows": [{"ts": "2026-11-09T12:00:00-05:00 New_York", "val": 1}],
+            },
+        )
+    ),
+]
+TYPED_WRONG = [boxed("a b", "Ref"), boxed("1", "Nope"), boxed("2026-11-09T12:00:00+05:17 New_York", "DateTime"), "✓", 5]
+
+
+@st.composite
+def typed(draw: st.DrawFn) -> tuple[str, str]:
+    """An op of version 5 with its arguments, one of which, or a part of one, is an odd value."""
+    op, args = draw(st.sampled_from(TYPED))
+    args = json.loads(json.dumps(args))
+    part: Any = args
+    while isinstance(part, dict | list) and part:
+        key = draw(st.sampled_from(list(part) if isinstance(part, dict) else range(len(part))))
+        if not isinstance(part[key], dict | list) or not part[key] or draw(st.booleans()):
+            part[key] = draw(odd | st.sampled_from(TYPED_WRONG))
+            break
+        part = part[key]
+    return op, json.dumps(args)
+
+
+@given(st.lists(typed(), min_size=5, max_size=20))
+def test_any_arguments(requests: list[tuple[str, str]]) -> None:
+    """No op of version 5 fails, and none stores what no answer can have."""
+    with running_server(small_building(), users={}, clock=ManualClock(NOW)) as server:
+        raw, watches = Raw(server), server.app[STATE].watches
+        watches._watches["w"] = watches.open(None)
+        for op, body in requests:
+            answer = raw.send("POST", op, body, {"Content-Type": "application/json", "Xeto-Version": "5"})
+            assert answer.status in (200, 400, 404, 500)
+            assert "the op failed" not in answer.text
+            if answer.status == 200:
+                decode_jeto(answer.body)
+        assert len(raw.get("read", filter="id").grid) >= len(small_building())
 
 
 @given(

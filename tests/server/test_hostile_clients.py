@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import hsframe
-import hsframe.server.app
+import hsframe.server.version4
 from hsframe.grid import Grid
 from hsframe.protocol.scram import b64url_encode
 from hsframe.server.app import BODIES, UNREAD
@@ -82,14 +82,14 @@ def large_read(raw: Any) -> Grid:
 def test_while_much_is_read_or_written_others_are_answered(
     raw: Any, monkeypatch: pytest.MonkeyPatch, step: str, ask: Callable[[Any], Grid], is_large: Callable[..., bool]
 ) -> None:
-    gate, real = Gate(), getattr(hsframe.server.app, step)
+    gate, real = Gate(), getattr(hsframe.server.version4, step)
 
     def held_up(*arguments: Any, **limits: Any) -> Any:
         if is_large(*arguments):
             gate.pass_by()
         return real(*arguments, **limits)
 
-    monkeypatch.setattr(hsframe.server.app, step, held_up)
+    monkeypatch.setattr(hsframe.server.version4, step, held_up)
     with gate.while_waiting_in(lambda: ask(raw)) as answer:
         assert raw.call("about")[0]["serverName"] == "Small building"
         assert len(raw.call("read", 'ver:"3.0"\nfilter\n"site"\n')) == 1
@@ -526,7 +526,7 @@ def test_who_may_not_call_an_op_is_told_before_the_body_comes(start: Callable[..
 def test_what_is_asked_while_many_large_bodies_are_decoded_waits_for_none_of_them(
     raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoding, may_go_on, real = list[int](), threading.Semaphore(0), hsframe.server.app.decode
+    decoding, may_go_on, real = list[int](), threading.Semaphore(0), hsframe.server.version4.decode
 
     def held_up(body: bytes, short: str, **limits: Any) -> Grid:
         if len(body) > 2**20:
@@ -534,7 +534,7 @@ def test_what_is_asked_while_many_large_bodies_are_decoded_waits_for_none_of_the
             assert may_go_on.acquire(timeout=WAIT_S)
         return real(body, short, **limits)
 
-    monkeypatch.setattr("hsframe.server.app.decode", held_up)
+    monkeypatch.setattr("hsframe.server.version4.decode", held_up)
     with bodies_that_stay_away(raw, 7, large_body()) as lines:
         wait_until(lambda: len(decoding) == 2)
         assert not raw.call("hisRead", A_DAY).is_error

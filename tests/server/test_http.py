@@ -13,7 +13,7 @@ from hsframe.codecs import decode, encode
 from hsframe.codecs.formats import media_type
 from hsframe.grid import Grid
 from hsframe.kinds import Ref
-from hsframe.server.app import accepts_gzip, answer_format, request_format
+from hsframe.server.version4 import accepts_gzip, answer_format, request_format
 
 EMPTY = 'ver:"3.0"\nempty\n'
 

@@ -229,7 +229,8 @@ def test_the_names_in_the_code_are_those_of_the_table() -> None:
     source = Path(quirk_wrappers.__file__).read_text("utf-8")
     looked_up = set(re.findall(r'"([\w-]+)" in quirks|quirks(?:\.get\(|\[)"([\w-]+)"', source))
     looked_up = {name for pair in looked_up for name in pair if name}
-    looked_up |= {"rowcap-413", "rowcap-500", "rowcap-cut", "rowcap-hang", *quirk_wrappers.SILENT_CAPS}  # in loops
+    looked_up |= {"rowcap-413", "rowcap-500", "rowcap-cut", "rowcap-hang"}  # in loops
+    looked_up |= {*quirk_wrappers.SILENT_CAPS, *quirk_wrappers.VERSIONS}
     assert looked_up == set(QUIRKS)
 
 

@@ -54,6 +54,8 @@ def about(call: Call) -> Grid:
         "vendorName": "hsframe",
         "whoami": call.user,
     }
+    if call.state.versions:
+        row["protocolVersions"] = list(call.state.versions)
     return Grid.from_rows(None, list(row), [row])
 
 
