@@ -252,10 +252,10 @@ class Jeto(JsonCodec):
 
     def _type_tags(self, tags: dict[str, Any], types: Mapping[str, str], at: str = "") -> None:
         """Put values into the place of the bare texts of tags whose specs are known."""
-        for name, spec in types.items():
-            if tags.get(name).__class__ is str:
+        for name, text in tags.items():  # of a grid there may be a hundred thousand types, and as many empty rows
+            if text.__class__ is str and (spec := types.get(name)) is not None:
                 try:
-                    tags[name] = self._typed(tags[name], spec)
+                    tags[name] = self._typed(text, spec)
                 except Misfit as misfit:
                     raise misfit.at(f"{at}.{name}") from None
 

@@ -425,3 +425,17 @@ def test_what_a_body_may_hold_is_bounded() -> None:
     assert decode_jeto(encode_jeto(nested)) == nested
     with pytest.raises(CodecError, match="deep"):
         encode_jeto([nested])
+
+
+def test_an_empty_row_is_not_searched_for_every_column() -> None:
+    class Counting(dict[str, Any]):
+        looked = 0
+
+        def get(self, name: str, default: Any = None) -> Any:
+            Counting.looked += 1
+            return super().get(name, default)
+
+    cols = [{"name": f"c{number}", "of": "sys::Number"} for number in range(1_000)]
+    with pytest.raises(CodecError, match="cells"):
+        Jeto(Limits(cells=10)).read_grid({"cols": cols, "rows": [Counting()] * 1_000}, 0)
+    assert Counting.looked == 0
