@@ -76,6 +76,16 @@ def _new_threads(before: set[threading.Thread]) -> list[str]:
     ]
 
 
+@pytest.fixture(params=[pytest.param((), id="4"), pytest.param(("only-5",), id="5")])
+def spoken(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The quirks of a server with which a client speaks one version of the protocol, or the other.
+
+    A test of what only version 4 has names it: ``@pytest.mark.parametrize("spoken", [()])``.
+    """
+    quirks: tuple[str, ...] = request.param
+    return quirks
+
+
 @pytest.fixture(autouse=True)
 def nothing_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of a point says nothing of the point of that id in another test."""

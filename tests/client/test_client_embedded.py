@@ -44,8 +44,8 @@ def new_database() -> Database:
 
 
 @pytest.fixture
-def server() -> Iterator[RunningServer]:
-    with running_server(new_database()) as running:
+def server(spoken: tuple[str, ...]) -> Iterator[RunningServer]:
+    with running_server(new_database(), quirks=spoken) as running:
         yield running
 
 
@@ -60,6 +60,7 @@ def run(server: RunningServer, work: Any, **options: Any) -> Any:
 every_format = pytest.mark.parametrize("format", FORMATS)
 
 
+@pytest.mark.parametrize("spoken", [()])
 @every_format
 def test_about_ops_formats_defs(server: RunningServer, format: str) -> None:
     async def work(c: Client) -> None:
@@ -265,6 +266,7 @@ def test_watches(server: RunningServer, format: str) -> None:
     run(server, work, format=format)
 
 
+@pytest.mark.parametrize("spoken", [()])
 @every_format
 def test_actions_nav_and_other_ops(server: RunningServer, format: str) -> None:
     async def work(c: Client) -> None:

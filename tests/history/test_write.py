@@ -45,7 +45,9 @@ def empty_building() -> Database:
     return database
 
 
-@pytest.fixture(params=[(), ("drop-batch-write",), ("haxall",), ("body-limit=4000",)], ids=lambda quirks: str(quirks))
+@pytest.fixture(
+    params=[(), ("drop-batch-write",), ("haxall",), ("body-limit=4000",), ("only-5",)], ids=lambda quirks: str(quirks)
+)
 def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
     with running_server(empty_building(), quirks=request.param) as running:
         yield running
