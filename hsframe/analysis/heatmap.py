@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples
-from hsframe.analysis.picture_style import escaped, name_text, new_figure
+from hsframe.analysis.picture_style import axes_for, escaped, name_text
 from hsframe.analysis.resample import resample
 from hsframe.analysis.time_axis import label_dates, offsets_us
 from hsframe.durations import DAY_US, HOUR_US, Duration
@@ -16,6 +16,7 @@ from hsframe.errors import MetadataError
 from hsframe.frame.histories import Instants
 from hsframe.frame.points import listed_columns
 from hsframe.frame.reads import source_text
+from hsframe.frame.trend import in_order_of_time
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregation
 from hsframe.intervals.samples import Floats
@@ -27,6 +28,7 @@ def heatmap(
     *,
     interval: Duration | None = None,
     agg: Aggregation | None = None,
+    ax: Any = None,
     title: str | None = None,
     figsize: tuple[float, float] | None = None,
     **kwargs: Any,
@@ -42,11 +44,13 @@ def heatmap(
     ----------
     df : DataFrame
         Samples, or rows of intervals (``df.hs.interval``), which are drawn as they are where `interval` and `agg` are
-        left out; in either case with zone-aware times in order.
+        left out; in either case with zone-aware times, each once. Of more than 20 columns choose some.
     interval : str or timedelta, optional
         At most an hour, as ``"15min"``; an hour by default.
     agg : str, optional
         As for ``df.hs.resample``, by default what is right for each column.
+    ax : matplotlib Axes, optional
+        Where to draw one column, in place of a new figure.
     title : str, optional
         The title of the figure.
     figsize : (float, float), optional
@@ -62,7 +66,8 @@ def heatmap(
     Raises
     ------
     MetadataError, SpanError, ZoneError, UnitError
-        As ``df.hs.resample`` has them; an interval of more than an hour; no column of numbers or Bool.
+        As ``df.hs.resample`` has them; an interval of more than an hour; no column of numbers or Bool, or several and
+        `ax`; what ``Axes.imshow`` does not take.
 
     Examples
     --------
@@ -70,6 +75,7 @@ def heatmap(
     >>> df = pd.DataFrame({"Meter": pd.array(index.hour, dtype="unit[kW]")}, index=index)
     >>> axes = df.hs.heatmap(title="A week with a day of 25 hours")  # doctest: +SKIP
     """
+    df = in_order_of_time(df)
     samples = FrameSamples(df)
     if interval is None and agg is None and samples.interval is not None:
         values, length = samples.df, samples.interval.length
@@ -81,14 +87,13 @@ def heatmap(
     if not places:
         raise MetadataError(f"no column can be drawn; the columns are {listed_columns(df)}")
     across = min(len(places), 2)
-    down = -(-len(places) // across)
-    figure = new_figure(figsize or (10.0, 1.0 + 2.6 * down))
-    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
-    for axis in axes[len(places) :]:
-        axis.remove()
+    size = figsize or (10.0, 1.0 + 2.6 * -(-len(places) // across))
+    names = [name_text(values.columns[place]) for place in places]
+    axes = axes_for(names, ax, size, "imshow", kwargs, across, sharex=True, sharey=True)
+    figure = axes[0].figure
     index: Any = values.index
     ts_us, tz = index.as_unit("us").asi8, index.tz
-    for axis, place in zip(axes, places, strict=False):
+    for axis, name, place in zip(axes, names, places, strict=True):
         dtype = values.dtypes.iloc[place]
         cells, first = day_cells(ts_us, values.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan), step_us, tz)
         is_bool = dtype.kind == "b"
@@ -99,13 +104,13 @@ def heatmap(
         if is_bool:
             bar.set_ticks([0, 1], labels=["false", "true"])
         axis.patch.set(hatch="xxx", facecolor="white", edgecolor="#C0C0C0")
-        axis.set_title(name_text(values.columns[place]), fontsize="small")
+        axis.set_title(name, fontsize="small")
         axis.set_yticks([0, 6, 12, 18, 24], ["00:00", "06:00", "12:00", "18:00", "24:00"], fontsize="small")
         label_dates(axis, fewest=min(cells.shape[1], 4 // across), most=12 // across)
     if title is not None:
-        figure.suptitle(escaped(title))
-    figure.supxlabel(f"{tz}   {source_text(df)}", fontsize="x-small", color="gray")
-    return axes[: len(places)]
+        (figure.suptitle if ax is None else ax.set_title)(escaped(title))
+    (figure.supxlabel if ax is None else ax.set_xlabel)(f"{tz}   {source_text(df)}", fontsize="x-small", color="gray")
+    return axes
 
 
 def day_cells(ts_us: Instants, values: Floats, step_us: int, tz: Any) -> tuple[Floats, int]:

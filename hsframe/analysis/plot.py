@@ -10,22 +10,24 @@ import pandas as pd
 
 from hsframe.analysis.bands import Band, band, draw_bands, state_codes
 from hsframe.analysis.frame_samples import FrameSamples, one_of
-from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND, escaped, name_text, new_figure
-from hsframe.analysis.time_axis import label_in_local_time
+from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND, axes_for, escaped, name_text
+from hsframe.analysis.time_axis import label_dates, label_in_local_time
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import column_points, listed_columns
 from hsframe.frame.reads import reads_of, source_of, source_text
-from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
+from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, is_of_text
 from hsframe.intervals.conditions import windows_of
-from hsframe.intervals.samples import Floats
+from hsframe.intervals.samples import Floats, Instants
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _STATES: Final = "states"
 _GROWTH: Final = "growth"
 _HELD: Final = {"step", "last"}  # values of samples, which hold
 _STYLES: Final = ("-", "--", ":", "-.")
+_INFINITE: Final = 1e300  # what is beyond, matplotlib finds no ticks for
+_AROUND_ONE: Final = 1 / 24  # the days beside a lone row
 _MOST: Final = len(COLOURS) * len(_STYLES)
 
 
@@ -34,6 +36,7 @@ def plot(
     *,
     y: Hashable | list[Any] = None,
     x: Hashable = None,
+    ax: Any = None,
     title: str | None = None,
     figsize: tuple[float, float] | None = None,
     episodes: pd.DataFrame | None = None,
@@ -65,6 +68,8 @@ def plot(
     x : label, optional
         The column to draw the numbers against, a dot for each row in which both have a value. Samples of two points
         seldom share their instants: take rows of intervals, with ``interval=`` in the read or ``df.hs.resample``.
+    ax : matplotlib Axes, optional
+        Where to draw what fits on one axis, in place of a new figure.
     title : str, optional
         The title of the figure.
     figsize : (float, float), optional
@@ -72,7 +77,7 @@ def plot(
     episodes : DataFrame, optional
         Of ``df.hs.episodes(...)``, or another with zone-aware times in ``start`` and ``end``: these times are shaded.
     **kwargs
-        For ``Axes.plot``.
+        For ``Axes.plot``, as ``color="red"``; a line is called by its column.
 
     Returns
     -------
@@ -82,13 +87,18 @@ def plot(
     Raises
     ------
     MetadataError
-        matplotlib is not installed; no column can be drawn, or the rows are of several sites; episodes beside rows
-        whose times are no instants.
+        matplotlib is not installed; no column can be drawn, or the rows are of several sites; they take more than
+        20 axes, or several and `ax`; a row without a time; episodes beside rows whose times are no instants; what
+        ``Axes.plot`` does not take.
     """
-    df = in_one_unit(df, refuse=False)
+    if "label" in kwargs:
+        raise MetadataError("label=: a line is called by its column; rename that, as in df.rename(columns={'a': 'b'})")
+    df = in_one_unit(in_order_of_time(df), refuse=False)
     samples, limits = _samples_of(df), _limits(df)
     places = list(range(df.shape[1])) if y is None else _places(df, y)
     against = None if x is None else _places(df, x)[0]
+    if places == [against]:
+        raise MetadataError(f"x= and y= are one column, {x!r}; draw it over time, without x=, or against another one")
     groups: dict[tuple[str, str], list[int]] = {}  # the places of the columns that share an axis, by what it shows
     coded = {}
     for place in places:
@@ -117,9 +127,13 @@ def plot(
         )
         legend = sum(0.2 + 0.14 * text.count("\n") for text in list(dict.fromkeys(entries))[: _MOST + 1])
         heights.append(max(0.7 + 0.42 * len(own) if shown == _STATES else 2.4, 0.3 + legend))
+    zone = getattr(index, "tz", None) if against is None else None
+    if episodes is not None and zone is None:
+        raise MetadataError("where episodes are in rows whose times have no zone is not known: tz_localize them")
+    windows = None if episodes is None else windows_of(episodes)
+    names_of_axes = [name_text(unit or shown or "no unit") for shown, unit in groups]
     size = figsize or (10.0, 1.0 + sum(heights))
-    figure = new_figure(size)
-    axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    axes = axes_for(names_of_axes, ax, size, "plot", kwargs, sharex=True, height_ratios=heights)
     for axis, ((shown, unit), own) in zip(axes, groups.items(), strict=True):
         axis.grid(alpha=0.3)
         if shown == _STATES:
@@ -130,8 +144,12 @@ def plot(
             draw_bands(axis, bands)
             continue
         is_one = against is not None and len(own) == 1
-        axis.set_ylabel(_with_unit(df, own[0]) if is_one else name_text(f"{unit}, {shown}" if shown else unit))
-        axis.set_prop_cycle(color=COLOURS * len(_STYLES), linestyle=np.repeat(_STYLES, len(COLOURS)).tolist())
+        label = _with_unit(df, own[0]) if is_one else name_text(f"{unit}, {shown}" if shown else unit)
+        if (other := axis.get_ylabel()) not in ("", label):
+            raise MetadataError(f"ax= is labelled {other!r}, and this is {label or 'without a unit'}: draw on another")
+        axis.set_ylabel(label)
+        if not axis.lines:  # further ones in an axis that was given go on with the colours
+            axis.set_prop_cycle(color=COLOURS * len(_STYLES), linestyle=np.repeat(_STYLES, len(COLOURS)).tolist())
         for number, place in enumerate(own):
             style = {"color": GREY, "linestyle": "-", "zorder": 1, **kwargs} if number >= _MOST else kwargs
             if against is None:
@@ -145,20 +163,27 @@ def plot(
             labels = [*labels[:_MOST], f"{len(own) - _MOST} more: choose by y="]
         axis.legend(handles[: len(labels)], labels, **LEGEND)
     if title is not None:
-        figure.suptitle(escaped(title))
+        (axes[0].figure.suptitle if ax is None else ax.set_title)(escaped(title))
     axes[0].set_title(source_text(df), loc="right", fontsize="x-small", color="gray")
     if against is not None:
         axes[-1].set_xlabel(_with_unit(df, against))
     elif not len(df):
         axes[-1].set_xticks([])
-    elif zone := getattr(index, "tz", None):
+    elif isinstance(index, pd.DatetimeIndex):
+        first, last = (index[[0, -1]].as_unit("us").asi8 / DAY_US).tolist()
+        around = 0 if first < last else _AROUND_ONE
+        axes[0].update_datalim([(first - around, 0), (last + around, 0)], updatey=False)  # also where no row has values
         axes[-1].margins(x=0.01)
-        left, right = axes[0].get_xlim()
-        margin = 0.01 * (limits[1] - limits[0]) if np.isfinite(limits[0]) else 0.0
-        axes[0].set_xlim(max(left, limits[0] - margin), min(right, limits[1] + margin))
-        label_in_local_time(axes, zone)
-    if episodes is not None:
-        _shade(axes, episodes, None if against is not None else getattr(index, "tz", None))
+        if np.isfinite(limits[0]):
+            left, right = axes[0].get_xlim()
+            margin = 0.01 * (limits[1] - limits[0])
+            axes[0].set_xlim(max(left, limits[0] - margin), min(right, limits[1] + margin))
+        if zone:
+            label_in_local_time(axes, zone)
+        else:
+            label_dates(axes[-1])
+    if windows is not None:
+        _shade(axes, *windows)
     return axes
 
 
@@ -180,10 +205,16 @@ def _limits(df: pd.DataFrame) -> tuple[float, float]:
 def _places(df: pd.DataFrame, labels: Any) -> list[int]:
     """The places of columns, chosen as pandas does it."""
     numbers = pd.DataFrame([range(df.shape[1])], columns=df.columns)
+    named = labels if isinstance(labels, list) else [labels]
     try:
-        found: list[int] = numbers[labels if isinstance(labels, list) else [labels]].iloc[0].tolist()
-    except KeyError as error:
-        raise MetadataError(f"{error.args[0]}; the columns are {listed_columns(df)}") from error
+        found: list[int] = numbers[named].iloc[0].tolist()
+    except KeyError:
+        wrong = [label for label in named if label not in df.columns]
+        raise MetadataError(
+            f"there is no column {', '.join(map(repr, wrong))}; the columns are {listed_columns(df)}"
+        ) from None
+    if len({*found}) < len(found):
+        raise MetadataError(f"a column is drawn once, and {named} has one twice")
     return found
 
 
@@ -201,8 +232,8 @@ def _drawn(
 
 
 def _line(axis: Any, times: Any, values: Floats, is_step: bool, name: str, style: dict[str, Any]) -> None:
-    known = np.isfinite(values)
-    if infinite := int(np.isinf(values).sum()):
+    known = np.abs(values) < _INFINITE
+    if infinite := int(np.sum(~known & ~np.isnan(values))):
         name += f" ({infinite} infinite)"
     values = np.where(known, values, np.nan)
     style = {"drawstyle": "steps-post", **style} if is_step else style
@@ -220,10 +251,8 @@ def _band(name: str, drawn: tuple[Any, Floats, bool], states: list[str], *, of_r
     return band(name, starts, codes, list(map(name_text, states)), float(starts[-1]) + length if len(starts) else 0.0)
 
 
-def _shade(axes: Any, episodes: pd.DataFrame, zone: Any) -> None:
-    if zone is None:
-        raise MetadataError("where episodes are in rows whose times have no zone is not known: tz_localize them")
-    starts, ends = (own_us / DAY_US for own_us in windows_of(episodes))
+def _shade(axes: Any, starts_us: Instants, ends_us: Instants) -> None:
+    starts, ends = starts_us / DAY_US, ends_us / DAY_US
     limits = axes[0].get_xlim()  # of the rows, in a picture of which those far away have no place
     bars = list(zip(starts, ends - starts, strict=True))
     for axis in axes:

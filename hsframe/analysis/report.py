@@ -18,7 +18,7 @@ from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.reads import Read, reads_of, source_of, source_text
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
-from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
+from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, index_zone_of, is_of_text, time_index
 from hsframe.frame.whole_file import whole_file
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import edges_around, parse_step
@@ -123,6 +123,7 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
 def _report(df: pd.DataFrame) -> pd.DataFrame:
     if df.index.names == ["start", "end"]:
         df = df.droplevel("end")
+    df = in_order_of_time(df)
     if is_of_text(df.index):
         raise MetadataError(f"the times of the index are texts, of which no gap can be told; {TIMES_OF_TEXT}")
     if "fold" in df.index.names and not df.index.get_level_values("fold").any():
@@ -180,7 +181,7 @@ def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]
     same = np.asarray(there.iloc[1:].array == there.iloc[:-1].array, dtype=bool)
     runs = np.flatnonzero(np.concatenate([[True], ~same, [True]])) if len(there) else np.array([0])
     row["stuck"] = float(np.diff(runs).max() / len(there)) if len(there) else None
-    if not isinstance(there.index, pd.DatetimeIndex) or there.index.hasnans:
+    if not isinstance(there.index, pd.DatetimeIndex):
         return row
     ts_us, places = np.unique(there.index.as_unit("us").asi8, return_index=True)
     if len(there):
@@ -195,7 +196,7 @@ def _times(
 ) -> dict[str, Any]:
     """What is due of a column, and what is missing of it."""
     index = column.index
-    if not isinstance(index, pd.DatetimeIndex) or index[column.notna()].hasnans:
+    if not isinstance(index, pd.DatetimeIndex):
         return {}
     row: dict[str, Any] = {}
     ts_us = np.unique(index[column.notna()].as_unit("us").asi8)
@@ -373,9 +374,8 @@ def _intervals_of(
     calendar of the point; of rows that pandas made regular, as ``resample`` does, the rows.
     """
     if index.freq is not None and len(index):
-        rows: Any = index if index.freq.n > 0 else index[::-1]
-        stamps_us = rows.as_unit("us").asi8
-        return np.append(stamps_us, (rows[-1:] + rows.freq).as_unit("us").asi8), stamps_us
+        stamps_us = index.as_unit("us").asi8
+        return np.append(stamps_us, (index[-1:] + index.freq).as_unit("us").asi8), stamps_us
     if interval is None:
         return None
     start_us, end_us = read.known_from(ts_us)

@@ -196,6 +196,23 @@ def is_of_text(index: pd.Index) -> bool:
     return any(isinstance(cell, str) and _DATE.match(cell) for cell in cells)
 
 
+def in_order_of_time(df: pd.DataFrame) -> pd.DataFrame:
+    """The rows by time, the first level of their index; as they are where that is none.
+
+    A MetadataError where a row has no time.
+    """
+    index = df.index.get_level_values(0)
+    if not isinstance(index, pd.DatetimeIndex) or index.is_monotonic_increasing:
+        return df
+    if index.hasnans:
+        raise MetadataError(
+            f"row {index.isna().argmax()} has no time (NaT): leave such rows out, as with df[df.index.notna()]"
+        )
+    if index.is_monotonic_decreasing and index.is_unique:
+        return df.iloc[::-1]  # with the freq that rows of pandas have
+    return df.iloc[np.argsort(index.asi8, kind="stable")]
+
+
 def _wide(
     tracks: Sequence[Track], labels: Sequence[ColumnLabel], index_zone: ZoneInfo | None, label: Label, header: Header
 ) -> pd.DataFrame:

@@ -121,7 +121,7 @@ def windows_of(episodes: pd.DataFrame) -> Windows:
     """The starts and ends of a frame of episodes, in their order; a MetadataError or ZoneError where it is none."""
     found = []
     for name in ("start", "end"):
-        times = episodes.get(name)
+        times = episodes.get(name) if isinstance(episodes, pd.DataFrame) else None
         if times is None or not isinstance(times.dtype, pd.DatetimeTZDtype):
             error = ZoneError if times is not None and times.dtype.kind == "M" else MetadataError
             raise error(

@@ -161,7 +161,7 @@ def intervals(
         here, there = (from_epoch_us(us, tz).isoformat() for us in (start_us, end_us))
         raise SpanError(
             f"no interval starts in the span [{here}, {there}): its rows are the whole intervals that start in it; "
-            "take a longer span, a shorter interval, or edges='partial'"
+            "take a longer span, a shorter interval, or edges='partial' in df.hs.resample or the read"
         )
     unfinished = None
     if partial and now_us is not None and found[0] < now_us:

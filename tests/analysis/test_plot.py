@@ -236,3 +236,92 @@ def test_other_shapes_say_what_to_do() -> None:
     for other in (df.tz_localize(None), df.reset_index(drop=True)):
         (axis,) = other.hs.plot()
         axis.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("order", [range(24)[::-1], [*range(0, 24, 2), *range(23, 0, -2)]])
+def test_rows_are_drawn_in_order_of_time(order: Any) -> None:
+    """Of rows in another order a state would reach back over those before it, and a meter count downwards."""
+    df = frame("2026-01-01", 24, m=kw(range(24)), on=[True] * 7 + [False] * 17, s=["a"] * 5 + ["b"] * 19)
+    attach(df, {"m": Point("m", "m", "kW", "New_York", "Number", None, "{hisTotalized}")})
+    pictures = [given.hs.plot() for given in (df, df.iloc[[*order]])]
+    for ours, other in zip(*pictures, strict=True):
+        assert ours.get_ylabel() == other.get_ylabel()
+        assert ours.get_xlim() == other.get_xlim()
+    assert len({str(drawn(axes[0])) for axes in pictures}) == 1
+    assert len({str([bars(axes[1], row) for row in (0, 1)]) for axes in pictures}) == 1
+    assert df.iloc[[*order]].hs.report().drop(columns="gaps").equals(df.hs.report().drop(columns="gaps"))
+    (heat,), (mixed,) = (given[["m"]].hs.heatmap() for given in (df, df.iloc[[*order]]))
+    np.testing.assert_array_equal(*(axis.images[0].get_array().filled(np.nan) for axis in (heat, mixed)))
+
+
+@pytest.mark.parametrize("verb", ["plot", "heatmap", "report"])
+@pytest.mark.parametrize("tz", ["UTC", None])
+def test_a_row_without_a_time_is_refused(verb: str, tz: str | None) -> None:
+    times = pd.DatetimeIndex(["2026-01-01", None, "2026-01-02"]).tz_localize(tz)
+    df = pd.DataFrame({"on": [True, False, True], "kW": kw([1, 2, 3])}, index=times)
+    with pytest.raises(MetadataError, match=r"row 1 has no time \(NaT\)"):
+        getattr(df.hs, verb)()
+
+
+@pytest.mark.parametrize("tz", ["America/New_York", None])
+@pytest.mark.parametrize(("values", "rows"), [([np.nan] * 48, 48), ([np.inf] * 48, 48), ([1.0], 1), ([np.nan], 1)])
+def test_the_axis_has_the_times_of_the_rows_whatever_their_values_are(
+    values: list[float], rows: int, tz: str | None
+) -> None:
+    df = frame("2026-01-01", rows, tz=tz, kW=kw(values))  # type: ignore[arg-type]
+    (axis,) = df.hs.plot()
+    axis.figure.canvas.draw()
+    left, right = (pd.Timestamp(day, unit="D", tz="UTC" if tz else None) for day in axis.get_xlim())
+    assert df.index[0] - pd.Timedelta("90min") < left <= df.index[0] <= df.index[-1] <= right
+    assert right < df.index[-1] + pd.Timedelta("90min")
+
+
+def test_values_at_the_end_of_the_floats_are_drawn_as_infinite() -> None:
+    (axis,) = frame("2026-01-01", 3, kW=kw([1e308, -1.7e308, 1])).hs.plot()
+    axis.figure.canvas.draw()
+    assert shown(axis) == ["kW (2 infinite)"]
+
+
+def test_one_axis_may_be_given_and_takes_more() -> None:
+    from matplotlib import pyplot
+
+    _, (upper, lower) = pyplot.subplots(2)
+    early, late = (frame(start, 5, kW=kw(range(5))) for start in ("2026-01-01", "2026-01-09"))
+    assert early.hs.plot(ax=upper, title="Both", color="red").tolist() == [upper]
+    late["kW"].hs.plot(ax=upper)
+    assert (upper.get_title(), shown(upper), len(upper.lines)) == ("Both", ["kW", "kW"], 2)
+    left, right = upper.get_xlim()
+    assert left * DAY_US < early.index.as_unit("us").asi8[0]
+    assert right * DAY_US > late.index.as_unit("us").asi8[-1]
+    assert frame("2026-01-01", 48, kW=kw(range(48))).hs.heatmap(ax=lower).tolist() == [lower]
+    assert len(pyplot.get_fignums()) == 1
+    upper.figure.canvas.draw()
+
+
+def test_what_is_not_taken_is_said_and_leaves_no_figure() -> None:
+    from matplotlib import pyplot
+
+    _, ax = pyplot.subplots()
+    ax.set_ylabel("°F")
+    df = frame("2026-01-01", 48, kW=kw(range(48)), fan=[True] * 48)
+    units = [unit.symbols[0] for unit in hsframe.units.all_units()[:21]]
+    many = frame("2026-01-01", 48, **{unit: pd.array([1.0] * 48, dtype=f"unit[{unit}]") for unit in units})
+    for call, said in (
+        (lambda: df.hs.plot(ax=ax), r"ax= is one axis, and 2 axes are drawn \(kW, states\)"),
+        (lambda: df.hs.heatmap(ax=ax), r"2 axes are drawn \(kW, fan\): .*choose columns"),
+        (lambda: df[["kW"]].hs.plot(ax=ax), "labelled '°F', and this is kW"),
+        (lambda: df[["kW"]].hs.plot(ax=[ax]), r"one Axes of matplotlib, .*subplots\(\) gives; got <class 'list'>"),
+        (lambda: df.hs.plot(label="L"), "label=: a line is called by its column"),
+        (lambda: df.hs.plot(foo=1), "foo: matplotlib's Axes.plot refuses it: .*unexpected keyword"),
+        (lambda: df.hs.plot(color="mauvish"), "color: .*not a valid value"),
+        (lambda: df.hs.heatmap(foo=1), "foo: matplotlib's Axes.imshow refuses it"),
+        (lambda: df.hs.plot(episodes="fan"), "episodes are a frame .*as df.hs.episodes"),
+        (lambda: df.hs.plot(y="zz"), "there is no column 'zz'; the columns are 'kW', 'fan'"),
+        (lambda: df.hs.plot(y=["kW", "kW"]), "drawn once"),
+        (lambda: df.hs.plot(x="kW", y="kW"), "x= and y= are one column, 'kW'"),
+        (many.hs.plot, r"21 axes are drawn \(.*, ...\), and a figure shows at most 20: choose"),
+        (lambda: many.hs.heatmap(agg="mean"), "21 axes .*at most 20"),
+    ):
+        with pytest.raises(MetadataError, match=said):
+            call()
+    assert len(pyplot.get_fignums()) == 1
