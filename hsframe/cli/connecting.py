@@ -26,7 +26,10 @@ def connect(args: argparse.Namespace) -> Session:
     tz = getattr(args, "tz", None) or "point"
     if tz != "local" or not getattr(args, "interval", None):  # which is for rows of whole days
         index_zone_of([], tz)
-    words = [*(getattr(args, "points", None) or ()), getattr(args, "span", "")]
+    points = getattr(args, "points", None) or ()
+    if nothing := [word for word in points if word.strip() in ("", "@")]:
+        raise MetadataError(f"{nothing[0]!r} names no point; expected a filter, or ids as @nyc-meter-kw")
+    words = [*points, getattr(args, "span", "")]
     if getattr(args, "output", None) == "csv" and (file := next((word for word in words if word.endswith(".csv")), "")):
         raise MetadataError(f"--csv writes to stdout and takes no file; write --csv > {file}")
     if hasattr(args, "output"):

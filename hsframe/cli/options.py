@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -112,6 +113,11 @@ def checked(check: Callable[[str], Result], expected: str) -> Callable[[str], Re
     return take
 
 
+def in_utf8(text: str) -> str:
+    """What takes a text that Python has read as ASCII, as in the locale C, though it is UTF-8."""
+    return text if text.isprintable() else os.fsencode(text).decode("utf-8", "surrogateescape")
+
+
 def count_to(most: int) -> Callable[[str], int]:
     """What takes a whole number from 0 to `most`."""
     return lambda text: range(most + 1).index(int(text))
@@ -205,6 +211,7 @@ def value_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tz", default="point", help=TZ_HELP)
     parser.add_argument(
         "--units",
+        type=in_utf8,
         action="append",
         default=[],
         help="si, ip, a unit for all that convert to it, or pairs as °F=°C, of which several may be given",
@@ -246,6 +253,6 @@ def _limit(text: str) -> tuple[str, int]:
 
 
 def add_history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("points", nargs="+", help="a filter, or ids that start with @")
+    parser.add_argument("points", nargs="+", type=in_utf8, help="a filter, or ids that start with @")
     parser.add_argument("span", help=_SPAN_HELP)
     parser.add_argument("--header", default="dis", help="what columns are called: dis, id, a tag, or equipRef->dis")

@@ -31,6 +31,8 @@ def settle_output(args: argparse.Namespace) -> None:
         checked_path(args.into)
         suffix = Path(args.into).suffix.lower().removeprefix(".")
         args.output = args.output or {"txt": "table"}.get(suffix, suffix)
+        if suffix in FORMATS and args.output != suffix:
+            raise MetadataError(f"--file {args.into} says {suffix}, and --output {args.output}: leave one of them out")
         if args.output not in FORMATS:
             raise MetadataError(f"--file {args.into}: its name does not say in what format; add --output csv, for one")
     args.output = args.output or "table"
@@ -64,10 +66,14 @@ def show(args: argparse.Namespace, answer: pd.DataFrame | Grid) -> None:
             write_parquet(df.assign(**texts), args.into)
         else:
             titled = df.set_axis([f"{name} [{unit}]" if unit else name for name, unit in _titles(df)], axis=1)
-            text = sys.stdout if args.into is None else codecs.getwriter("utf-8")(file)
+            for place in range(len(titled.columns)):
+                if (cells := titled.iloc[:, place]).dtype == object:
+                    titled.isetitem(place, cells.map(_text).array)
+            in_utf8 = codecs.getwriter("utf-8")(file)
             if args.output == "csv":
-                titled.to_csv(text, index=has_times)
+                titled.to_csv(in_utf8, index=has_times)
                 return
+            text = sys.stdout if args.into is None else in_utf8  # a table follows the terminal
             width = shutil.get_terminal_size().columns if args.into is None and sys.stdout.isatty() else None
             print(titled.to_string(index=has_times, max_rows=60, line_width=width), file=text)
             print(f"{len(df)} rows x {len(df.columns)} columns", file=text)
@@ -84,6 +90,14 @@ def _opened(args: argparse.Namespace) -> Iterator[BinaryIO]:
     else:
         with whole_file(args.into) as file:
             yield file
+
+
+def _text(cell: Any) -> Any:
+    """A cell of a table: a list, a dict or a grid as Zinc writes it."""
+    from hsframe.codecs.zinc_write import write_value
+    from hsframe.grid import Grid
+
+    return write_value(cell) if isinstance(cell, list | dict | Grid) else cell
 
 
 def _titles(df: pd.DataFrame) -> list[tuple[str, str | None]]:

@@ -16,6 +16,7 @@ from hsframe.cli.options import (
     checked,
     connection_options,
     count_to,
+    in_utf8,
     outcome,
     output_options,
     server_options,
@@ -124,7 +125,9 @@ def parser() -> argparse.ArgumentParser:
     add("ops", reading.ops, connection, table, help="the operations that a server has")
 
     read = add("read", reading.read, connection, table, help="records, by filter or ids")
-    read.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
+    read.add_argument(
+        "points", nargs="+", type=in_utf8, metavar="FILTER", help="as 'point and temp', or ids that start with @"
+    )
     read.add_argument("--limit", type=checked(count_to(10**9), "a whole number from 0 up"), help="the most to give")
 
     his_read = add("his-read", reading.his_read, connection, table, help="histories, or their values over intervals")
@@ -142,7 +145,9 @@ def parser() -> argparse.ArgumentParser:
     latest = add(
         "latest", reading.latest, connection, table, help="the latest value of points, and how far to trust it"
     )
-    latest.add_argument("points", nargs="+", metavar="FILTER", help="as 'point and temp', or ids that start with @")
+    latest.add_argument(
+        "points", nargs="+", type=in_utf8, metavar="FILTER", help="as 'point and temp', or ids that start with @"
+    )
     value_options(latest)
     latest.add_argument(
         "--at", metavar="TIME", help="the value at an instant: -2h, 2026-11-01T08:00, 'yesterday 08:00', ..."
@@ -162,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
     his_write.add_argument("--yes", action="store_true", help="write; without it the file and the server are compared")
     his_write.add_argument(
         "--points",
+        type=in_utf8,
         action="append",
         metavar="FILTER",
         help="among which points to look, else all with a history; may be given several times",
@@ -210,7 +216,9 @@ def parser() -> argparse.ArgumentParser:
         "Points that the server no longer has are named, and are no error.",
     )
     sync.add_argument("archive", help="its folder or uri; made where there is none")
-    sync.add_argument("points", nargs="*", metavar="FILTER", default=[], help="or ids; else all of the archive")
+    sync.add_argument(
+        "points", nargs="*", type=in_utf8, metavar="FILTER", default=[], help="or ids; else all of the archive"
+    )
     sync.add_argument("--since", metavar="DATE", help="from when on points are read; by default their hisStart")
     sync.add_argument("--on-error", choices=("catalog", "raise"), default="catalog", help="raise: end at the first")
     sync.add_argument("--other-server", action="store_true", help="the archive's server has moved: it is this one now")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import signal
@@ -28,9 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def show_warning(message: Warning | str, *_: object, **__: object) -> None:
         tell(args, str(message))
 
+    is_closed = False
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed, as by `hsframe sync ... >&-`
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
+            is_closed |= name == "stdout"
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that cannot show °F
     if argv is None:  # as systemd and timeout(1) end a program
@@ -39,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     pa.set_memory_pool(pa.system_memory_pool())
     try:
         args = parser().parse_args(argv)
+        if is_closed and "output" in args and args.into is None:  # what it shows is all that it does
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         run: Callable[[argparse.Namespace], int] = args.run
         if argv is None and "port" in args:
             _interrupt_once()
@@ -61,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
             return int(getattr(args, "code", 0))
         tell(args, f"{where}{advised(error)}")
-        return 1
+        return 2 if isinstance(error, FileNotFoundError) and not hasattr(args, "session") else 1
 
 
 def _interrupt_once() -> None:
@@ -88,4 +93,6 @@ def _is_wrong(error: HsFrameError, args: argparse.Namespace) -> bool:
     """Whether an error is of the arguments; one that has a cause is of a disk or a store."""
     if isinstance(error, MetadataError | UnitError | ZoneError) and not hasattr(args, "session"):
         return error.__cause__ is None
+    if getattr(args, "units", None) and (isinstance(error, UnitError) or str(error).startswith("units=")):
+        return True
     return isinstance(error, SpanError) or getattr(error.__cause__, "source", "") == "filter"

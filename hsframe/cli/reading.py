@@ -71,6 +71,8 @@ def his_read(args: argparse.Namespace) -> int:
     if args.agg and not over:
         raise MetadataError("--agg says what an interval's value is: add --interval, as in --interval 1h")
     if args.agg:
+        if len({*args.agg}) < len(args.agg):
+            raise MetadataError(f"--agg is given once for each; got {' '.join(f'--agg {agg}' for agg in args.agg)}")
         over["agg"] = args.agg[0] if len(args.agg) == 1 else args.agg
     with connect(args) as session:
         df = session.his_read(

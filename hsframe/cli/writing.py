@@ -68,10 +68,14 @@ def _texts(path: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, header=None, dtype="str", keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        why = "expected UTF-8, commas between columns, and points, not commas, in numbers"
+        why = "expected UTF-8, commas between columns, not semicolons, and points, not commas, in numbers"
         raise MetadataError(
             f"{path} is no CSV file as his-read --csv writes it ({str(error).strip()}); {why}"
         ) from None
+    if len(table.columns) < 2 and ";" in str(table.iloc[0, 0]):
+        raise MetadataError(
+            f"{path} has semicolons between its columns; expected commas, as his-read --csv writes them"
+        )
     if len(table.columns) < 2 or len(table) < 2:
         raise MetadataError(f"{path} has no samples; expected a header, as ts,Power [kW], and a row for each time")
     return table.fillna("")
@@ -79,6 +83,7 @@ def _texts(path: str) -> pd.DataFrame:
 
 def _frame(session: Session, table: pd.DataFrame, args: argparse.Namespace) -> tuple[pd.DataFrame, dict[Any, Point]]:
     """The frame of a file, and the point of each column."""
+    index = _times(table.iloc[1:, 0].tolist(), args)
     chosen = points_of(args) if args.points else "point and his"
     are_ids = not isinstance(chosen, str) or chosen.startswith("@")
     known = as_points(session.read_by_ids(chosen) if are_ids else session.read(str(chosen)))
@@ -102,19 +107,19 @@ def _frame(session: Session, table: pd.DataFrame, args: argparse.Namespace) -> t
             raise MetadataError(f"{where}: expected a point of {chosen!r} of kind {', '.join(_KINDS)}; {has}")
         values = _values(cells[name].tolist(), kind, where)
         columns[name] = (values.astype(UnitDtype(unit)) if unit and kind == "Number" else values).array
-    return pd.DataFrame(columns, index=_times(table.iloc[1:, 0].tolist(), args)), points
+    return pd.DataFrame(columns, index=index), points
 
 
 def _times(texts: Sequence[str], args: argparse.Namespace) -> pd.DatetimeIndex:
     """The instants of the first column; local times only where ``--tz`` says of which zone they are."""
-    times = list[pd.Timestamp]()
+    times, is_local = list[pd.Timestamp](), False
     for line, text in enumerate(texts, 2):
-        why = "is no time; expected one as 2026-11-01T01:30:00-04:00"
+        why = "is no time; expected times, as 2026-11-01T01:30:00-04:00, in the first column"
         try:
             when = pd.Timestamp(datetime.fromisoformat(text.strip()))
             if when.tzinfo is None and args.tz:
                 why = f"comes twice or never in {args.tz}, where clocks change; add its offset, as -04:00"
-                when = when.tz_localize(zone(args.tz))
+                when, is_local = when.tz_localize(zone(args.tz)), True
             elif when.tzinfo is None:
                 why = "has no offset, as in 2026-11-01T01:30:00-04:00; --tz New_York (say) is for local times"
                 raise ValueError
@@ -125,6 +130,8 @@ def _times(texts: Sequence[str], args: argparse.Namespace) -> pd.DatetimeIndex:
     if (twice := index.duplicated()).any():
         place = int(twice.argmax())
         raise MetadataError(f"{args.data}, line {place + 2}: the time {texts[place]!r} comes twice; leave one line out")
+    if is_local and not args.yes:
+        tell(args, f"times without an offset are taken as those of {zone(args.tz)}, by --tz")
     return index
 
 

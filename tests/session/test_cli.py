@@ -269,6 +269,12 @@ def test_wrong_arguments_are_told_before_anything_is_done(
         (["export", "kw", "yesterday", ""], "a path is empty"),
         (["sync", ""], "a path is empty"),
         (["sync"], "required: archive; see"),
+        (["sync", "x", "", *NO_SERVER], "'' names no point"),
+        (["read", "@", *NO_SERVER], "'@' names no point; expected a filter"),
+        (["his-read", "", "today", *NO_SERVER], "'' names no point"),
+        (["his-read", "kw", "today", "--interval", "1h", "--agg=min", "--agg=min", *NO_SERVER], "--agg is given once"),
+        (["read", "site", "--file", "x.json", "--csv", *NO_SERVER], "--file x.json says json, and --output csv"),
+        (["his-write", "no.csv", *NO_SERVER], "no.csv cannot be used: No such file"),
         (["serve", "--port", "0", ""], "a path is empty"),
         (["read", "--limit", "-3", "site"], "argument --limit: .* from 0 up; got '-3'"),
         (["read", "--limit", "x", "site"], "argument --limit: .* from 0 up; got 'x'"),
@@ -379,8 +385,24 @@ def test_a_terminal_that_knows_no_degrees_still_shows_something(
 ) -> None:
     shown = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, "ascii"))
-    assert cli.main(["read", "temp", "--csv"]) == 0
+    assert cli.main(["read", "temp"]) == 0
     assert b"\\xb0F" in shown.getvalue()
+    for form in ("csv", "json", "zinc"):  # programs read these, and would take the escape for a unit
+        assert cli.main(["read", "temp", "--output", form]) == 0
+        assert "°F" in shown.getvalue().decode()
+        shown.seek(0)
+        shown.truncate()
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(sys.platform == "win32", reason="a locale of POSIX")
+def test_arguments_in_utf_8_are_taken_in_a_locale_that_knows_ascii_alone(
+    login: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [os.fsdecode("°C"), "°C".encode().decode("ascii", "surrogateescape")]
+    for unit in given:
+        assert cli.main(["his-read", "@oat", "2026-11-01", "--units", unit, "--csv"]) == 0
+        assert capsys.readouterr().out.startswith("ts,Outside [°C]\n")
 
 
 @pytest.mark.filterwarnings("always::hsframe.ZoneWarning")
@@ -477,9 +499,9 @@ def test_a_file_that_the_system_refuses_is_not_called_stdout(
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        ("hs read point >&-", 0),
+        ("hs his-write no.csv >&-", 2),
         ("hs set-user users.txt ann <&-", 2),
-        ("hs about >&- 2>&- <&-", 0),
+        ("hs about >&- 2>&- <&-", 1),
         ("hs read 'point and' 2>&-", 2),
         ("hs fly 2>/dev/full", 2),
     ],
@@ -490,8 +512,17 @@ def test_streams_that_are_closed_or_full_change_no_exit_code(
     monkeypatch.setenv("PYTHONUNBUFFERED", "")
     done = shell(command)
     assert done.returncode == code
-    assert len(done.stderr.splitlines()) == ("set-user" in command)
+    assert len(done.stderr.splitlines()) == ("set-user" in command or "no.csv" in command)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("command", ["read point", "his-read @kw today --csv", "about"])
+def test_a_closed_stdout_is_told_by_what_shows_something(login: RunningServer, command: str) -> None:
+    done = shell(f"hs {command} >&-")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "hsframe: stdout cannot be written: Bad file descriptor\n"
 
 
 @pytest.mark.one_python

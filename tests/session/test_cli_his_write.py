@@ -81,7 +81,7 @@ def test_what_was_edited_is_shown_and_written_with_yes(
         ("ts,kw @lon [°F]\n2026-11-01T00:00Z,1\n", "°F"),
         ("ts,kw mean [kW]\n2026-11-01T00:00Z,1\n", "belongs to no known point"),
         ("ts,kw [kW]\n2026-11-01 01:30,1\n", r"line 2: the time '2026-11-01 01:30' has no offset.*--tz New_York"),
-        ("ts,kw [kW]\n1/11/2026 01:30Z,1\n", "line 2: .*is no time; expected one as"),
+        ("ts,kw [kW]\n1/11/2026 01:30Z,1\n", "line 2: .*is no time; expected times, as"),
         ("ts,@gone [kW]\n2026-11-01T00:00Z,1\n", "column '@gone .kW.': .* 'point and his' .*@gone is not among them"),
         ("ts,kw [kW]\n2026-11-01T00:00Z,1_5\n", "line 2: expected a number"),
         ("ts,kw [kW]\n2026-11-01T00:00Z,1\n2026-13-01T00:00Z,1\n", "line 3: the time '2026-13-01T00:00Z' is no"),
@@ -89,6 +89,7 @@ def test_what_was_edited_is_shown_and_written_with_yes(
         ("ts,kw [kW]\n2026-11-01T00:00Z,NA\n", "line 2: expected a number"),
         ("ts,fan\n2026-11-01T00:00Z,yes\n", "line 2: expected True, False or an empty cell; got 'yes'"),
         ("ts,kw [°C]\n2026-11-01T00:00Z,1\n", "°C"),
+        ("kw [kW],ts\n1,2026-11-01T00:00Z\n", "line 2: the time '1' is no time; .* in the first column"),
         ("ts,kw [W]\n2026-11-01T00:00Z,1\n", "--convert"),
         ("ts,kw [kW],@kw [kW]\n2026-11-01T00:00Z,1,1\n", "both belong to the point @kw"),
         ("ts,kw,kw\n2026-11-01T00:00Z,1,1\n", "two columns are called 'kw'"),
@@ -109,7 +110,15 @@ def test_what_could_be_written_wrongly_is_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ts,kw\n", "ts;kw\n2026-11-01T00:00Z;1,5\n", "\x00\xff", "ts\n2026-11-01T00:00Z\n"]
+    "text",
+    [
+        "",
+        "ts,kw\n",
+        "ts;kw\n2026-11-01T00:00Z;1,5\n",
+        "ts;kw\n2026-11-01T00:00Z;1\n",
+        "\x00\xff",
+        "ts\n2026-11-01T00:00Z\n",
+    ],
 )
 def test_what_is_no_table_is_refused(
     login: RunningServer, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
@@ -117,7 +126,9 @@ def test_what_is_no_table_is_refused(
     path = tmp_path / "a.csv"
     path.write_bytes(text.encode("latin-1"))
     assert cli.main(["his-write", str(path), "--yes"]) == 2
-    assert "a.csv" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "a.csv" in told
+    assert ";" not in text or "semicolons" in told
 
 
 def test_times_of_a_zone_points_and_other_units(
@@ -126,7 +137,10 @@ def test_times_of_a_zone_points_and_other_units(
     path = tmp_path / "a.csv"
     path.write_text("when,Power [MW]\n2026-11-02 01:07,0.25\n2026-11-03 00:07,\n", "utf-8")
     args = ["his-write", str(path), "--tz", "New_York", "--points", "@kw", "--convert"]
-    assert "1 new" in run(capsys, *args)
+    assert cli.main(args) == 0
+    told = capsys.readouterr()
+    assert "1 new" in told.out
+    assert "hsframe: times without an offset are taken as those of America/New_York, by --tz\n" in told.err
     assert "1 samples from 2026-11-02 01:07:00-05:00" in run(capsys, *args, "--yes")
     assert session.his_read("@kw", "2026-11-02")["Power"].loc["2026-11-02 01:07-05:00"] == hsframe.Number(250, "kW")
     path.write_text("when,Power [MW]\n2026-11-01 01:30,0.25\n", "utf-8")

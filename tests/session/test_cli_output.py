@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import math
@@ -104,6 +105,12 @@ def test_a_file_says_its_format_and_is_whole(
     assert sorted(os.listdir(tmp_path)) == ["a.csv", "a.json", "a.parquet", "a.txt", "a.zinc"]
 
 
+def test_lists_in_a_table_are_zinc(capsys: pytest.CaptureFixture[str]) -> None:
+    df = pd.DataFrame({"is": [[hsframe.Symbol("op")], {"a": hsframe.Number(1, "kW")}, None], "n": [1, 2, 3]})
+    show(argparse.Namespace(output="csv", into=None), df)
+    assert capsys.readouterr().out == "is,n\n[^op],1\n{a:1kW},2\n,3\n"
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -146,8 +153,11 @@ def test_units(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None
     )
     assert table["unit"].tolist() == ["MW", "°F"]
     assert table["value"].tolist() == [0.959, 959.0]
-    assert cli.main(["latest", "@oat", "--units", "kW", "--max-age", "9000D"]) == 1
-    assert "no column converts to 'kW' (kilowatt); the units are °F" in capsys.readouterr().err
+    for args in (["latest", "@oat", "--max-age", "9000D"], ["his-read", "@oat", DAY]):
+        assert cli.main([*args, "--units", "kW"]) == 2
+        assert "no column converts to 'kW' (kilowatt); the units are °F" in capsys.readouterr().err
+        assert cli.main([*args, "--units", "kW=MW"]) == 2
+        assert "--units names 'kW', which is not" in capsys.readouterr().err
 
 
 def test_values_over_intervals_say_what_they_are(login: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
