@@ -130,6 +130,9 @@ class BackgroundRunner:
             self.release()
         try:
             return call.done.result()
+        except TypeError as error:  # a verb was called with what it does not take
+            shorten(error)
+            raise
         finally:
             del call  # no cycle of frames through the traceback
 

@@ -8,6 +8,7 @@ is not green.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -173,4 +174,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    parser = argparse.ArgumentParser(prog="python -m tests.jupyter", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where pictures go; made where there is none")
+    sys.exit(main(parser.parse_args().folder.resolve()))
