@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hsframe.errors import MetadataError
+from hsframe.frame.whole_file import local_path
 
 # In a wheel they lie inside the package, in a checkout beside it.
 _PACKED: Final = Path(__file__).with_name("notebooks")
@@ -32,7 +33,7 @@ def copy_notebooks(folder: str | os.PathLike[str], *, overwrite: bool = False) -
     Raises
     ------
     MetadataError
-        A file of that name is there and differs, and `overwrite` is False. Nothing was copied then.
+        `folder` is empty; a file of that name is there and differs, and `overwrite` is False. Nothing was copied then.
 
     Examples
     --------
@@ -40,6 +41,7 @@ def copy_notebooks(folder: str | os.PathLike[str], *, overwrite: bool = False) -
     ['01-first-trend.ipynb', '02-units.ipynb']
     """
     source = _PACKED if _PACKED.is_dir() else _PACKED.parents[1] / "notebooks"
+    local_path(folder)  # refuses an empty one, which is a variable of a shell that is not set
     target = Path(folder).expanduser()
     names = sorted(file.relative_to(source) for pattern in ("*.ipynb", "meters/*") for file in source.glob(pattern))
     new = [name for name in names if not ((at := target / name).exists() and cmp(at, source / name, shallow=False))]

@@ -66,7 +66,9 @@ class Command(argparse.ArgumentParser):
         finally:
             self._is_intermixed = False
         if strange:  # argparse would say so of the program, and not of this command
-            self.error(f"unrecognized arguments: {' '.join(strange)}")
+            # Without the value of an option that is called wrongly, which may be a password.
+            names = [word.partition("=")[0] for word in strange if word.startswith("-")]
+            self.error(f"unrecognized arguments: {' '.join(names or strange)}")
         return found, strange
 
 
@@ -148,7 +150,12 @@ def connection_options() -> Command:
         help="of requests and answers; that of what is shown is --output",
     )
     group.add_argument("--timeout", metavar="DURATION", help="how long one request may take, as 2min; 30s by default")
-    group.add_argument("--retries", type=int, metavar="COUNT", help="how often a request is sent again; 4 by default")
+    group.add_argument(
+        "--retries",
+        type=checked(count_to(10**9), "a whole number from 0 up"),
+        metavar="COUNT",
+        help="how often a request is sent again; 4 by default",
+    )
     group.add_argument("--deadline", metavar="DURATION", help="how long all requests together may take, as 5min")
     group.add_argument(
         "--allow",

@@ -66,7 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `hsframe read point | head`
             return int(getattr(args, "code", 0))
         tell(args, f"{where}{advised(error)}")
-        return 2 if isinstance(error, FileNotFoundError) and not hasattr(args, "session") else 1
+        return (
+            2
+            if isinstance(error, FileNotFoundError | FileExistsError | NotADirectoryError)
+            and not hasattr(args, "session")
+            else 1
+        )
 
 
 def _interrupt_once() -> None:
