@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from hsframe.frame.combine import concat, with_units
     from hsframe.frame.convert import grid_to_frame
     from hsframe.frame.parquet import read_parquet, write_parquet
+    from hsframe.frame.read_rows import with_points
     from hsframe.frame.tables import table
     from hsframe.notebook_copies import copy_notebooks
     from hsframe.options import Limits
@@ -79,6 +80,7 @@ _LAZY: Final = {
     "frame.combine": "concat with_units",
     "frame.convert": "grid_to_frame",
     "frame.parquet": "read_parquet write_parquet",
+    "frame.read_rows": "with_points",
     "frame.tables": "table",
     "notebook_copies": "copy_notebooks",
     "options": "Limits",
@@ -99,7 +101,8 @@ __all__ = [
     "export", "filetypes", "find", "formats", "frame_to_arrow", "frame_to_his_grids", "grid_to_frame", "his_iter",
     "his_read", "his_remove", "his_write", "inventory", "invoke_action", "latest", "libs", "matrix", "nav", "ops",
     "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "testing",
-    "tree", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_units", "write_parquet",
+    "tree", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_points", "with_units",
+    "write_parquet",
 ]  # fmt: skip
 
 

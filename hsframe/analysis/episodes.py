@@ -44,9 +44,12 @@ def episodes(
     (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is
     of that column alone, and one made of several is wrong. Give a condition, or compare rows in which all have a value,
     read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill()``, and
-    ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``. Which of the missing values are NA a frame does not
-    always know: then it warns, and ``na="flag"`` says it. In a frame that was not read, and in a column that was
-    renamed or computed since, all missing values are NA.
+    ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``.
+
+    A frame remembers its read: from a sample that pandas has taken out or cleared, as from NA, nothing is known up to
+    the next one. One that does not know it, as after ``join`` of two reads, warns: put them together with
+    :func:`hsframe.concat`. There, in a frame that was not read, and in a column that was renamed or computed since, all
+    missing values are NA.
 
     Parameters
     ----------
@@ -78,7 +81,8 @@ def episodes(
     --------
     >>> index = pd.date_range("2026-11-01", periods=5, freq="1h", tz="America/New_York")
     >>> oat = pd.array([60.0, 70.0, 70.0, 60.0, 60.0], dtype="unit[°F]")
-    >>> df = pd.DataFrame({"oat": oat, "fan": [False, True, True, False, True]}, index=index)
+    >>> from hsframe import with_points
+    >>> df = with_points(pd.DataFrame({"oat": oat, "fan": [False, True, True, False, True]}, index=index), {})
     >>> df.hs.episodes("fan")["duration"].tolist()
     [Timedelta('0 days 02:00:00')]
     >>> from hsframe import Number
@@ -131,7 +135,8 @@ def over(
     --------
     >>> index = pd.date_range("2026-11-01", periods=5, freq="1h", tz="America/New_York")
     >>> kw = pd.array([1.0, 3.0, 3.0, 1.0, 1.0], dtype="unit[kW]")
-    >>> df = pd.DataFrame({"kW": kw, "fan": [False, True, True, False, False]}, index=index)
+    >>> from hsframe import with_points
+    >>> df = with_points(pd.DataFrame({"kW": kw, "fan": [False, True, True, False, False]}, index=index), {})
     >>> fan = df.hs.episodes("fan")
     >>> fan.join(df.hs.over(fan, {"kW": ["integral", "max"]})).columns[5:].tolist()
     ['kW integral', 'kW max']

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_samples import LAST_US, NOTHING_READ, FrameSamples, after_the_first
+from hsframe.analysis.frame_samples import FrameSamples, after_the_first
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.histories import Instants
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
-from hsframe.frame.reads import Read
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import Rule, rule_of_time
 from hsframe.intervals.samples import Mask
@@ -37,12 +36,12 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
         return _truth_of_mask(samples, condition)
     place = _column_of(samples, condition)
     samples.warn_of_start(place)
+    samples.warn_of_read([place])
     if not len(samples.ts_us):
         return Truth(samples.ts_us, np.empty(0, np.int8))
     rule = rule_of_time(samples.sampling(place))
     histories, until_us = samples.column(place)
     truth = truth_of(histories, condition, rule, until_us)
-    samples.warn_of_missing([place])
     samples.warn_of_unknown({place: [rule]})
     return truth
 
@@ -67,52 +66,54 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     if mask.dtype.kind != "b":
         raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
     is_own, is_true = mask.index.equals(samples.given.index), mask.fillna(False).to_numpy(dtype=bool)
-    rows = pd.DataFrame({"condition": mask.array}, index=mask.index)
-    rows = rows[~samples.is_to_come] if is_own else rows
+    rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
+    idents: tuple[str, ...] | None = samples.left if is_own else None
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
         of.warn_of_start(place)
-        of.warn_of_missing([place])
+        of.warn_of_read([place])
         of.warn_of_unknown({place: []})
-        if (holes := of.holes(place)).any():
-            rows = rows[is_true | ~holes]
-            between = after_the_first(holes)  # before its first sample it has none if filled too
-            if not mask.isna()[between].all() and not mask.equals(of.df.iloc[:, place].ffill()):
-                _warn_of_holes(int(between.sum()), repr(mask.name))
-        elif of is not samples and (lacking := _lacking(samples, of, place, is_true)):
-            _warn_of_holes(lacking, repr(mask.name))
+        rows.attrs, idents = of.given.attrs, of.idents[place]
+        holes = of.holes(place) if of is samples else of.holes_of_read(place)
+        if _is_doubtful(mask, of, place, holes, of is samples):
+            _warn_of_holes(int(after_the_first(holes).sum()), repr(mask.name))
+        is_blank = ~of.has_value(place) if of is samples and of.rows is not None else holes
+        rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif is_own and samples.interval is None:
         # One that is true only where all columns have samples seems to compare them row by row.
         holes = _holes_of_all(samples)
         if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
             _warn_of_holes(int(holes.sum()))
-    own = FrameSamples(rows)
+    samples.warn_of_read(samples.places if is_own else [])
+    own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
     if not len(own.ts_us):
         return Truth(own.ts_us, np.empty(0, np.int8))
     if len(samples.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
         own.points = [replace(own.points[0], tz=samples.zones[0])]
-    given_us = pd.DatetimeIndex(mask.index.get_level_values(0)).as_unit("us").asi8
-    read = _read_on(samples if made_of is None else made_of[0], own, int(given_us[-1]))
-    histories, until_us = own.column(0, read=read)
-    if read is NOTHING_READ and own.interval is None:
-        until_us = max(until_us, _held_until(samples, given_us))
+    if own.rows is not None:
+        own.idents = [tuple(own.rows.samples) if idents is None else idents]
+    histories, until_us = own.column(0)
+    if own.interval is None and not own.is_known_to_end(0):
+        until_us = max(until_us, _held_until(samples, pd.DatetimeIndex(mask.index).as_unit("us").asi8))
     gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
     return truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
 
 
-def _read_on(samples: FrameSamples, own: FrameSamples, last_us: int) -> Read:
-    """The read to the end of whose span the last row of a mask holds, which any of the columns may tell.
+def _is_doubtful(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Mask, is_own: bool) -> bool:
+    """Whether nothing tells if a mask is of its column alone: it is false where that has no sample.
 
-    None does where the mask ends, at `last_us`, before some samples of the columns that it is of.
+    It was filled where it is that of the filled column, or, beside another frame, true where the column had no sample.
     """
-    own.left = samples.left
-    starts_us = (span[0] for one in own.reads.values() for span in one.spans)
-    is_cut = not own.has_end(last_us, min((us for us in starts_us if us > last_us), default=LAST_US))
-    told = (one for one in own.reads.values() if any(own.ts_us[-1] in span[3] for span in one.spans))
-    return NOTHING_READ if is_cut else next(told, NOTHING_READ)
+    between = after_the_first(holes)  # before its first sample it has none if filled too
+    if mask.isna()[between].all():
+        return False
+    if is_own:
+        return not mask.equals(of.df.iloc[:, place].ffill())
+    is_true = mask.fillna(False).to_numpy(dtype=bool)
+    return bool(is_true.any()) and not is_true[between].any()
 
 
 def _held_until(samples: FrameSamples, ts_us: Instants) -> int:
@@ -136,28 +137,11 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
 
 
 def _holes_of_all(samples: FrameSamples) -> Mask:
-    """The rows in which a column has no sample, but for those before its first, where it has none if filled too.
-
-    Of one that pandas has joined to others these are those in which it has no value.
-    """
+    """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
     holes = np.zeros(len(samples.ts_us), dtype=bool)
     for place in samples.places:
-        is_missing = samples.df.iloc[:, place].isna().to_numpy(dtype=bool)
-        holes |= after_the_first(is_missing if samples.seems_joined(place) else samples.holes(place))
+        holes |= after_the_first(samples.holes(place))
     return holes
-
-
-def _lacking(samples: FrameSamples, of: FrameSamples, place: int, is_true: Mask) -> int:
-    """In how many rows a mask of a column that the frame has no more is false for want of a sample; 0 if it was filled.
-
-    It was, where more rows are true than there are samples. It seems not to be where the frame is not, or where rows
-    are each true alone, as those of samples are.
-    """
-    rows, trues = of.reads.get(of.known[place].id, NOTHING_READ).rows, np.count_nonzero(is_true)
-    if rows is None or of.interval is not None or not 0 < trues <= rows:
-        return 0
-    seems_filled = not _holes_of_all(samples).any() and (is_true[1:] & is_true[:-1]).any()
-    return 0 if seems_filled else max(len(is_true) - rows, 0)
 
 
 def _warn_of_holes(count: int, label: str = "") -> None:

@@ -1,12 +1,14 @@
 """The columns of a frame as the samples that they are, and from when to when they are known by the read of the frame.
 
-A missing value is NA where a column of ``na="flag"`` says so, or the note that the read has left. In a row without any
-value one was cleared, by the user, unless the note says that none is lacking: it is not known either. Elsewhere a
-missing value is no sample. Of a column that was not read, that was renamed or computed since, or in whose place another
-quantity stands, nothing is noted: all its missing values are NA, and its numbers are on a line. A value that holds does
-so to the end of the span that was read, in a part of a read to its last row, and else to the last sample of its column.
-Between spans that :func:`hsframe.concat` put together nothing is known. ``pd.concat`` keeps the note of its first frame
-alone: the rows of the others are in none of the spans, and of them nothing is known but that they are there. Rows of
+A frame remembers its read (:mod:`hsframe.frame.read_rows`). From an instant at which that had a value of a point, or
+NA, and the frame has none now, the point is not known until its next sample: pandas may have taken out the row or
+cleared the value. Elsewhere a missing value is no sample, and values that were filled or computed are samples. A value
+that holds does so to the end of the span that was read, and where rows at the end were cut off to the last row; between
+spans that :func:`hsframe.concat` put together nothing is known.
+
+Of a frame that does not know its read (it warns), of one of pandas' own, and of a column that was renamed or computed
+since, or in whose place another quantity stands, all missing values are NA, and the last value holds to itself alone.
+``pd.concat`` keeps what its first frame remembers: the rows of the others are in none of its spans (it warns). Rows of
 intervals (``df.hs.interval``) hold for theirs.
 """
 
@@ -28,14 +30,13 @@ from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
-from hsframe.frame.reads import Read, checksum, extent, reads_of, source_of
+from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read
+from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
-from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.regular import edges_around
-from hsframe.intervals.resample import register_in
-from hsframe.intervals.rules import IntervalSettings, PointSampling, Rule, rule_of_time, rules_of
-from hsframe.intervals.samples import Floats, IntervalSamples, Mask
+from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
+from hsframe.intervals.samples import Mask
 from hsframe.kinds import NA
 from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
@@ -87,11 +88,30 @@ class FrameSamples:
             for point in [self.catalog.get(label) or Point("" if label in catalog else str(label), str(label))]
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
+        self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
+        self.is_of_unknown_read, self.is_told = is_of_unknown_read(df) or self._is_made_anew, False
+        # The points by whose samples each column is known; those of a mask are what it was made of.
+        read = self.rows.samples if self.rows is not None else ()
+        self.idents: list[tuple[str, ...]] = [
+            (point.id,) if label in self.catalog and point.id in read else ()
+            for label, point in zip(self.df.columns, self.known, strict=True)
+        ]
 
     @cached_property
-    def left(self) -> set[str]:
-        """The ids of the points that are columns; that of a mask has those of its frame."""
-        return {point.id for point in self.known}
+    def _is_made_anew(self) -> bool:
+        """Whether pandas has made regular rows, as ``resample`` does, in place of those of the read."""
+        rows = rows_of(self.given)
+        if rows is None or self.interval is not None or getattr(self.df.index, "freq", None) is None:
+            return False
+        within_us = (
+            rows.ts_us[slice(*np.searchsorted(rows.ts_us, self.ts_us[[0, -1]]))] if len(self.ts_us) else rows.ts_us[:0]
+        )
+        return not are_in(within_us, self.ts_us).all()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The ids of the points that are columns."""
+        return tuple(ident for own in self.idents for ident in own)
 
     @property
     def places(self) -> list[int]:
@@ -117,7 +137,8 @@ class FrameSamples:
     @property
     def is_to_come(self) -> Mask:
         """The rows of intervals that begin after the read, in which no column has a value."""
-        return self._is_empty & (self.interval is not None) & (self.ts_us >= self.read_us)
+        is_empty: Mask = self.df.isna().all(axis=1).to_numpy()
+        return is_empty & (self.interval is not None) & (self.ts_us >= self.read_us)
 
     def sampling(self, place: int) -> PointSampling:
         """How a column is sampled: by its record, but rows of intervals hold, and those of pandas are as far apart."""
@@ -142,136 +163,114 @@ class FrameSamples:
         """Whether a column is a point that the catalog of the frame has."""
         return self.df.columns[place] in self.catalog
 
+    def has_value(self, place: int) -> Mask:
+        """The rows in which a column has a value."""
+        found: Mask = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
+        return found
+
     def holes(self, place: int) -> Mask:
         """The rows in which a column has no sample."""
-        is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
-        return is_missing & ~self._na_rows(place)[0]
+        return ~self.has_value(place) & ~are_in(self.ts_us, self._lost_us(place))
 
-    @cached_property
-    def _is_added(self) -> Mask:
-        """The rows with values that are in no span that was read; none where it is not known what was."""
-        spans = tuple(span for read in self.reads.values() for span in read.spans)
-        if self.interval is not None or not all(read.spans for read in self.reads.values()) or not spans:
+    def holes_of_read(self, place: int) -> Mask:
+        """The rows in which a column had no value when it was read, whatever it has now."""
+        if self.rows is None or not self.idents[place]:
             return np.zeros(len(self.ts_us), dtype=bool)
-        is_outside: Mask = ~Read(spans=spans).has(self.ts_us)
-        if is_outside.any():  # a row of boundary= without a value is in none either
-            is_outside &= self.df.iloc[:, self.places].notna().any(axis=1).to_numpy()
-        return is_outside
+        return are_in(self.ts_us, self.rows.ts_us[~self.rows.told(self.idents[place], values_only=True)])
 
-    def _na_rows(self, place: int) -> tuple[Mask, bool]:
-        """The rows in which a column has NA or NaN, or had a value that was cleared, and whether these are all.
-
-        In a wide frame a value is missing too where other points have samples. Which ones are NA is said by a column of
-        flags, or by the checksum that the read has noted. Of what was not read all are.
-        """
-        label, read = self.df.columns[place], self.reads.get(self.known[place].id)
-        is_missing: Mask = self.df.iloc[:, place].isna().to_numpy(dtype=bool)
-        none = np.zeros_like(is_missing)
+    def _lost_us(self, place: int) -> Instants:
+        """The instants at which a column has NA, or had a value that is no longer there."""
+        has_value, label = self.has_value(place), self.df.columns[place]
         if self.interval is not None:
-            return is_missing & self._rows_of(self.points[place].tz or "UTC")[0], True
-        is_cleared = None if read is None else self._is_cleared(read, place, is_missing)
-        empty = none if is_cleared is False or not self._is_of_all else is_missing & self._is_empty
-        is_alone = len(self.reads) == 1
-        if isinstance(label, str | tuple) and (flag := flag_label(label)) in self.df.columns:
-            flagged = self.df[flag].isin(["NA", "NaN"]).to_numpy()
-            is_told = is_alone or not is_cleared or read is None or checksum(self.ts_us[flagged]) != read.missing
-            return flagged | (empty & self.df[flag].isna().to_numpy()), is_told
-        if read is None or read.missing is None:
-            return is_missing, True
-        if is_alone:
-            return is_missing if read.missing else empty, True
-        has_no_na = all(one.missing == 0 for one in self.reads.values())  # so each empty row has lost a value
-        if is_cleared is not True:
-            if has_no_na and empty.any():
-                return empty, not is_missing[self._is_added].any()
-            for rows in (none, is_missing, is_missing & self._is_empty):
-                if checksum(self.ts_us[rows]) == read.missing:
-                    return rows, not is_missing[self._is_added].any()
-        return empty if has_no_na else none, not is_missing.any()
+            return self.ts_us[~has_value & self._rows_of(self.points[place].tz or "UTC")[0]]
+        if self.rows is None or not self.idents[place]:
+            return self.ts_us[~has_value]
+        lost_us = self.rows.lost(self.idents[place], self.ts_us[has_value])
+        if (
+            isinstance(label, str | tuple) and (flag := flag_label(label)) in self.df.columns
+        ):  # the user may have set some
+            lost_us = np.union1d(lost_us, self.ts_us[self.df[flag].isin(["NA", "NaN"]) & ~has_value])
+        return lost_us
 
-    def _is_cleared(self, read: Read, place: int, is_missing: Mask) -> bool | None:
-        """Whether some of the values of a column are no longer there, though their rows are; None where nothing tells.
+    def _read(self, place: int) -> Read:
+        """What was read of a column, as far as the frame knows it."""
+        known = (self.reads.get(ident, NOTHING_READ) for ident in self.idents[place])
+        return next((read for read in known if read.spans), NOTHING_READ)
 
-        A frame that has lost the first or the last of them with their rows is a part of the read. In one that has lost
-        others with theirs this tells a point with a value at each of its steps alone.
-        """
-        ends_us = [us for *_, firsts_us, lasts_us in read.spans for us in (*firsts_us, *lasts_us) if us is not None]
-        before, until = (np.searchsorted(self.ts_us, ends_us, side) for side in ("left", "right"))
-        if read.rows is None or not (before < until).all():
-            return None
-        is_less, step_us = np.count_nonzero(~is_missing & ~self._is_added) < read.rows, self.sampling(place).interval_us
-        if is_less and step_us and max(ends_us) - min(ends_us) == step_us * (read.rows - 1):
-            is_step = (self.ts_us - min(ends_us)) % step_us == 0
-            if is_step[~is_missing].all():
-                within = (self.ts_us >= min(ends_us)) & (self.ts_us <= max(ends_us))
-                return bool((is_missing & is_step & within).any())
-        return bool(is_less)
-
-    @property
-    def _is_of_all(self) -> bool:
-        """Whether all points that were read are still columns."""
-        return self.reads.keys() <= self.left
+    def _is_added(self, place: int) -> Mask:
+        """The rows that are of another read of a column than that which the frame remembers."""
+        if self.rows is None or not (rows_us := self.rows.ts_us).size:
+            return np.zeros(len(self.ts_us), dtype=bool)
+        read = self._read(place)
+        is_within = read.has(self.ts_us) if read.spans else (self.ts_us >= rows_us[0]) & (self.ts_us <= rows_us[-1])
+        return ~is_within & ~are_in(self.ts_us, rows_us)
 
     @cached_property
-    def _is_empty(self) -> Mask:
-        """The rows in which no column has a value, nor a flag that says why it has none."""
-        empty: Mask = self.df.isna().all(axis=1).to_numpy()
-        return empty
+    def is_cut(self) -> tuple[bool, bool]:
+        """Whether rows of the read before the first, and after the last that is there, were cut off.
 
-    def column(self, place: int, *, read: Read | None = None) -> tuple[list[History], int]:
+        Where only rows of the columns that are left are there, those of others are not missed.
+        """
+        if self.rows is None or not len(self.ts_us):
+            return False, False
+        due_us = self.rows.ts_us[self.rows.told(self.left)]
+        if not are_in(self.ts_us[are_in(self.ts_us, self.rows.ts_us)], due_us).all():
+            due_us = self.rows.ts_us
+        return bool((due_us[:1] < self.ts_us[0]).any()), bool((due_us[-1:] > self.ts_us[-1]).any())
+
+    def known_of(self, place: int) -> tuple[Instants, Instants, int]:
+        """The instants of the samples of a column, those from which it is not known, and until when the last holds."""
+        is_there, lost_us = self.has_value(place), self._lost_us(place)
+        ts_us = self.ts_us[is_there]
+        if self.interval is not None:
+            is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
+            if len(ts_us) and ts_us[-1] < self.read_us:  # the interval of the present goes on, and nothing tells how
+                row_ends_us = np.where(self.ts_us < ts_us[-1], row_ends_us, np.minimum(row_ends_us, self.read_us))
+            return ts_us, np.append(lost_us, row_ends_us[is_row | is_there]), int(row_ends_us[-1])
+        ends_us, until_us = self._ends_us(ts_us, lost_us, place)
+        return ts_us, np.append(lost_us[lost_us <= until_us], ends_us[ends_us < until_us]), until_us
+
+    def _ends_us(self, ts_us: Instants, lost_us: Instants, place: int) -> tuple[Instants, int]:
+        """The ends of the spans with samples, after which nothing is known up to the next; and the last of them."""
+        read = self._read(place)
+        if not len(ts_us) or self._is_added(place).any():
+            return ts_us[:0], int(self.ts_us.max(initial=0))
+        if not read.spans:
+            return ts_us[:0], int(self.ts_us[-1]) if self.idents[place] else int(max([ts_us[-1], *lost_us[-1:]]))
+        last_us = int(self.ts_us[-1]) if self.is_cut[1] else LAST_US
+        parts = [(min(part.spans[0][1], last_us), int(us[-1])) for part, us in read.parts(ts_us) if len(us)]
+        ends_us = np.array([max(end_us, own_us + 1) for end_us, own_us in parts[:-1]], np.int64)
+        return ends_us, max(parts[-1])
+
+    def is_known_to_end(self, place: int) -> bool:
+        """Whether a column is known to the end of the span that was read."""
+        return bool(self._read(place).spans) and not self.is_cut[1] and not self._is_added(place).any()
+
+    def column(self, place: int) -> tuple[list[History], int]:
         """The samples of a column, and up to when the last one holds."""
         column, point = self.df.iloc[:, place], self.points[place]
-        is_na, _ = self._na_rows(place)
-        ts_us, unknown_us, until_us = self._known(place, is_na, read)
+        ts_us, unknown_us, until_us = self.known_of(place)
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
 
-    def warn_of_missing(self, places: Sequence[int]) -> None:
-        """Warn where nothing tells which of the missing values of some columns are no samples, or all count as NA."""
-        if joined := [repr(self.points[place].dis) for place in places if self.seems_joined(place)]:
+    def warn_of_read(self, places: Sequence[int]) -> None:
+        """Say once where the frame does not know what was read of it, or of the rows of some columns."""
+        if self.is_told:
+            return
+        if self.is_of_unknown_read:
+            warn_of_unknown_read(self.df)
+        elif added := {place: rows for place in places if (rows := self._is_added(place)).any()}:
+            times = self.df.index[np.logical_or.reduce([*added.values()])]
+            columns = named([repr(self.points[place].dis) for place in added])
             warn_caller(
-                f"values of {named(joined)} are missing in rows of other columns, and count as NA, since "
-                "the frame does not know what was read, as after df.join or pd.concat(..., axis=1) of several reads; "
-                "read the points in one his_read, or take values over the same intervals before you join, with "
-                "interval= in the reads or df.hs.resample",
-                ReadWarning,
-            )
-        if added := [repr(self.points[place].dis) for place in places if self._is_doubtful_where_added(place)]:
-            rows = self.df.index[self._is_added]
-            warn_caller(
-                f"the read of {len(rows)} rows, from {rows[0].isoformat(timespec='minutes')} on, is not known, as "
-                f"after pd.concat of several reads: {named(added)} may lack samples between the reads, or have NA; put "
+                f"the read of {len(times)} rows, from {times[0].isoformat(timespec='minutes')} on, is not known, as "
+                f"after pd.concat of several reads: {columns} may lack samples between the reads, or have NA; put "
                 "reads together with hsframe.concat, which keeps what is known of each",
                 ReadWarning,
             )
-        elif untold := [repr(self.points[place].dis) for place in places if not self._na_rows(place)[1]]:
-            warn_caller(
-                "a wide frame does not tell which missing values are NA or were cleared, where other points have "
-                f"samples then: those of {named(untold)} may be, and count as no samples here; read with "
-                "na='flag', and set the flags of what you clear to 'NA'",
-                ReadWarning,
-            )
-
-    def _is_doubtful_where_added(self, place: int) -> bool:
-        """Whether it matters that the read of some rows is not known: a value may hold there, or one be NA."""
-        return bool(self._is_added.any()) and (self.sampling(place).is_step or not self._na_rows(place)[1])
-
-    def seems_joined(self, place: int) -> bool:
-        """Whether a column of a frame that was not read lacks values in rows of others that are not of its own steps.
-
-        So it is too where it lacks most. What it lacks at one of its steps, in UTC or by the clock, is NA.
-        """
-        if self.reads or self.interval is not None:
-            return False
-        is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
-        holes = after_the_first(~is_there) & ~self._is_empty
-        if not holes.any():
-            return False
-        between = holes & after_the_first(~is_there[::-1])[::-1]
-        clock_us = pd.DatetimeIndex(self.df.index).tz_localize(None).as_unit("us").asi8
-        return bool(between.sum() > is_there.sum()) or all(
-            _are_beside(us[holes], us[is_there]) for us in (self.ts_us, clock_us)
-        )
+        else:
+            return
+        self.is_told = True
 
     def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
         """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""
@@ -288,11 +287,11 @@ class FrameSamples:
     def _is_doubtful(self, place: int, rules: Sequence[Rule]) -> bool:
         """Whether a column that was renamed or computed may have other values, by the points that were read."""
         points = points_from(entries := noted(self.given, "points") or {}, entries).values()
-        if not points or self.interval is not None or self.is_known(place):
+        if not points or self.interval is not None or self.is_of_unknown_read or self.is_known(place):
             return False
         by_time = [rule for rule in rules if replace(rule, is_step=True).bridges]
         column, usual = self.df.iloc[:, place], rule_of_time(self.sampling(place))
-        is_there = column.notna().to_numpy(dtype=bool)
+        is_there = self.has_value(place)
         if after_the_first(~is_there).any():
             return bool(by_time) or not rules
         if column.dtype.kind not in "iuf":
@@ -311,23 +310,18 @@ class FrameSamples:
 
         So it is in a read without ``boundary=``, and may be in a part of any read.
         """
-        read, sampling = self.reads.get(self.known[place].id, NOTHING_READ), self.sampling(place)
-        if self.interval is not None or not read.spans or not sampling.is_step:
+        read, sampling = self._read(place), self.sampling(place)
+        if not read.spans or not sampling.is_step or not len(self.ts_us):
             return
-        is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
-        parts = [(part, own_us, self.ts_us[part.has(self.ts_us)]) for part, own_us in read.parts(self.ts_us[is_there])]
-        part, ts_us, rows_us = next((one for one in parts if len(one[2])), parts[0])
-        if self._is_added[:1].any():
-            part, ts_us, rows_us = NOTHING_READ, self.ts_us[is_there], self.ts_us
         boundary = (noted(self.given, "settings") or {}).get("boundary", "none")
-        start_us, start = part.known_from(ts_us)[0], "span"
-        advice = "read with boundary='before', for the sample that holds there"
-        if start_us is None and len(rows_us):
-            start_us, start = int(rows_us[0]), "rows"
-            advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
-        elif boundary != "none":
+        ts_us, start_us, start = self.ts_us[self.has_value(place)], int(self.ts_us[0]), "rows"
+        advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
+        if not self.is_cut[0]:
+            start_us, start = read.spans[0][0], "span"
+            advice = "read with boundary='before', for the sample that holds there"
+        if start == "span" and boundary != "none":
             return
-        if start_us is not None and (not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0)):
+        if not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0):
             until = "its first sample" if len(ts_us) else "the end, since it has no sample there"
             warn_caller(
                 f"what {self.points[place].dis!r} is at the start of the {start} is not known, up to {until}: no "
@@ -335,117 +329,6 @@ class FrameSamples:
                 + advice,
                 ReadWarning,
             )
-
-    def drawn(self, place: int, codes: Floats | None = None) -> tuple[Instants, Floats, bool]:
-        """The line of a column: its instants and values, NaN where it is broken, and whether each value holds.
-
-        It is broken where nothing is known, and over a gap. `codes` are what is drawn in place of its values. A meter's
-        line is what it has counted since its first reading.
-        """
-        ts_us, unknown_us, until_us = self._known(place, self._na_rows(place)[0])
-        given = self.df.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan) if codes is None else codes
-        values = given[~np.isnan(given)]
-        rule = rule_of_time(self.sampling(place))
-        if codes is None and self.is_meter(place):
-            ts_us, values = self._growth(place, ts_us, values)
-        if rule.is_step:
-            every_us = np.sort(np.append(ts_us, unknown_us))
-            held_us = IntervalSamples(every_us, every_us[:0]).held_until(rule.gap_us, until_us)
-            is_cut = np.append(held_us[:-1] < every_us[1:], held_us[-1:] > every_us[-1:])
-            unknown_us = np.append(unknown_us, held_us[is_cut])
-        elif len(ts_us) > 1:
-            apart_us = np.diff(ts_us)
-            unknown_us = np.append(unknown_us, ts_us[:-1][apart_us > max(rule.gap_us, 3 * np.median(apart_us))] + 1)
-        ts_us, values = np.append(ts_us, unknown_us), np.append(values, np.full(len(unknown_us), np.nan))
-        order = np.argsort(ts_us, kind="stable")
-        return ts_us[order], values[order], rule.is_step
-
-    def is_meter(self, place: int) -> bool:
-        """Whether a column has readings that count up."""
-        return self.sampling(place).agg == "delta"
-
-    def _growth(self, place: int, ts_us: Instants, values: Floats) -> tuple[Instants, Floats]:
-        """What a meter has counted since its first reading, at its readings; false ones are left out."""
-        point = self.known[place]
-        (rule,) = rules_of([point], [self.sampling(place)], [point.dis], IntervalSettings("1D", "delta"))[0]
-        register, kept = register_in(rule.rollover, point, point.unit), np.isfinite(values)
-        ts_us, values = ts_us[kept], values[kept]
-        kept = ~false_readings(ts_us, values, register, rule.spike_us)
-        ts_us, values = ts_us[kept], values[kept]
-        return ts_us, np.append(np.zeros(len(values[:1])), np.cumsum(reading_deltas(values, register)))
-
-    def _known(self, place: int, is_na: Mask, read: Read | None = None) -> tuple[Instants, Instants, int]:
-        """The instants of the samples of a column, those from which it is not known, and until when the last holds."""
-        is_there = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
-        ts_us, na_us = self.ts_us[is_there], self.ts_us[is_na]
-        if self.interval is not None:
-            is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
-            if len(ts_us) and ts_us[-1] < self.read_us:  # the interval of the present goes on, and nothing tells how
-                row_ends_us = np.where(self.ts_us < ts_us[-1], row_ends_us, np.minimum(row_ends_us, self.read_us))
-            ends_us, until_us = row_ends_us[is_row | is_there], int(row_ends_us[-1])
-        else:
-            ends_us, until_us = self._ends_us(ts_us, place, read)
-        return ts_us, np.append(na_us, ends_us), max([until_us, *na_us[-1:].tolist()])
-
-    def _ends_us(self, ts_us: Instants, place: int, given: Read | None) -> tuple[Instants, int]:
-        """After which instants nothing is known until the next sample; and the last of them."""
-        if not len(ts_us):
-            return ts_us, int(self.ts_us.max(initial=0))
-        read = given or self.reads.get(self.known[place].id, NOTHING_READ)
-        nexts_us = [*(extent(span)[0] for span in read.spans[1:]), LAST_US]
-        parts = [(*one, next_us) for one, next_us in zip(read.parts(ts_us), nexts_us, strict=True) if len(one[1])]
-        lasts_us = np.array([own_us[-1] for _, own_us, _ in parts])
-        ends_us = np.maximum([self._end_us(*one, is_whole=given is not None) for one in parts], lasts_us)
-        return np.maximum(ends_us, lasts_us + 1)[:-1], int(ends_us[-1])
-
-    def _end_us(self, part: Read, ts_us: Instants, next_us: int, *, is_whole: bool) -> int:
-        """Up to when a column is known in one span, before the next one.
-
-        Where rows at its end are left out, or others were added, that is the last that is there. It is not known, and 0
-        here, where rows after its last sample are there and that is not.
-        """
-        if not part.spans:
-            return 0
-        row_us, end_us = _last_before(self.ts_us, next_us), part.known_from(ts_us)[1]
-        last_us = max((us or 0 for us in part.spans[0][3]), default=0)
-        if ts_us[-1] < last_us:
-            return row_us if row_us < last_us else 0
-        if self._is_added[self.ts_us == row_us].any():
-            return row_us
-        if is_whole or end_us is None:
-            return end_us or 0
-        return end_us if self.has_end(row_us, next_us) else row_us
-
-    def has_end(self, row_us: int, next_us: int) -> bool:
-        """Whether a row is the last of a span, before the next one, and none after it was left out.
-
-        It is the last of all that was read, or, without the rows of columns that are left out, of what is left.
-        """
-        last_of_all_us, last_of_left_us = (_last_before(us, next_us) for us in self._lasts_us)
-        return row_us >= last_of_all_us or row_us == last_of_left_us
-
-    @cached_property
-    def _lasts_us(self) -> tuple[Instants, Instants]:
-        """The last samples in the spans of all that was read, and of what is still a column."""
-        lasts = [
-            (us, ident in self.left) for ident, read in self.reads.items() for span in read.spans for us in span[3]
-        ]
-        of_all, of_left = (
-            np.sort(np.array([us for us, is_left in lasts if us is not None and (is_left or every)], np.int64))
-            for every in (True, False)
-        )
-        return of_all, of_left
-
-
-def _are_beside(us: Instants, others_us: Instants) -> bool:
-    """Whether some instants are no whole number of the shortest step between others away from them."""
-    steps_us = np.diff(others_us)
-    step_us = steps_us[steps_us > 0].min(initial=LAST_US)  # a clock that goes back an hour has a step of less than 0
-    return bool(((us - others_us[0]) % step_us != 0).any())
-
-
-def _last_before(ts_us: Instants, limit_us: int) -> int:
-    return int(ts_us[: np.searchsorted(ts_us, limit_us)][-1:].max(initial=0))
 
 
 def after_the_first(holes: Mask) -> Mask:

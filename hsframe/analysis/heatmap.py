@@ -9,7 +9,7 @@ import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.picture_style import axes_for, escaped, name_text
-from hsframe.analysis.resample import resample
+from hsframe.analysis.resample import resampled
 from hsframe.analysis.time_axis import label_dates, offsets_us
 from hsframe.durations import DAY_US, HOUR_US, Duration
 from hsframe.errors import MetadataError
@@ -18,7 +18,7 @@ from hsframe.frame.points import listed_columns
 from hsframe.frame.reads import source_text
 from hsframe.frame.trend import in_order_of_time
 from hsframe.intervals.regular import parse_step
-from hsframe.intervals.rules import Aggregation
+from hsframe.intervals.rules import Aggregation, IntervalSettings
 from hsframe.intervals.samples import Floats
 from hsframe.unit_array.dtype import unit_of_dtype
 
@@ -77,10 +77,14 @@ def heatmap(
     """
     df = in_order_of_time(df)
     samples = FrameSamples(df)
+    samples.is_told = True  # a picture does not warn of what the frame does not know
     if interval is None and agg is None and samples.interval is not None:
         values, length = samples.df, samples.interval.length
     else:
-        values, length = resample(df, interval or "1h", agg), str(interval or "1h")
+        values, length = (
+            resampled(samples, IntervalSettings(interval or "1h", agg, edges="whole")),
+            str(interval or "1h"),
+        )
     if not 0 < (step_us := parse_step(interval or length).elapsed_us) <= HOUR_US:
         raise MetadataError(f"a heat map has hours, and these are intervals of {length}; expected at most '1h'")
     places = [place for place, dtype in enumerate(values.dtypes) if pd.api.types.is_numeric_dtype(dtype)]

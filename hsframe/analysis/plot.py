@@ -10,6 +10,7 @@ import pandas as pd
 
 from hsframe.analysis.bands import Band, band, draw_bands, state_codes
 from hsframe.analysis.frame_samples import FrameSamples, one_of
+from hsframe.analysis.lines import is_meter, line_of
 from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND, axes_for, escaped, name_text
 from hsframe.analysis.time_axis import label_dates, label_in_local_time
 from hsframe.durations import DAY_US
@@ -107,7 +108,7 @@ def plot(
             coded[place] = found
             groups.setdefault((_STATES, ""), []).append(place)
         elif pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "b" and place != against:
-            shown = _GROWTH if against is None and samples is not None and samples.is_meter(place) else ""
+            shown = _GROWTH if against is None and samples is not None and is_meter(samples, place) else ""
             groups.setdefault((shown, unit_of_dtype(dtype) or ""), []).append(place)
     if not groups:
         raise MetadataError(f"no column can be drawn; the columns are {listed_columns(df)}")
@@ -223,7 +224,7 @@ def _drawn(
 ) -> tuple[Any, Floats, bool]:
     """The line of a column: where and what it is, NaN where it is broken; and whether each value holds."""
     if samples is not None:
-        ts_us, values, is_step = samples.drawn(place, codes)
+        ts_us, values, is_step = line_of(samples, place, codes)
         return ts_us.astype("M8[us]"), values, is_step
     index = df.index.get_level_values(0)
     times = index.tz_convert(None) if isinstance(index, pd.DatetimeIndex) and index.tz else index

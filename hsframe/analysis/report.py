@@ -16,6 +16,7 @@ from hsframe.durations import DAY_US, HOUR_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
+from hsframe.frame.read_rows import is_of_unknown_read, warn_of_unknown_read
 from hsframe.frame.reads import Read, reads_of, source_of, source_text
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, index_zone_of, is_of_text, time_index
@@ -113,6 +114,8 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
     point
     Meter   kW        3        1      0.75
     """
+    if isinstance(df.index, pd.DatetimeIndex) and df.index.freq is None and is_of_unknown_read(df):
+        warn_of_unknown_read(df)
     found = _report(df)
     if html is not None:
         with whole_file(html) as file:

@@ -49,9 +49,9 @@ def resample(
     The rules are those of :doc:`Values over intervals </explanation/intervals>`: means go by time, days have 23 and 25
     hours, what is not known is missing. :mod:`hsframe.analysis.frame_samples` says what a frame knows; it does not know
     what lies before its first and after its last row: read beyond the span, as with ``boundary="both"``, for the last
-    day to be whole. Where pandas has taken rows out nothing tells that they are missing, and the value before them
-    holds on; between reads that ``pd.concat`` has put together it does too, with a warning, and
-    :func:`hsframe.concat` knows what is between them.
+    day to be whole. Where pandas has taken rows out, that is
+    not known; a frame that does not know its read, as after ``join`` or ``pd.concat``, warns, and
+    :func:`hsframe.concat` keeps what is known.
 
     Parameters
     ----------
@@ -88,13 +88,19 @@ def resample(
     --------
     >>> index = pd.date_range("2026-10-31T12:00", "2026-11-02", freq="1h", tz="America/New_York")
     >>> power = pd.array([2.0] * 12 + [3.0] * 26, dtype="unit[kW]")
-    >>> df = pd.DataFrame({"Meter": power, "Fan": index.hour < 6}, index=index)
+    >>> from hsframe import with_points
+    >>> df = with_points(pd.DataFrame({"Meter": power, "Fan": index.hour < 6}, index=index), {})
     >>> df[["Meter"]].hs.resample("1D", "integral", where=df["Fan"])["Meter"].tolist()  # seven hours, two at 01:00
     [UnitFloat(21.0, 'kWh')]
     """
-    samples = FrameSamples(df)
-    places, aggs = named_columns(samples, agg)
-    settings = IntervalSettings(interval, aggs, max_gap, min_coverage, rollover, edges, where)
+    return resampled(FrameSamples(df), IntervalSettings(interval, agg, max_gap, min_coverage, rollover, edges, where))
+
+
+def resampled(samples: FrameSamples, asked: IntervalSettings) -> pd.DataFrame:
+    """What :func:`resample` gives of samples."""
+    interval, edges, where = asked.interval, asked.edges, asked.where
+    places, aggs = named_columns(samples, asked.agg)
+    settings = replace(asked, agg=aggs)
     step = parse_step(interval)
     grids = {
         tz: intervals(int(samples.ts_us[0]), samples.end_us, step, zone(tz), partial=edges == "partial")
@@ -149,7 +155,8 @@ def integrate(
     Examples
     --------
     >>> index = pd.date_range("2026-11-01", "2026-11-02", freq="15min", tz="America/New_York")
-    >>> df = pd.DataFrame({"Meter": pd.array([1.0] * len(index), dtype="unit[kW]")}, index=index)
+    >>> from hsframe import with_points
+    >>> df = with_points(pd.DataFrame({"Meter": pd.array([1.0] * len(index), dtype="unit[kW]")}, index=index), {})
     >>> df.hs.integrate("1D")["Meter"].iloc[0]  # a day of 25 hours
     UnitFloat(25.0, 'kWh')
     """
@@ -195,7 +202,7 @@ def over_intervals(
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
     known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
-    samples.warn_of_missing(places)
+    samples.warn_of_read(places)
     samples.warn_of_unknown(dict(zip(places, rules.values(), strict=True)))
     columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]

@@ -60,6 +60,7 @@ from hsframe.frame.points import (
     points_from,
     points_of,
 )
+from hsframe.frame.read_rows import note_rows, rows_of_whole
 from hsframe.frame.reads import note_reads, note_source, reads_of, source_of
 from hsframe.frame.stamps import note_interval, noted_interval
 from hsframe.frame.tidy import with_categories
@@ -236,6 +237,8 @@ def _with_catalog(df: pd.DataFrame, points: Mapping[ColumnLabel, Point], content
     note_reads(df, content.get("reads"))
     note_source(df, content.get("source"))
     note_interval(df, content.get("interval"))
+    if (rows := rows_of_whole(df)) is not None:
+        note_rows(df, rows)
     return df
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneError
 from hsframe.frame.points import ATTRS_KEY, ColumnLabel, Point, attach, differing_of, points_of
+from hsframe.frame.read_rows import note_rows, united_rows
 from hsframe.frame.reads import (
     Read,
     note_outcomes,
@@ -37,7 +38,9 @@ _WITHOUT_UNIT: Final = frozenset(
 )
 
 
-def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_index: bool = False) -> pd.DataFrame:
+def concat(
+    frames: Iterable[pd.DataFrame], *, axis: Literal[0, 1] = 0, ignore_index: bool = False, sort_index: bool = False
+) -> pd.DataFrame:
     """Rows of several frames below one another, each column in the unit that it has first, its categories united.
 
     pandas makes plain text of a column whose categories are not the same everywhere. Here they are those of the first
@@ -49,6 +52,9 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     frames : iterable of DataFrame
         A column that a frame lacks is missing there; a state of a duration or share is 0 where another one of its
         point is known, as it is in the read of all.
+    axis : {0, 1}, default 0
+        1: the columns of frames of different points beside one another, over all of their instants, in order.
+        ``df.join`` and ``pd.concat`` do not keep what is known of each read, as what holds, and where NA is.
     ignore_index : bool, default False
         Number the rows from 0.
     sort_index : bool, default False
@@ -58,14 +64,15 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
     -------
     DataFrame
         With the points of all frames in its catalog, the samples that were dropped at repeated instants, and what
-        became of each point, where all frames know it: counts are added, and a failure stands.
+        became of each point, where all frames know it: counts are added, and a failure stands. It knows what was read
+        where all frames that were read do.
 
     Raises
     ------
     MetadataError
         There is no frame, or something else; the rows of two frames stand for different intervals (``hs.interval``), or
         are samples of points in one and values over intervals in the other; a column is of other aggregations or
-        points in two.
+        points in two. Beside one another: two have a column of one label, or of one point; an instant comes twice.
     UnitError
         Two columns of one label have units that do not convert, or one has a unit and the other has none.
     ZoneError
@@ -84,14 +91,78 @@ def concat(frames: Iterable[pd.DataFrame], *, ignore_index: bool = False, sort_i
        Zone
     0  72.5
     1  68.0
+    >>> concat([a, b.set_axis(["Hall"], axis=1)], axis=1)
+       Zone  Hall
+    0  72.5  20.0
     """
     parts = list(frames)
     if not parts:
         raise MetadataError("there are no frames to put together; expected one or more")
     if strange := [type(part).__name__ for part in parts if not isinstance(part, pd.DataFrame)]:
         raise MetadataError(f"concat takes several frames; got a {strange[0]} among them")
-    result = joined(parts, [f"frame {number}" for number in range(len(parts))], ignore_index=ignore_index)
+    if axis not in (0, 1):
+        raise MetadataError(f"axis={axis!r} is unknown; expected 0, rows below one another, or 1, columns side by side")
+    names = [f"frame {number}" for number in range(len(parts))]
+    if axis == 1:
+        return _beside(parts, names)
+    result = joined(parts, names, ignore_index=ignore_index)
     return result.sort_index() if sort_index else result
+
+
+def _beside(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
+    """The columns of frames beside one another."""
+    parts = [part.set_axis(_in_zone_of(frames[0].index, part.index)) for part in frames]
+    owners: dict[Any, str] = {}
+    for name, part in zip(names, parts, strict=True):
+        if not part.index.is_unique:
+            raise MetadataError(
+                f"{name} has {part.index[part.index.duplicated()][0]} twice; expected each instant once"
+            )
+        points = [f"the point @{point.id}" for point in {one.id: one for one in points_of(part).values()}.values()]
+        for what in [*(f"a column {label!r}" for label in dict.fromkeys(part.columns)), *points]:
+            if owners.setdefault(what, name) != name:
+                raise MetadataError(
+                    f"{owners[what]} and {name} both have {what}, and are to stand beside one another; rename or leave "
+                    "out one, or put their rows below one another, with axis=0"
+                )
+        if (count := part.columns.nlevels) != parts[0].columns.nlevels:
+            raise MetadataError(
+                f"the columns have {parts[0].columns.nlevels} levels in {names[0]} and {count} in {name}; read both "
+                "with one header= and as many aggregations"
+            )
+    interval = _interval_of_all(parts, names)
+    holding = {"b": "boolean", "i": "Int64"}  # what has missing values; pandas makes objects and floats of the others
+    whole = [
+        part.astype({one: holding[own.kind] for one, own in part.dtypes.items() if own.kind in "bi"}) for part in parts
+    ]
+    result = pd.concat(whole, axis=1, sort=True)
+    result.index.name, result.columns.names = parts[0].index.name, parts[0].columns.names
+    result.attrs = dict(parts[0].attrs)
+    known, differing = dict[ColumnLabel, Point](), dict[ColumnLabel, int]()
+    for part in parts:
+        known |= points_of(part)
+        differing |= differing_of(part)
+    _note_all(result, parts, known, differing, interval)
+    return result
+
+
+def _note_all(
+    result: pd.DataFrame,
+    parts: Sequence[pd.DataFrame],
+    points: Mapping[ColumnLabel, Point],
+    differing: Mapping[ColumnLabel, int],
+    interval: Interval | None,
+) -> None:
+    """Note in a frame what is known of those that it was made of."""
+    if points or ATTRS_KEY in result.attrs:  # what the catalog of the first says of its read alone is not of all
+        attach(result, points, differing=differing)
+    note_reads(result, united_reads(parts, interval.longest_us if interval else 0))
+    note_source(result, united_source(parts))
+    note_interval(result, interval)
+    if (outcomes := united_outcomes(parts)) is not None:
+        note_outcomes(result, outcomes)
+    if (rows := united_rows(parts)) is not None:
+        note_rows(result, rows)
 
 
 def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index: bool = False) -> pd.DataFrame:
@@ -141,13 +212,7 @@ def joined(frames: Sequence[pd.DataFrame], names: Sequence[str], *, ignore_index
         aligned.append(frame.astype(changed) if changed else frame)
     result = pd.concat(aligned, ignore_index=ignore_index)
     result.attrs = dict(parts[0].attrs)
-    if points or ATTRS_KEY in result.attrs:  # what the catalog of the first says of its read alone is not of all
-        attach(result, {label: point for label, (_, point) in points.items()}, differing=differing)
-    note_reads(result, united_reads(parts, interval.longest_us if interval else 0))
-    note_source(result, united_source(parts))
-    note_interval(result, interval)
-    if (outcomes := united_outcomes(parts)) is not None:
-        note_outcomes(result, outcomes)
+    _note_all(result, parts, {label: point for label, (_, point) in points.items()}, differing, interval)
     return result
 
 

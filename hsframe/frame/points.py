@@ -9,7 +9,8 @@ every step and writes them as JSON, the catalog is frozen, its copy is itself, a
                        "his": ...}},
      "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
 
-The label of a column in levels is there as its JSON, :func:`label_key`.
+The label of a column in levels is there as its JSON, :func:`label_key`. Beside that content, as an attribute, are the
+rows that were read (:mod:`hsframe.frame.read_rows`): a pickle has them, JSON has not.
 
 ``pd.concat``, ``merge`` and ``join`` keep attrs where those of all frames are equal, and then those of the first. So
 two catalogs are equal where the points and what the rows stand for are, whatever span each was read for.
@@ -241,10 +242,17 @@ class _Frozen(dict[str, Any]):
 
 
 class PointCatalog(_Frozen):
-    """The catalog of a frame, see the head of this module: frozen with all that is in it, so its copy is itself."""
+    """The catalog of a frame, see the head of this module: frozen with all that is in it, so its copy is itself.
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    `rows` are those of the read, which no other module of the catalog looks into.
+    """
+
+    def __init__(self, content: Mapping[str, Any], rows: object = None) -> None:
         super().__init__({key: _freeze(value) for key, value in content.items()})
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (dict(self), self.rows))
 
     @classmethod
     def of(cls, points: Mapping[AnyLabel, Point], differing: Mapping[AnyLabel, int] | None = None) -> PointCatalog:
@@ -296,7 +304,9 @@ def attach(
 
 def note(df: pd.DataFrame, key: str, entry: Mapping[str, Any]) -> None:
     """Put an entry into a frame's catalog beside its points; only its attrs change."""
-    df.attrs[ATTRS_KEY] = PointCatalog({**PointCatalog.of({}), **_catalog(df), key: dict(entry)})
+    known = _catalog(df)
+    content = {**PointCatalog.of({}), **known, key: dict(entry)}
+    df.attrs[ATTRS_KEY] = PointCatalog(content, getattr(known, "rows", None))
 
 
 def noted(df: pd.DataFrame, key: str) -> Mapping[str, Any] | None:

@@ -31,7 +31,7 @@ class Track:
     """The whole history of one point: instants strictly increasing, and the values as pandas has them.
 
     `missing` is which of the rows are samples without a value, NA or NaN, which null is not; None if none is, and
-    of what is no whole read.
+    where no frame remembers it.
     """
 
     point: Point
@@ -158,7 +158,7 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     if flags:
         codes = np.concatenate([flag_codes(part.values, sparse=part.sparse) for part in parts])
         why = pd.Categorical.from_codes(codes, dtype=FLAG_DTYPE)
-    if span_us is not None and any(has_missing(part.values) for part in parts):  # only the note of a read has it
+    if not (drop_null and span_us is None) and any(has_missing(part.values) for part in parts):
         missing = np.concatenate([flag_codes(part.values, sparse=True) for part in parts]) >= 0
     ts_us, increasing, kept = clock
     if kept is not None:  # the clock's instants are those of the rows kept, one array for the whole batch

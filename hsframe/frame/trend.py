@@ -24,6 +24,7 @@ from hsframe.frame.histories import History, Instants, places_in, union_of
 from hsframe.frame.in_units import Units, check_units, in_units, targets_in_units
 from hsframe.frame.labels import Header, column_index, labels_of, levels_of
 from hsframe.frame.points import ColumnLabel, Point, attach
+from hsframe.frame.read_rows import ReadRows, note_rows
 from hsframe.frame.reads import note_reads
 from hsframe.frame.stamps import Label, ends_of, stamped
 from hsframe.frame.tidy import tidy_frame, tidy_table
@@ -240,7 +241,19 @@ def _wide(
     df = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=plain > 1)
     df.columns = column_index(keys, header, levels)
     _attach(df, tracks, labels)
+    if not any(track.over for track in tracks):
+        note_rows(df, _rows_of(union, tracks, [places[vector] for vector in which]))
     return df
+
+
+def _rows_of(union: Instants, tracks: Sequence[Track], places: Sequence[npt.NDArray[np.intp] | None]) -> ReadRows:
+    samples, missing = dict[str, npt.NDArray[np.bool_]](), dict[str, npt.NDArray[np.bool_]]()
+    for track, place in zip(tracks, places, strict=True):
+        has = ~np.asarray(pd.isna(track.array), dtype=bool)
+        for found, rows in ((samples, has), (missing, track.missing)):
+            if rows is not None:
+                found[track.point.id] = rows if place is None else np.append(rows, False)[place]
+    return ReadRows.of(union, samples, missing)
 
 
 def _parts(label: ColumnLabel) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.errors import MetadataError, ReadWarning, UnitError, ZoneError
-from hsframe.frame.points import Point, attach
+from hsframe.frame.points import Point
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.spans import resolve
@@ -35,7 +35,7 @@ FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
 
 def frame(ts_us: Any, tz: Any = "America/New_York", **columns: Any) -> pd.DataFrame:
     index = pd.DatetimeIndex(np.asarray(ts_us, dtype=np.int64), dtype="datetime64[us, UTC]", name="ts")
-    return pd.DataFrame(columns, index.tz_convert(tz))
+    return hsframe.with_points(pd.DataFrame(columns, index.tz_convert(tz)), {})
 
 
 def windows(episodes: pd.DataFrame, start_us: int = FIRST_US, unit_us: int = HOUR_US) -> list[tuple[float, float]]:
@@ -146,7 +146,7 @@ def test_a_mask_is_known_for_as_long_as_its_points_are() -> None:
     """A Number of which the record says nothing is on a line for three hours; what is no point holds on."""
     df = frame(FIRST_US + np.array([0, 1, 9, 10]) * HOUR_US, P=np.array([1.0, 2, 2, 1]))
     assert windows(df.hs.episodes(df["P"] > 1)) == [(1, 10)]
-    attach(df, {"P": Point("p", "P", None, "New_York", "Number")})
+    df = hsframe.with_points(df, {"P": Point("p", "P", None, "New_York", "Number")})
     assert windows(df.hs.episodes(df["P"] > 1)) == [(1, 4), (9, 10)]
 
 
@@ -156,7 +156,8 @@ def test_a_missing_value_is_na_unless_the_read_had_none(session: hsframe.Session
     assert windows(alone.iloc[2:].hs.episodes(("@kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
     assert windows(both.hs.episodes(("@sp", ">", 65))) == [(3, 20)]  # it has no NA
     alone.attrs.clear()
-    assert windows(alone.hs.episodes(("Kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
+    with pytest.warns(ReadWarning, match="does not know what was read of 'Kw'"):
+        assert windows(alone.hs.episodes(("Kw", ">", 4))) == [(5.75, 7), (9, 11.5)]
 
 
 def test_na_is_not_known_where_the_frame_tells_it(session: hsframe.Session) -> None:
@@ -222,16 +223,14 @@ def test_na_is_never_taken_for_known_without_a_word(
         assert known == pytest.approx(expected["Fan coverage"].sum())
 
 
-def test_na_among_the_samples_of_other_points_is_told_only_by_flags(session: hsframe.Session) -> None:
+@pytest.mark.parametrize("na", ["nan", "flag"])
+def test_na_among_the_samples_of_other_points_is_known(session: hsframe.Session, na: Any) -> None:
     points = ["@kw", "@fan", "@late"]  # the fan that runs late has NA where there are samples of kW
-    plain, flagged = (session.his_read(points, DAY, na=na, boundary="before") for na in ("nan", "flag"))
-    assert windows(flagged.hs.episodes("@late")) == [(-5, 20), (21, 24)]
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Late' may be, .*na='flag'"):
-        assert windows(plain.hs.episodes("@late")) == [(-5, 24)]
-    with pytest.warns(hsframe.errors.ReadWarning, match="'Late'") as told:
-        assert plain.hs.over(plain.hs.episodes("@fan"), {"@late": "coverage", "@kw": "max"})["Late"].tolist() == [1, 1]
-    assert len(told) == 1
-    assert windows(plain.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+    df = session.his_read(points, DAY, na=na, boundary="before")
+    assert windows(df.hs.episodes("@late")) == windows(df.hs.episodes(df["Late"])) == [(-5, 20), (21, 24)]
+    late = df.hs.over(df.hs.episodes("@fan"), {"@late": "coverage", "@kw": "max"})["Late"]
+    assert late.tolist() == [1, pytest.approx(14 / 15)]
+    assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
 
 
 @pytest.mark.parametrize("na", ["nan", "flag"])
@@ -279,22 +278,18 @@ def test_cells_that_were_cleared_are_na_or_it_warns(
             assert known == pytest.approx(expected["Fan coverage"].sum())
 
 
-def test_cells_that_were_cleared_among_those_of_other_points_are_told_of(session: hsframe.Session) -> None:
-    """It names them; flags that the user sets say it."""
-    df = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before")
+@pytest.mark.parametrize("na", ["nan", "flag"])
+def test_cells_that_were_cleared_among_those_of_other_points_are_not_known(session: hsframe.Session, na: Any) -> None:
+    """Flags that the user sets where there was no sample say it too."""
+    df = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before", na=na)
     df.loc[df["Fan"].notna() & (df["Fan"] == False), "Fan"] = None  # noqa: E712
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Fan' may be"):
-        assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]  # of an empty row it is known all the same
+    assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+    assert df.hs.episodes(("Fan", "==", False)).empty
+    if na == "flag":
+        df.loc[df.index[-1], "Fan [na]"] = "NA"  # a sample of the setpoint alone
+        assert windows(df.hs.episodes("@fan")) == [(-5, 2), (9, 20)]
     df.loc[df["Sp"].notna(), "Sp"] = None
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Sp', 'Fan' may be"):
-        df.hs.resample("1h", "coverage")
-    flagged = session.his_read(["@sp", "@fan", "@mode"], DAY, boundary="before", na="flag")
-    is_off = flagged["Fan"].notna() & (flagged["Fan"] == False)  # noqa: E712
-    flagged.loc[is_off, "Fan"] = None
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"of 'Fan' may be"):
-        flagged.hs.episodes("@fan")
-    flagged.loc[is_off, "Fan [na]"] = "NA"
-    assert windows(flagged.hs.episodes("@fan")) == [(-5, 2), (9, 24)]
+    assert df.hs.over(df.hs.episodes("@fan"), {"Sp": "coverage"})["Sp"].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -307,7 +302,7 @@ def test_cells_that_were_cleared_among_those_of_other_points_are_told_of(session
     ],
 )
 def test_rows_that_were_taken_out_are_not_cells_that_were_cleared(kept: Any) -> None:
-    """Of points with a value at each step; where a cell of what is left was cleared, it warns."""
+    """Neither is known up to the next sample."""
     minutes = {"a": 15, "b": 10}
     stored = [
         pd.DataFrame({name: 4.0}, pd.date_range(FIRST, periods=1440 // step, freq=f"{step}min"))
@@ -318,11 +313,12 @@ def test_rows_that_were_taken_out_are_not_cells_that_were_cleared(kept: Any) -> 
         df = session.his_read(["@a", "@b"], DAY, header="id")
     less = df[kept(df) | df.index.isin(df.index[[0, -2, -1]])].copy()
     assert less["a"].count() < df["a"].count()
-    day = pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("1D")]})
-    less.hs.over(day, "coverage")
     less.loc[less.dropna().index[1], "a"] = None
-    with pytest.warns(ReadWarning, match="those of 'a' may be"):
-        less.hs.over(day, "coverage")
+    steps = pd.date_range(FIRST, periods=94, freq="15min")
+    quarters = pd.DataFrame({"start": steps, "end": steps + pd.Timedelta("15min")})
+    is_there = less["a"].reindex([*steps, steps[-1] + pd.Timedelta("15min")]).notna().to_numpy()
+    coverage = less.hs.over(quarters, "coverage")["a"]
+    assert coverage.tolist() == (is_there[:-1] & is_there[1:]).astype(float).tolist()
 
 
 def test_parts_of_one_read_put_together_know_what_it_knew(session: hsframe.Session) -> None:
@@ -351,7 +347,8 @@ def test_na_stays_na_in_a_frame_that_was_changed(session: hsframe.Session, chang
     read = session.his_read("@kw", DAY, boundary="both")
     df = change(read, pd.DataFrame({"q": 1.0}, read.index))
     label = "p" if "p" in df else "Kw"
-    is_told = bool(df.attrs) and label == "p"
+    words = f"does not know {'the point' if df.attrs else 'what was read'} of '{label}'"
+    is_told = label == "p" or not df.attrs
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         hours = df.hs.resample("1h", {label: "coverage"})[label]
@@ -363,7 +360,7 @@ def test_na_stays_na_in_a_frame_that_was_changed(session: hsframe.Session, chang
     assert over[f"{label} integral"].isna().all()
     assert windows(pd.concat(known)) == [(0, 7), (9, 13), (20, 23)]
     assert len(told) == 4 * is_told
-    assert all("does not know the point of 'p'" in str(one.message) for one in told)
+    assert all(words in str(one.message) for one in told)
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")  # a line is not known over so many hours
@@ -413,7 +410,7 @@ def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
     kept = index[(np.arange(97) < 20) | (np.arange(97) >= 19 + apart // 15)]
     df = pd.DataFrame({"x": pd.array(np.ones(len(kept)), dtype="unit[kW]")}, kept)
     his = None if minutes is None else f"{{hisInterval:{minutes}min}}"
-    attach(df, {"x": Point("x", "x", "kW", "New_York", "Number", None, his)})
+    df = hsframe.with_points(df, {"x": Point("x", "x", "kW", "New_York", "Number", None, his)})
     assert (df.hs.resample("1D", "coverage")["x"].iloc[0] < 1) == is_told
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -422,66 +419,36 @@ def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")
-def test_reads_that_pandas_has_joined_warn_where_most_values_of_a_column_are_missing(session: hsframe.Session) -> None:
-    """Their attrs differ and are gone, so all of the missing ones count as NA."""
+def test_reads_that_pandas_has_joined_warn_once_a_call(session: hsframe.Session) -> None:
+    """Their attrs differ and are gone, so all of the missing ones count as NA; hsframe.concat keeps what is known."""
     one, other = (session.his_read(point, DAY, boundary="before") for point in ("@kw", "@fan"))
-    words = r"values of 'Fan' are missing in rows of other .* count as NA, .* in one his_read"
     day = pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("1D")]})
-    for df in (one.join(other, how="outer"), pd.concat([one, other], axis=1, sort=True)):
-        for ask in (
-            lambda df: windows(df.hs.episodes("Fan")),
-            lambda df: windows(df.hs.episodes(df["Fan"])),
-            lambda df: df.hs.over(day, {"Fan": "coverage"}),
-            lambda df: df.hs.resample("1h", {"Kw": "coverage"}, where="Fan"),
-        ):
-            with pytest.warns(ReadWarning, match=words) as told:
+    asked: list[Any] = [
+        lambda df: df.hs.episodes("Fan"),
+        lambda df: df.hs.episodes(df["Fan"]),
+        lambda df: df.hs.episodes((df["Kw"] > Number(0, "kW")).rename(None)),
+        lambda df: df.hs.over(day, {"Fan": "coverage"}),
+        lambda df: df.hs.resample("1h", {"Kw": "coverage"}, where="Fan"),
+        lambda df: df.hs.resample("1h", {"Kw": "coverage"}, where=df["Fan"]),
+        lambda df: df[["Kw"]].hs.integrate("1h"),
+        lambda df: df.hs.report(),
+    ]
+    for df in (
+        one.join(other, how="outer"),
+        pd.concat([one, other], axis=1, sort=True),
+        pd.merge(one, other, left_index=True, right_index=True, how="inner"),
+        one.join(other, how="outer").ffill(),
+    ):
+        for ask in asked:
+            with pytest.warns(ReadWarning, match=r"does not know what was read of 'Kw'.*hsframe\.concat") as told:
                 ask(df)
-            assert [one.category for one in told].count(ReadWarning) == 1
-        with pytest.warns(ReadWarning, match=r"rows of the mask a column has no sample, .* filled = df\.ffill\(\)"):
-            df.hs.episodes((df["Kw"] > Number(0, "kW")) & df["Fan"])
-        df.hs.episodes((df["Kw"] > Number(0, "kW")).rename(None))
-        df.hs.resample("1h", {"Kw": "coverage"})  # it has more than are missing
-        filled = df.ffill()
-        assert windows(filled.hs.episodes("Fan")) == [(-5, 2), (9, 23)]
-        hours = df.resample("1h").last()
-        hours.loc[hours.index.hour > 2] = None  # where no other has a value it is an outage
-        hours.hs.episodes("Fan")
-
-
-@pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")
-@pytest.mark.parametrize(
-    ("times", "is_told"),
-    [
-        (["03:20", "09:05", "14:50"], True),  # beside the steps of 15 minutes
-        (["03:15", "09:00", "14:45"], False),  # at them, where nothing is missing
-        (None, False),
-    ],
-)
-def test_a_column_with_fewer_gaps_than_values_seems_joined_where_they_are_not_at_its_steps(
-    times: list[str] | None, is_told: bool
-) -> None:
-    """What is missing at the steps of the column, over a change of the clock too, is NA."""
-    index = pd.date_range("2026-11-01", periods=96, freq="15min", tz="America/New_York")
-    df = pd.DataFrame({"kW": pd.array([5.0] * 96, dtype="unit[kW]")}, index)
-    if times is None:
-        days = pd.date_range("2026-10-25", periods=12, freq="1D", tz="America/New_York")
-        df = pd.DataFrame({"kW": 5.0, "fan": True}, days)
-        df.loc[days[9], "kW"] = None
-    else:
-        fan = pd.DataFrame({"fan": True}, pd.DatetimeIndex([f"2026-11-01T{time}" for time in times], tz=index.tz))
-        df = df.join(fan.astype("boolean"), how="outer")
-    whole = pd.DataFrame({"start": df.index[:1], "end": df.index[-1:]})
-    asked = (
-        lambda: df.hs.episodes(("kW", ">", 4.0)),
-        lambda: df.hs.over(whole, {"kW": "coverage"}),
-        lambda: df.hs.resample("1h", {"kW": "coverage"}),
-    )
+            assert [(one.category, one.filename) for one in told if one.category is ReadWarning] == [
+                (ReadWarning, __file__)
+            ]
+    together, at_once = hsframe.concat([one, other], axis=1), session.his_read(["@kw", "@fan"], DAY, boundary="before")
+    pd.testing.assert_frame_equal(together, at_once)
     for ask in asked:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", ReadWarning)
-            ask()
-        words = "values of 'kW' are missing in rows of other columns, and count as NA"
-        assert any(str(one.message).startswith(words) for one in told) == is_told
+        pd.testing.assert_frame_equal(ask(together), ask(at_once))
 
 
 def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
@@ -551,7 +518,7 @@ def test_an_episode_is_not_open_where_a_sample_says_that_it_began_or_ended(is_fa
         assert found[["open_start", "open_end"]].to_numpy().tolist() == [[False, not is_false]]
         assert len(df.hs.episodes(condition, min="3h")) == (not is_false)
     apart = pd.concat([df, df.shift(freq="9h")]).astype({"fan": "boolean"})
-    attach(apart, {"kW": Point("p", "kW", None, "New_York", "Number")})
+    apart = hsframe.with_points(apart, {"kW": Point("p", "kW", None, "New_York", "Number")})
     found = apart.hs.episodes(("kW", ">", 5.0), min="3h")
     assert windows(found) == ([] if is_false else [(9.5, 11)])  # of the first it is not known when it ended
 
@@ -651,7 +618,7 @@ def test_a_part_whose_last_sample_is_lost_among_its_rows_is_known_to_the_one_bef
     df = session.his_read(["@kw", "@fan"], span, boundary="before")
     less = df[(df.index.hour != 9) & (df.index < df.index[-1])]
     found = less.hs.episodes(("@fan", "==", False))
-    assert windows(found) == ([] if span == DAY else [(2, 23)])
+    assert windows(found) == [(2, 9)]
 
 
 def test_each_day_of_a_read_is_known_to_its_last_row(session: hsframe.Session) -> None:
@@ -834,7 +801,9 @@ def test_windows_in_any_order_and_overlap_have_the_values_of_their_minutes(
     cell = st.sampled_from([1.0, 2.0, 5.0])
     values = data.draw(st.lists(cell, min_size=len(instants), max_size=len(instants)))
     df = frame(FIRST_US + np.array(instants) * MINUTE_US, P=pd.array(values, dtype="unit[kW]"))
-    attach(df, {"P": Point("p", "P", "kW", "New_York", "Number", None, '{hisMode:"cov"}' if is_step else None)})
+    df = hsframe.with_points(
+        df, {"P": Point("p", "P", "kW", "New_York", "Number", None, '{hisMode:"cov"}' if is_step else None)}
+    )
     starts_us = FIRST_US + np.array([a for a, _ in given_windows]) * MINUTE_US
     ends_us = starts_us + np.array([n for _, n in given_windows]) * MINUTE_US
     times = {"start": starts_us, "end": ends_us}

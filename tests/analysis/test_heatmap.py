@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hsframe
 from hsframe.analysis.heatmap import day_cells
 from hsframe.errors import MetadataError, ZoneError
-from hsframe.frame.points import Point, attach
+from hsframe.frame.points import Point
 from hsframe.zones import zone
 from tests.intervals.clock_changes import CHANGES
 
@@ -31,7 +32,8 @@ def no_screen() -> Iterator[None]:
 
 def frame(start: str, end: str, freq: str = "15min", tz: str = "America/New_York", unit: str = "kW") -> pd.DataFrame:
     index = pd.date_range(start, end, freq=freq, tz=tz, unit="us")
-    return pd.DataFrame({"a": pd.array(np.arange(len(index)) * 1.0, dtype=f"unit[{unit}]")}, index=index)
+    df = pd.DataFrame({"a": pd.array(np.arange(len(index)) * 1.0, dtype=f"unit[{unit}]")}, index=index)
+    return hsframe.with_points(df, {})
 
 
 def cells_of(axis: Any) -> Any:
@@ -58,8 +60,8 @@ def test_each_value_is_in_the_cell_of_its_wall_time(change: Any, hours: int, min
 @pytest.mark.parametrize("tags", [None, '{hisMode:"cov"}', "{hisTotalized}"])
 def test_cells_are_what_resample_gives(tags: str | None) -> None:
     df = frame("2026-10-31", "2026-11-03", unit="kW" if tags != "{hisTotalized}" else "kWh")
-    attach(df, {"a": Point("a", "a", str(df["a"].hs.unit), "New_York", "Number", None, tags)})
     df = df.drop(df.index[100:140])
+    df = hsframe.with_points(df, {"a": Point("a", "a", str(df["a"].hs.unit), "New_York", "Number", None, tags)})
     (axis,) = df.hs.heatmap()
     cells = cells_of(axis)
     hours = df.hs.resample("1h")["a"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import hsframe
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError
-from hsframe.frame.points import Point, attach
+from hsframe.frame.points import Point
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.testing.server import RunningServer, running_server
@@ -70,7 +70,8 @@ def test_a_frame_gives_what_a_read_gives(
 
 def hours(rows: int, tz: Any = "America/New_York", **columns: Any) -> pd.DataFrame:
     index = pd.DatetimeIndex(FIRST_US + np.arange(rows) * HOUR_US, dtype="datetime64[us, UTC]", name="ts")
-    return pd.DataFrame(columns or {"P": pd.array(np.ones(rows), dtype="unit[kW]")}, index.tz_convert(tz))
+    df = pd.DataFrame(columns or {"P": pd.array(np.ones(rows), dtype="unit[kW]")}, index.tz_convert(tz))
+    return hsframe.with_points(df, {}) if tz else df
 
 
 def test_days_of_25_hours_and_what_the_frame_does_not_know() -> None:
@@ -91,7 +92,7 @@ def test_columns_of_any_label_keep_it_and_their_points() -> None:
     assert df.hs.integrate().columns.tolist() == [7, ("x", "y")]
     assert df.hs.integrate().iloc[0].tolist() == [Number(24, "kWh"), Number(24, "hr")]
     df.columns = pd.MultiIndex.from_tuples([("A", "kW"), ("B", "on")], names=["site", "what"])
-    attach(df, {("A", "kW"): Point("kw", "The kW", "kW", "New_York", "Number")})
+    df = hsframe.with_points(df, {("A", "kW"): Point("kw", "The kW", "kW", "New_York", "Number")})
     found = df.hs.integrate()
     assert found.columns.equals(df.columns)
     assert found.hs.points["id"].tolist() == ["kw"]
@@ -148,8 +149,10 @@ def test_rows_that_pandas_made_are_an_interval_of_their_own_apart(server: Runnin
     with hsframe.connect(server.uri, "demo", "demo") as session:
         df = session.his_read("@kw", "2026-10-30,2026-10-31")
         means = session.his_read("@kw", "2026-10-30,2026-10-31", interval="1h")
-    assert df.iloc[::4].hs.integrate(max_gap="4h")["kw"].tolist()[0] == 48.0
-    assert df.resample("4h").mean().hs.integrate()["kw"].tolist()[0] == 48.0
+    less = hsframe.with_points(df.iloc[::4], {"kw": "kw"})  # rows that were read, and are not there, are missed
+    assert less.hs.integrate(max_gap="4h")["kw"].tolist()[0] == 48.0
+    with pytest.warns(hsframe.ReadWarning, match="does not know what was read"):
+        assert df.resample("4h").mean().hs.integrate()["kw"].tolist()[0] == 48.0
     assert df.hs.integrate().hs.interval.length == "1D"
     with pytest.raises(MetadataError, match=r"made of intervals of 1h .*agg='integral'"):
         means.hs.integrate()
@@ -201,6 +204,7 @@ def test_the_freq_of_an_index_changes_no_value(missing: int) -> None:
     df = hours(49)
     df.index = pd.date_range("2026-10-30", periods=49, freq="15min", tz="America/New_York", unit="us")
     df.iloc[20 : 20 + missing, 0] = np.nan
+    df = hsframe.with_points(df, {})
     plain = df.set_axis(pd.DatetimeIndex(df.index, freq=None))
     pd.testing.assert_frame_equal(df.hs.integrate("12h"), plain.hs.integrate("12h"))
 

@@ -93,7 +93,7 @@ def test_labels_are_times_of_the_local_clock(start: str, periods: int, freq: str
 def test_a_gap_is_a_gap(his: str | None, breaks: int) -> None:
     df = frame("2026-01-01", 48, kW=kw(np.arange(48.0)))
     df = df[(df.index.hour < 10) | (df.index.hour > 13) | (df.index.day > 1)]
-    attach(df, {"kW": Point("a", "kW", "kW", "New_York", "Number", None, his)})
+    df = hsframe.with_points(df, {"kW": Point("a", "kW", "kW", "New_York", "Number", None, his)})
     (axis,) = df.hs.plot()
     assert np.isnan([value for _, value in drawn(axis)]).sum() == breaks
     days = frame("2026-01-01", 9, "1D", kW=kw(range(9)))
@@ -148,6 +148,7 @@ def test_what_changes_too_often_to_be_seen_is_several() -> None:
     assert np.diff(found.edges)[~several].sum() == pytest.approx(60_000, abs=200)
 
 
+@pytest.mark.filterwarnings("ignore:the frame does not know what was read")  # so all missing values are NA
 def test_a_meter_is_drawn_as_what_it_has_counted() -> None:
     readings = [990.0, 995, 0, 998, 999, 4, np.nan, 20, 21, 22]
     df = frame("2026-01-01", 10, E=pd.array(readings, dtype="unit[kWh]"), kW=kw(range(10)))

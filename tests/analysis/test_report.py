@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +23,7 @@ import hsframe
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import Point, attach
 from hsframe.frame.points_like import as_points
+from hsframe.frame.read_rows import ReadRows, note_rows
 from hsframe.frame.reads import reads_of
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
@@ -36,12 +39,19 @@ def frame(**columns: Any) -> pd.DataFrame:
     """Columns of quarters of an hour."""
     rows = len(next(iter(columns.values())))
     index = pd.DatetimeIndex(FIRST_US + np.arange(rows) * 15 * MINUTE_US, dtype="datetime64[us, America/New_York]")
-    return pd.DataFrame(columns, index=index)
+    return known(pd.DataFrame(columns, index=index), {})
+
+
+def known(df: pd.DataFrame, points: dict[Any, Point]) -> pd.DataFrame:
+    """A frame with points that knows what was read, in any order."""
+    attach(df, points)
+    note_rows(df, ReadRows.of(np.empty(0, np.int64), {}, {}))
+    return df
 
 
 def reported(df: pd.DataFrame, label: str = "P", **record: Any) -> Any:
     """The row of a column whose record has these tags."""
-    attach(df, {label: Point.from_record({"id": Ref("p"), "kind": "Number", "tz": "New_York", **record})})
+    known(df, {label: Point.from_record({"id": Ref("p"), "kind": "Number", "tz": "New_York", **record})})
     return df.hs.report().loc[label]
 
 
@@ -76,7 +86,7 @@ SAMPLES = st.lists(st.sampled_from([np.nan, 1.0, 2.0]), min_size=20, max_size=20
 def test_each_column_is_reported_alone(a: list[float], b: list[float], every: int) -> None:
     df = frame(P=a, Q=b)
     df.loc[np.arange(20) % every != 0, "Q"] = np.nan
-    attach(df, {"P": Point.from_record({"id": Ref("p"), "kind": "Number", **QUARTER})})
+    known(df, {"P": Point.from_record({"id": Ref("p"), "kind": "Number", **QUARTER})})
     table = df.hs.report()
     for label in df:
         pd.testing.assert_frame_equal(df[[label]].hs.report(), table.loc[[label]])
@@ -135,7 +145,10 @@ def test_the_span_that_was_read_is_due_whatever_is_beside_it(july: hsframe.Sessi
         "flags": july.his_read("@dead", SPAN, na="flag"),
     }
     for name, frame in frames.items():
-        row = frame.hs.report().loc["dead"]
+        with warnings.catch_warnings():
+            if name == "pandas":  # whose file does not have what was read
+                warnings.filterwarnings("ignore", "the frame does not know what was read", hsframe.ReadWarning)
+            row = frame.hs.report().loc["dead"]
         assert counted(row) == [120, 58, 1 - 58 / 120], name
         assert [tuple(map(str, gap)) for gap in row["gaps"]] == [
             ("2026-07-01 00:00:00-04:00", "2026-07-01 10:00:00-04:00", "10"),
@@ -408,7 +421,7 @@ def test_samples_that_come_a_little_early_or_late_are_not_missing() -> None:
 def test_rows_that_pandas_made_regular_are_what_is_due(rule: str) -> None:
     """By their own interval, months and days of 25 hours too; not by that of the samples they were made of."""
     df = frame(P=np.arange(96.0 * 100))
-    attach(df, {"P": Point.from_record({"id": Ref("p"), "kind": "Number", **QUARTER})})
+    known(df, {"P": Point.from_record({"id": Ref("p"), "kind": "Number", **QUARTER})})
     coarse = df.resample(rule).mean()
     coarse.iloc[1] = np.nan
     row = coarse.hs.report().loc["P"]
@@ -576,8 +589,9 @@ def test_the_tags_of_the_record_come_with_the_frame_and_its_files(server: Runnin
     hsframe.write_parquet(df, tmp_path / "a.parquet")
     df.to_parquet(tmp_path / "b.parquet")
     frames = [df, hsframe.read_parquet(tmp_path / "a.parquet"), pd.read_parquet(tmp_path / "b.parquet"), df.copy()]
-    for one in frames:
-        row = one.hs.report().loc["kWh"]
+    for one, is_told in zip(frames, (False, True, True, False), strict=True):  # a file has a part of a read
+        with pytest.warns(hsframe.ReadWarning, match="does not know") if is_told else nullcontext():
+            row = one.hs.report().loc["kWh"]
         assert row[["expected", "missing", "false_readings", "resets", "out_of_range"]].tolist() == [96, 1, 0, 0, 0]
 
 
@@ -607,7 +621,8 @@ def test_times_that_are_texts_are_refused_and_how_they_become_times(tmp_path: Pa
         several.hs.report()
     back = back.set_axis(pd.to_datetime(back.index, utc=True).tz_convert("America/New_York"), axis=0)
     pd.testing.assert_frame_equal(back, df, check_index_type=False, check_freq=False)
-    assert back.hs.report()["missing"].tolist() == [2]
+    with pytest.warns(hsframe.ReadWarning, match="does not know what was read of 'P'"):
+        assert back.hs.report()["missing"].tolist() == [2]
     assert back.set_axis([f"Site {n}" for n in range(len(back))], axis=0).hs.report()["samples"].tolist() == [298]
 
 
@@ -622,7 +637,7 @@ def test_the_help_of_a_method_has_its_parameters(name: str) -> None:
 def test_the_page_of_a_report_stands_alone_and_escapes_names(tmp_path: Path) -> None:
     index = pd.date_range("2026-11-01", periods=100, freq="15min", tz="America/New_York", unit="us")
     df = pd.DataFrame({"<b>Fan & co</b>": pd.array(range(100), dtype="unit[kW]"), "s": "x"}, index=index)
-    df = df.drop(df.index[40:50])
+    df = hsframe.with_points(df.drop(df.index[40:50]), {})
     found = df.hs.report(html=tmp_path / "page.html")
     pd.testing.assert_frame_equal(found, df.hs.report())
     page = (tmp_path / "page.html").read_text("utf-8")

@@ -1,0 +1,191 @@
+"""What a frame knows of its read when pandas has cut it or put it together: it is exact, or the frame says so."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hsframe
+from hsframe.frame.histories import History
+from hsframe.frame.points import Point
+from hsframe.frame.trend import trend_frame
+from hsframe.kinds import NA, Number
+
+STEP_US = 1_800_000_000
+FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
+GAP = 6  # steps that a line reaches, three hours
+KINDS = {"fan": "Bool", "sp": "Number", "kw": "Number"}
+CONDITIONS: dict[str, tuple[Any, Any]] = {
+    "fan": ("fan", ("fan", "==", False)),
+    "sp": (("sp", ">", 0.5), ("sp", "<=", 0.5)),
+    "kw": (("kw", ">", 0.5), ("kw", "<=", 0.5)),
+}
+
+Cells = dict[int, Any]
+
+
+def read(span: tuple[int, int], **cells: Cells) -> pd.DataFrame:
+    """A read of some points: cells by steps, of which None is NA."""
+    span_us = tuple(FIRST_US + step * STEP_US for step in span)
+    histories = []
+    for name, own in cells.items():
+        own = {step: own[step] for step in sorted(own) if span[0] <= step < span[1]}
+        point = Point(name, name, None, "New_York", KINDS[name], None, '{hisMode:"cov"}' if name == "sp" else None)
+        values = [NA if v is None else bool(v) if name == "fan" else Number(float(v)) for v in own.values()]
+        ts_us = FIRST_US + np.array([*own], np.int64) * STEP_US
+        histories.append(History(point, ts_us, values, span_us=span_us))  # type: ignore[arg-type]
+    df = trend_frame(histories, header="id", shape="wide")
+    assert isinstance(df, pd.DataFrame)
+    return df
+
+
+def steps_of(df: pd.DataFrame) -> list[int]:
+    return ((pd.DatetimeIndex(df.index).as_unit("us").asi8 - FIRST_US) // STEP_US).tolist()
+
+
+def slow(df: pd.DataFrame, name: str, cells: dict[str, Cells], spans: list[tuple[int, int]]) -> dict[int, bool | None]:
+    """Whether a condition holds a third of a step after each, by looking at all that is there and all that was read."""
+    rows, spans = steps_of(df), [(0, 96)] if spans == [(0, 48), (48, 96)] else spans
+    was = {one: {t for t in own if any(a <= t < b for a, b in spans)} for one, own in cells.items()}
+    here = {t: v for t, v in zip(rows, df[name].tolist(), strict=True) if not pd.isna(v)}
+    every = set().union(*was.values())
+    due = set().union(*(was[one] for one in df.columns))
+    if any(t in every and t not in due for t in rows):
+        due = every
+    end = rows[-1] if rows and max(due, default=0) > rows[-1] else 10_000
+    found: dict[int, bool | None] = {}
+    for t in range(200):
+        found[t] = None
+        inside = next(((a, b) for a, b in spans if a <= t < b), None)
+        if inside is None or t >= end:
+            continue
+        before = max((own for own in {*here, *was[name]} if inside[0] <= own <= t), default=None)
+        if before not in here:
+            continue
+        if name != "kw":
+            found[t] = bool(here[before] > 0.5)
+            continue
+        after = min((own for own in {*here, *was[name]} if t < own < inside[1]), default=None)
+        if after in here and after - before <= GAP:
+            middle = here[before] + (here[after] - here[before]) * (t + 1 / 3 - before) / (after - before)
+            found[t] = bool(middle > 0.5)
+    return found
+
+
+def found_by(df: pd.DataFrame, name: str) -> tuple[dict[int, bool | None], list[str]]:
+    """The same by episodes; and the warnings that the frame does not know something."""
+    found: dict[int, bool | None] = dict.fromkeys(range(200))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for condition, value in zip(CONDITIONS[name], (True, False), strict=True):
+            for row in df.hs.episodes(condition).itertuples():
+                start, end = ((one.value // 1000 - FIRST_US) / STEP_US for one in (row.start, row.end))
+                found |= {t: value for t in range(200) if start <= t + 1 / 3 < end}
+        starts = pd.to_datetime([(FIRST_US + t * STEP_US) * 1000 for t in range(120)], utc=True)
+        windows = pd.DataFrame({"start": starts, "end": starts + pd.Timedelta("30min")})
+        coverage = df.hs.over(windows, {name: "coverage"})[name].tolist()
+    texts = [str(one.message) for one in told if "at the start of" not in str(one.message)]
+    assert len(texts) in (0, 3), texts  # once a call
+    if not texts:
+        assert coverage == [float(found[t] is not None) for t in range(120)]
+    return found, texts
+
+
+POINT = st.dictionaries(st.integers(0, 99), st.sampled_from([0, 1, 1, None]), max_size=24)
+POINTS = st.fixed_dictionaries({"fan": POINT, "sp": POINT, "kw": POINT})
+
+
+def parts_of(df: pd.DataFrame, draw: Any) -> pd.DataFrame:
+    """A frame after some operations of pandas that take rows, columns or values out of it."""
+    for what in draw(st.lists(st.sampled_from(PARTS), max_size=3)):
+        df = what(df, draw)
+    return df
+
+
+def _slice(df: pd.DataFrame, draw: Any) -> pd.DataFrame:
+    first, last = sorted(draw(st.tuples(st.integers(0, len(df)), st.integers(0, len(df)))))
+    return df.iloc[first:last]
+
+
+def _mask(df: pd.DataFrame, draw: Any) -> pd.DataFrame:
+    return df[np.array(draw(st.lists(st.booleans(), min_size=len(df), max_size=len(df))), dtype=bool)]
+
+
+def _clear(df: pd.DataFrame, draw: Any) -> pd.DataFrame:
+    df = df.copy()
+    for row in draw(st.sets(st.integers(0, len(df) - 1), max_size=4)) if len(df) else ():
+        df.iloc[row, draw(st.integers(0, df.shape[1] - 1))] = None
+    return df
+
+
+PARTS = [
+    _slice,
+    _mask,
+    _clear,
+    lambda df, _: df.dropna(),
+    lambda df, _: df.dropna(how="all"),
+    lambda df, draw: df[draw(st.lists(st.sampled_from([*df.columns]), min_size=1, unique=True))],
+    lambda df, draw: df.reindex(_mask(df, draw).index),
+    lambda df, draw: df.iloc[:, :1].join(_mask(df.iloc[:, 1:], draw), how="inner") if df.shape[1] > 1 else df,
+    lambda df, _: pickle.loads(pickle.dumps(df)),
+    lambda df, _: hsframe.concat([df.iloc[: len(df) // 2], df.iloc[len(df) // 2 :]]) if len(df) > 1 else df,
+]
+
+
+@settings(max_examples=40)
+@given(POINTS, st.sampled_from([[(0, 48)], [(0, 48), (48, 96)], [(0, 40), (60, 100)]]), st.booleans(), st.data())
+def test_parts_of_reads_are_known_exactly_and_without_a_word(
+    cells: dict[str, Cells], spans: list[tuple[int, int]], is_beside: bool, data: Any
+) -> None:
+    if is_beside:  # each point read by itself
+        reads = [hsframe.concat([read(span, **{name: own}) for name, own in cells.items()], axis=1) for span in spans]
+    else:
+        reads = [read(span, **cells) for span in spans]
+    df = parts_of(hsframe.concat(reads), data.draw)
+    for name in df.columns:
+        found, texts = found_by(df, name)
+        assert not texts
+        assert found == slow(df, name, cells, spans)
+
+
+PUT_TOGETHER = [
+    lambda a, b: pd.concat([a, b]),
+    lambda a, b: pd.concat([b, a]).sort_index(),
+    lambda a, b: a[["sp"]].join(b[["kw"]].rename(columns={"kw": "q"}), how="outer"),
+    lambda a, b: pd.concat([a[["sp", "fan"]], b[["kw"]]], axis=1, sort=True),
+    lambda a, b: pd.merge(a[["sp"]], b[["kw"]], left_index=True, right_index=True, how="outer"),
+]
+
+
+@settings(max_examples=25)
+@given(POINTS, st.sampled_from([[(0, 48), (48, 96)], [(0, 40), (60, 100)]]), st.integers(0, 4), st.data())
+def test_reads_that_pandas_puts_together_are_known_or_it_warns(
+    cells: dict[str, Cells], spans: list[tuple[int, int]], how: int, data: Any
+) -> None:
+    a, b = (parts_of(read(span, **cells), lambda _: []) for span in spans)
+    df = PUT_TOGETHER[how](a, b)
+    if not len(a) or not len(b):
+        return
+    for name in {*df.columns} & {*cells}:
+        found, texts = found_by(df, name)
+        assert texts or found == slow(df, name, cells, spans)
+
+
+@settings(max_examples=25)
+@given(POINTS, st.sampled_from(["join", "concat", "merge"]), st.sampled_from(["outer", "inner"]))
+def test_reads_of_other_points_that_pandas_joins_always_warn(cells: dict[str, Cells], by: str, how: Any) -> None:
+    a, b = read((0, 48), sp=cells["sp"]), read((0, 48), kw=cells["kw"], fan=cells["fan"])
+    if by == "join":
+        df = a.join(b, how=how)
+    elif by == "concat":
+        df = pd.concat([a, b], axis=1, join=how, sort=True)
+    else:
+        df = pd.merge(a, b, left_index=True, right_index=True, how=how)
+    if len(df):
+        assert all(found_by(df, name)[1] for name in df.columns)
