@@ -159,7 +159,7 @@ def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFr
 
     Examples
     --------
-    >>> index = pd.DatetimeIndex(["2026-11-01T00:00", "2026-11-01T06:00"], tz="America/New_York")
+    >>> index = pd.DatetimeIndex(["2026-11-02T00:00", "2026-11-02T06:00"], tz="America/New_York")
     >>> df = pd.DataFrame({"setpoint": pd.array([68.0, 70.0], dtype="unit[°F]")}, index)
     >>> df = with_points(df, {"setpoint": {"id": "sp", "kind": "Number", "unit": "°F", "hisMode": "cov"}})
     >>> df.hs.episodes(("setpoint", "<", 69.0))["duration"].tolist()
