@@ -114,7 +114,7 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
     point
     Meter   kW        3        1      0.75
     """
-    if isinstance(df.index, pd.DatetimeIndex) and df.index.freq is None and is_of_unknown_read(df):
+    if isinstance(df.index, pd.DatetimeIndex) and is_of_unknown_read(df):
         warn_of_unknown_read(df)
     found = _report(df)
     if html is not None:

@@ -49,9 +49,8 @@ def resample(
     The rules are those of :doc:`Values over intervals </explanation/intervals>`: means go by time, days have 23 and 25
     hours, what is not known is missing. :mod:`hsframe.analysis.frame_samples` says what a frame knows; it does not know
     what lies before its first and after its last row: read beyond the span, as with ``boundary="both"``, for the last
-    day to be whole. Where pandas has taken rows out, that is
-    not known; a frame that does not know its read, as after ``join`` or ``pd.concat``, warns, and
-    :func:`hsframe.concat` keeps what is known.
+    day to be whole. Where pandas has taken rows out, that is not known; a frame that does not know its read, as after
+    ``join`` or ``pd.concat``, warns, and :func:`hsframe.concat` keeps what is known.
 
     Parameters
     ----------
@@ -88,8 +87,7 @@ def resample(
     --------
     >>> index = pd.date_range("2026-10-31T12:00", "2026-11-02", freq="1h", tz="America/New_York")
     >>> power = pd.array([2.0] * 12 + [3.0] * 26, dtype="unit[kW]")
-    >>> from hsframe import with_points
-    >>> df = with_points(pd.DataFrame({"Meter": power, "Fan": index.hour < 6}, index=index), {})
+    >>> df = pd.DataFrame({"Meter": power, "Fan": index.hour < 6}, index=index)
     >>> df[["Meter"]].hs.resample("1D", "integral", where=df["Fan"])["Meter"].tolist()  # seven hours, two at 01:00
     [UnitFloat(21.0, 'kWh')]
     """
@@ -155,8 +153,7 @@ def integrate(
     Examples
     --------
     >>> index = pd.date_range("2026-11-01", "2026-11-02", freq="15min", tz="America/New_York")
-    >>> from hsframe import with_points
-    >>> df = with_points(pd.DataFrame({"Meter": pd.array([1.0] * len(index), dtype="unit[kW]")}, index=index), {})
+    >>> df = pd.DataFrame({"Meter": pd.array([1.0] * len(index), dtype="unit[kW]")}, index=index)
     >>> df.hs.integrate("1D")["Meter"].iloc[0]  # a day of 25 hours
     UnitFloat(25.0, 'kWh')
     """

@@ -135,8 +135,8 @@ def rows_of_whole(df: pd.DataFrame) -> ReadRows | None:
 def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFrame:
     """A frame of one's own with the points that its columns are: it is as a read of these, with all of its rows.
 
-    Methods like ``df.hs.episodes`` go by the records, and need to know which samples there are: of rows with units,
-    where nothing says it, they warn.
+    Methods like ``df.hs.episodes`` go by the records, and need to know which samples there are: of rows with units at
+    irregular times, where nothing says it, they warn.
 
     Parameters
     ----------
@@ -200,9 +200,11 @@ def is_of_unknown_read(df: pd.DataFrame) -> bool:
     """Whether a frame shows that it comes from a read, and does not know what that was.
 
     That is so where it has points and neither the rows of the read nor intervals, or, after ``join`` and the like,
-    units, flags or an index called ``ts``.
+    units, flags or an index called ``ts``. One whose index has a frequency is of regular rows that somebody made.
     """
     if rows_of(df) is not None or interval_of(df) is not None or not len(df):
+        return False
+    if getattr(df.index, "freq", None) is not None:
         return False
     is_named = df.index.name == "ts" and isinstance(df.index, pd.DatetimeIndex)
     has_trace = any(unit_of_dtype(dtype) is not None or dtype == FLAG_DTYPE for dtype in df.dtypes)

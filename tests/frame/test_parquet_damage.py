@@ -185,6 +185,7 @@ def broken(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
             yield way, copied
 
 
+@pytest.mark.filterwarnings("ignore:the frame does not know what was read:hsframe.errors.ReadWarning")
 @pytest.mark.parametrize("shape", ["wide", "tidy"])
 @pytest.mark.parametrize("key", RIGHT)
 def test_each_entry_of_the_catalog_of_another_type_is_left_out_or_refused_by_file(
@@ -249,6 +250,7 @@ ODD_READS: list[Any] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:the frame does not know what was read:hsframe.errors.ReadWarning")
 def test_what_pandas_has_kept_of_a_catalog_may_be_of_another_type_too(tmp_path: Path) -> None:
     for entry in ODD_READS:
         df = small()
