@@ -114,9 +114,9 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
     point
     Meter   kW        3        1      0.75
     """
+    found = _report(df)
     if isinstance(df.index, pd.DatetimeIndex) and is_of_unknown_read(df):
         warn_of_unknown_read(df)
-    found = _report(df)
     if html is not None:
         with whole_file(html) as file:
             file.write(report_page(found, source_text(df)).encode())

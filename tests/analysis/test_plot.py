@@ -243,7 +243,7 @@ def test_other_shapes_say_what_to_do() -> None:
 def test_rows_are_drawn_in_order_of_time(order: Any) -> None:
     """Of rows in another order a state would reach back over those before it, and a meter count downwards."""
     df = frame("2026-01-01", 24, m=kw(range(24)), on=[True] * 7 + [False] * 17, s=["a"] * 5 + ["b"] * 19)
-    attach(df, {"m": Point("m", "m", "kW", "New_York", "Number", None, "{hisTotalized}")})
+    df = hsframe.with_points(df, {"m": Point("m", "m", "kW", "New_York", "Number", None, "{hisTotalized}")})
     pictures = [given.hs.plot() for given in (df, df.iloc[[*order]])]
     for ours, other in zip(*pictures, strict=True):
         assert ours.get_ylabel() == other.get_ylabel()
