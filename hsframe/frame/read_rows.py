@@ -18,7 +18,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_label
 from hsframe.frame.histories import Instants, union_of
-from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, is_tidy, listed_columns, points_of
+from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, column_points, listed_columns, points_of
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.reads import Read, checksum, reads_of
 from hsframe.frame.stamps import interval_of
@@ -106,25 +106,27 @@ def rows_of_whole(df: pd.DataFrame) -> ReadRows | None:
 
     The note has how many values each had, the first and the last of each span, and the checksum of where it had NA.
     """
-    points, reads, index = points_of(df), reads_of(df), df.index
-    if not points or is_tidy(df) or not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+    points, reads, index, labels = column_points(df), reads_of(df), df.index, [*df.columns]
+    if not any(points) or not isinstance(index, pd.DatetimeIndex) or index.tz is None:
         return None
     if not (index.is_monotonic_increasing and index.is_unique):
         return None
     ts_us: Instants = index.as_unit("us").asi8
     is_empty = df.isna().all(axis=1).to_numpy()
     samples, missing = dict[str, Mask](), dict[str, Mask]()
-    for label, point in points.items():
+    for place, point in enumerate(points):
+        if point is None:
+            continue
         read = reads.get(point.id, Read())
-        column = df[label]
-        if read.rows is None or read.missing is None or not isinstance(column, pd.Series) or point.id in samples:
+        if read.rows is None or read.missing is None or point.id in samples:
             return None
-        has = column.notna().to_numpy(dtype=bool)
+        has = df.iloc[:, place].notna().to_numpy(dtype=bool)
         ends = [[us[0], us[-1]] if len(us) else [None, None] for _, us in read.parts(ts_us[has])]
         if has.sum() != read.rows or ends != [[*firsts, *lasts] for *_, firsts, lasts in read.spans]:
             return None
-        flags = df.get(flag_label(label))
-        told = [np.zeros_like(has), ~has, is_empty] if flags is None else [_is_na(flags)]
+        told = [np.zeros_like(has), ~has, is_empty]
+        if (flag := flag_label(labels[place])) in labels:
+            told = [_is_na(df.iloc[:, labels.index(flag)])]
         na = next((rows for rows in told if checksum(ts_us[rows]) == read.missing), None)
         if na is None:
             return None

@@ -84,7 +84,8 @@ def test_while_much_is_read_other_clients_are_answered(served: Session, monkeypa
 
     monkeypatch.setattr("hsframe.archive.served.read_histories", reading)
     with ThreadPoolExecutor(6) as pool, hsframe.connect(served.uri, "demo", "demo") as other:
-        large = [pool.submit(served.his_read, "@temp", "yesterday") for _ in range(6)]
+        day = f"{pd.Timestamp(NOW_US - 5 * DAY_US, unit='us'):%Y-%m-%d}"
+        large = [pool.submit(served.his_read, "@temp", day) for _ in range(6)]
         try:
             assert all(begun.acquire(timeout=30) for _ in range(_THREADS))  # no more are read at once
             assert other.about().loc[0, "serverName"] == "trends"

@@ -34,7 +34,7 @@ def test_the_doctor_prints_a_table(
     assert cli.main(["doctor", "--uri", server.uri, "--user", server.user, "--point", "@kw", "--csv"]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert table.columns.tolist() == ["question", "answer", "advice"]
-    assert len(table) == 26
+    assert len(table) == 27
 
 
 def test_no_server_is_told_and_a_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,6 +172,7 @@ CONDITIONS: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:agg='delta' of @kw:hsframe.errors.ReadWarning")
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_read_is_what_the_samples_give(session: hsframe.Session, name: str) -> None:
     """By a frame that has all samples around the span, and by the episodes of the condition."""
