@@ -1,6 +1,6 @@
 """The columns of a frame as the samples that they are, and from when to when they are known by the read of the frame.
 
-A frame remembers its read (:mod:`hsframe.frame.read_rows`). From an instant at which that had a value of a point, or
+A frame remembers its read (``hsframe.frame.read_rows``). From an instant at which that had a value of a point, or
 NA, and the frame has none now, the point is not known until its next sample: pandas may have taken out the row or
 cleared the value. Elsewhere a missing value is no sample, and values that were filled or computed are samples. A value
 that holds does so to the end of the span that was read, and where rows at the end were cut off to the last row; between
