@@ -69,7 +69,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
-    idents: tuple[str, ...] | None = samples.left if is_own else None
+    idents: tuple[str, ...] | None = samples.ids if is_own else None
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
         of.warn_of_start(place)
@@ -103,9 +103,9 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
 
 
 def _is_doubtful(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Mask, is_own: bool) -> bool:
-    """Whether nothing tells if a mask is of its column alone: it is false where that has no sample.
+    """Whether nothing tells if a mask is of its column alone, since it is false where that has no sample.
 
-    It was filled where it is that of the filled column, or, beside another frame, true where the column had no sample.
+    It is of a filled column if it equals that, or, in another frame, is true where the column had no sample.
     """
     between = after_the_first(holes)  # before its first sample it has none if filled too
     if mask.isna()[between].all():

@@ -1,15 +1,15 @@
-"""The columns of a frame as the samples that they are, and from when to when they are known by the read of the frame.
+"""The columns of a frame as samples, and from when to when they are known, by what was read into the frame.
 
-A frame remembers its read (``hsframe.frame.read_rows``). From an instant at which that had a value of a point, or
-NA, and the frame has none now, the point is not known until its next sample: pandas may have taken out the row or
-cleared the value. Elsewhere a missing value is no sample, and values that were filled or computed are samples. A value
-that holds does so to the end of the span that was read, and where rows at the end were cut off to the last row; between
-spans that :func:`hsframe.concat` put together nothing is known.
+A frame remembers its read (``hsframe.frame.read_rows``). Where a point had a value or NA in the read, and the frame
+has no value now, since pandas has taken out the row or cleared the cell, the point is not known until its next sample.
+Any other missing value is no sample. Values that were filled in or computed are samples. A value that holds does so to
+the end of the span that was read, or to the last row where rows after it were cut off. Between spans that
+:func:`hsframe.concat` put together nothing is known.
 
-Of a frame that does not know its read (it warns), of one of pandas' own, and of a column that was renamed or computed
-since, or in whose place another quantity stands, all missing values are NA, and the last value holds to itself alone.
-``pd.concat`` keeps what its first frame remembers: the rows of the others are in none of its spans (it warns). Rows of
-intervals (``df.hs.interval``) hold for theirs.
+In a frame that does not know its read (it warns), in one that was not read, and in a column that was renamed or
+computed since, or that is now of another quantity, all missing values are NA, and the last value tells of its own
+instant alone. ``pd.concat`` keeps what its first frame remembers; that the rows of the others are of another read is
+seen, and it warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, ReadWarning, ZoneError
 from hsframe.frame.convert import history_of
-from hsframe.frame.flags import FLAG_DTYPE, flag_label
+from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
@@ -43,8 +43,7 @@ from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone
 
-NOTHING_READ: Final = Read()
-LAST_US: Final = np.iinfo(np.int64).max
+_LAST_US: Final = np.iinfo(np.int64).max
 
 
 class FrameSamples:
@@ -89,8 +88,8 @@ class FrameSamples:
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
         self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
-        self.is_of_unknown_read, self.is_told = is_of_unknown_read(df) or self._is_made_anew, False
-        # The points by whose samples each column is known; those of a mask are what it was made of.
+        self.is_of_unknown_read, self.has_warned = is_of_unknown_read(df) or self._is_made_anew, False
+        # The ids of the points by whose samples each column is known: of a mask those of the columns it was made of.
         read = self.rows.samples if self.rows is not None else ()
         self.idents: list[tuple[str, ...]] = [
             (point.id,) if label in self.catalog and point.id in read else ()
@@ -99,18 +98,17 @@ class FrameSamples:
 
     @cached_property
     def _is_made_anew(self) -> bool:
-        """Whether pandas has made regular rows, as ``resample`` does, in place of those of the read."""
+        """Whether pandas has made regular rows, as ``resample`` does, in place of those that were read."""
         rows = rows_of(self.given)
         if rows is None or self.interval is not None or getattr(self.df.index, "freq", None) is None:
             return False
-        within_us = (
-            rows.ts_us[slice(*np.searchsorted(rows.ts_us, self.ts_us[[0, -1]]))] if len(self.ts_us) else rows.ts_us[:0]
-        )
+        first_us, last_us = (self.ts_us[0], self.ts_us[-1]) if len(self.ts_us) else (0, 0)
+        within_us = rows.ts_us[(rows.ts_us >= first_us) & (rows.ts_us < last_us)]
         return not are_in(within_us, self.ts_us).all()
 
     @property
-    def left(self) -> tuple[str, ...]:
-        """The ids of the points that are columns."""
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all points by whose samples the columns are known."""
         return tuple(ident for own in self.idents for ident in own)
 
     @property
@@ -132,7 +130,7 @@ class FrameSamples:
     def read_us(self) -> int:
         """The instant of the read, after which only forecasts have values; where it is not known, the end of time."""
         source = source_of(self.given)
-        return LAST_US if source is None else pd.Timestamp(source["at"]).value // 1000
+        return _LAST_US if source is None else pd.Timestamp(source["at"]).value // 1000
 
     @property
     def is_to_come(self) -> Mask:
@@ -176,7 +174,7 @@ class FrameSamples:
         """The rows in which a column had no value when it was read, whatever it has now."""
         if self.rows is None or not self.idents[place]:
             return np.zeros(len(self.ts_us), dtype=bool)
-        return are_in(self.ts_us, self.rows.ts_us[~self.rows.told(self.idents[place], values_only=True)])
+        return are_in(self.ts_us, self.rows.ts_us[~self.rows.has(self.idents[place], values_only=True)])
 
     def _lost_us(self, place: int) -> Instants:
         """The instants at which a column has NA, or had a value that is no longer there."""
@@ -186,19 +184,16 @@ class FrameSamples:
         if self.rows is None or not self.idents[place]:
             return self.ts_us[~has_value]
         lost_us = self.rows.lost(self.idents[place], self.ts_us[has_value])
-        if (
-            isinstance(label, str | tuple) and (flag := flag_label(label)) in self.df.columns
-        ):  # the user may have set some
-            lost_us = np.union1d(lost_us, self.ts_us[self.df[flag].isin(["NA", "NaN"]) & ~has_value])
-        return lost_us
+        flagged = rows_of_na(self.df, label)  # the user may have set some
+        return lost_us if flagged is None else np.union1d(lost_us, self.ts_us[flagged & ~has_value])
 
     def _read(self, place: int) -> Read:
         """What was read of a column, as far as the frame knows it."""
-        known = (self.reads.get(ident, NOTHING_READ) for ident in self.idents[place])
-        return next((read for read in known if read.spans), NOTHING_READ)
+        known = (self.reads.get(ident, Read()) for ident in self.idents[place])
+        return next((read for read in known if read.spans), Read())
 
     def _is_added(self, place: int) -> Mask:
-        """The rows that are of another read of a column than that which the frame remembers."""
+        """The rows that are not of the read of a column that the frame remembers, as those of another read are."""
         if self.rows is None or not (rows_us := self.rows.ts_us).size:
             return np.zeros(len(self.ts_us), dtype=bool)
         read = self._read(place)
@@ -207,13 +202,13 @@ class FrameSamples:
 
     @cached_property
     def is_cut(self) -> tuple[bool, bool]:
-        """Whether rows of the read before the first, and after the last that is there, were cut off.
+        """Whether rows were cut off before the first one, and after the last one.
 
-        Where only rows of the columns that are left are there, those of others are not missed.
+        Rows in which only columns have samples that are not in the frame now do not count, if none of them is left.
         """
         if self.rows is None or not len(self.ts_us):
             return False, False
-        due_us = self.rows.ts_us[self.rows.told(self.left)]
+        due_us = self.rows.ts_us[self.rows.has(self.ids)]
         if not are_in(self.ts_us[are_in(self.ts_us, self.rows.ts_us)], due_us).all():
             due_us = self.rows.ts_us
         return bool((due_us[:1] < self.ts_us[0]).any()), bool((due_us[-1:] > self.ts_us[-1]).any())
@@ -231,13 +226,13 @@ class FrameSamples:
         return ts_us, np.append(lost_us[lost_us <= until_us], ends_us[ends_us < until_us]), until_us
 
     def _ends_us(self, ts_us: Instants, lost_us: Instants, place: int) -> tuple[Instants, int]:
-        """The ends of the spans with samples, after which nothing is known up to the next; and the last of them."""
+        """The ends of the spans that have samples: nothing is known from each up to the next span; and the last end."""
         read = self._read(place)
         if not len(ts_us) or self._is_added(place).any():
             return ts_us[:0], int(self.ts_us.max(initial=0))
         if not read.spans:
             return ts_us[:0], int(self.ts_us[-1]) if self.idents[place] else int(max([ts_us[-1], *lost_us[-1:]]))
-        last_us = int(self.ts_us[-1]) if self.is_cut[1] else LAST_US
+        last_us = int(self.ts_us[-1]) if self.is_cut[1] else _LAST_US
         parts = [(min(part.spans[0][1], last_us), int(us[-1])) for part, us in read.parts(ts_us) if len(us)]
         ends_us = np.array([max(end_us, own_us + 1) for end_us, own_us in parts[:-1]], np.int64)
         return ends_us, max(parts[-1])
@@ -254,8 +249,8 @@ class FrameSamples:
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
 
     def warn_of_read(self, places: Sequence[int]) -> None:
-        """Say once where the frame does not know what was read of it, or of the rows of some columns."""
-        if self.is_told:
+        """Warn, once, that the frame does not know its read, or that of some rows in which these columns may matter."""
+        if self.has_warned:
             return
         if self.is_of_unknown_read:
             warn_of_unknown_read(self.df)
@@ -270,7 +265,7 @@ class FrameSamples:
             )
         else:
             return
-        self.is_told = True
+        self.has_warned = True
 
     def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
         """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""

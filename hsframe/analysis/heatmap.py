@@ -77,7 +77,7 @@ def heatmap(
     """
     df = in_order_of_time(df)
     samples = FrameSamples(df)
-    samples.is_told = True  # a picture does not warn of what the frame does not know
+    samples.has_warned = True  # a picture does not warn of what the frame does not know
     if interval is None and agg is None and samples.interval is not None:
         values, length = samples.df, samples.interval.length
     else:

@@ -44,6 +44,15 @@ def flag_label(label: AnyLabel) -> AnyLabel:
     return with_suffix(label, _SUFFIX)
 
 
+def rows_of_na(df: pd.DataFrame, label: Any) -> npt.NDArray[np.bool_] | None:
+    """The rows in which the flags of a column are NA or NaN; None where it has no flags."""
+    flag = flag_label(label) if isinstance(label, str | tuple) else None
+    if flag not in df.columns:
+        return None
+    flags = df.iloc[:, df.columns.get_indexer_for([flag])[0]]  # the first of several, as of a file with labels twice
+    return flags.isin(["NA", "NaN"]).to_numpy(dtype=bool)
+
+
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:
     """The flags of cells as codes of :data:`FLAG_DTYPE`, -1 for none; with `sparse` null is no sample and has none."""
     if isinstance(cells, ArrowColumn):

@@ -1,7 +1,7 @@
 """The rows of a read, as a frame remembers them: where each point had a sample, and where NA, whatever pandas does.
 
-They are beside the content of the catalog (:mod:`hsframe.frame.points`), so they go where attrs go, a pickle too, but
-not into a file: a frame that comes from one has them where it is as whole as its note says that the read was.
+They are an attribute of the catalog (:mod:`hsframe.frame.points`), and no entry of it. So they go where attrs go, also
+into a pickle, but not into a file: a frame from a file has them again if it has all that was read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
-from hsframe.frame.flags import FLAG_DTYPE, flag_label
+from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
 from hsframe.frame.histories import Instants, union_of
 from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, column_points, listed_columns, points_of
 from hsframe.frame.points_like import PointsLike, as_points
@@ -31,9 +31,9 @@ _Bits: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadRows:
-    """The instants of a read, in order, and by the id of a point in bits at which of them it had a value (`samples`).
+    """The instants of a read, in order, and at which of them each point had a value, by its id, a bit an instant.
 
-    `missing` has those at which it had NA or NaN, of points that have some.
+    `missing` is the same of NA and NaN, for points that had some.
     """
 
     ts_us: Instants
@@ -42,23 +42,23 @@ class ReadRows:
 
     @classmethod
     def of(cls, ts_us: Instants, samples: Mapping[str, Mask], missing: Mapping[str, Mask]) -> ReadRows:
-        """By masks of the instants."""
+        """From masks of the instants."""
         bits = {ident: np.packbits(rows) for ident, rows in samples.items()}
         return cls(ts_us, bits, {ident: np.packbits(rows) for ident, rows in missing.items() if rows.any()})
 
-    def told(self, idents: Iterable[str], *, values_only: bool = False) -> Mask:
-        """At which instants one of some points had a value, or else NA."""
+    def has(self, idents: Iterable[str], *, values_only: bool = False) -> Mask:
+        """At which instants one of some points had a value, or NA."""
         found = np.zeros(len(self.ts_us), dtype=bool)
         for ident in idents:
-            for bits in (self.samples, *[self.missing] * (not values_only)):
+            for bits in (self.samples,) if values_only else (self.samples, self.missing):
                 if ident in bits:
                     found |= np.unpackbits(bits[ident], count=len(found)).view(bool)
         return found
 
     def lost(self, idents: Iterable[str], ts_us: Instants) -> Instants:
         """The instants at which one of some points had a value or NA, without those of `ts_us`, which are in order."""
-        told_us = self.ts_us[self.told(idents)]
-        return told_us[~are_in(told_us, ts_us)]
+        own_us = self.ts_us[self.has(idents)]
+        return own_us[~are_in(own_us, ts_us)]
 
 
 def are_in(ts_us: Instants, others_us: Instants) -> Mask:
@@ -69,7 +69,7 @@ def are_in(ts_us: Instants, others_us: Instants) -> Mask:
     return found
 
 
-def note_rows(df: pd.DataFrame, rows: ReadRows | None) -> None:
+def note_rows(df: pd.DataFrame, rows: ReadRows) -> None:
     """Have a frame remember what was read; only its attrs change."""
     df.attrs[ATTRS_KEY] = PointCatalog({**PointCatalog.of({}), **df.attrs.get(ATTRS_KEY, {})}, rows)
 
@@ -81,7 +81,7 @@ def rows_of(df: pd.DataFrame) -> ReadRows | None:
 
 
 def united_rows(frames: Sequence[pd.DataFrame]) -> ReadRows | None:
-    """What was read into some frames together; None where one of them comes from a read that it does not know."""
+    """What was read into some frames together; None where one of them does not know its read, or none has one."""
     if any(map(is_of_unknown_read, frames)):
         return None
     parts = [*{id(rows): rows for df in frames if (rows := rows_of(df)) is not None}.values()]
@@ -102,16 +102,13 @@ def united_rows(frames: Sequence[pd.DataFrame]) -> ReadRows | None:
 
 
 def rows_of_whole(df: pd.DataFrame) -> ReadRows | None:
-    """The rows of a frame that has all that its note says was read of its points; None where that does not show.
+    """The rows of a frame that has all that was read of its points; None where its note does not prove that.
 
-    The note has how many values each had, the first and the last of each span, and the checksum of where it had NA.
+    The note has of each how many values it had, the first and the last in each span, and the checksum of where NA was.
     """
-    points, reads, index, labels = column_points(df), reads_of(df), df.index, [*df.columns]
-    if not any(points) or not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+    points, reads, ts_us, labels = column_points(df), reads_of(df), _instants_of(df), [*df.columns]
+    if not any(points) or ts_us is None:
         return None
-    if not (index.is_monotonic_increasing and index.is_unique):
-        return None
-    ts_us: Instants = index.as_unit("us").asi8
     is_empty = df.isna().all(axis=1).to_numpy()
     samples, missing = dict[str, Mask](), dict[str, Mask]()
     for place, point in enumerate(points):
@@ -124,10 +121,9 @@ def rows_of_whole(df: pd.DataFrame) -> ReadRows | None:
         ends = [[us[0], us[-1]] if len(us) else [None, None] for _, us in read.parts(ts_us[has])]
         if has.sum() != read.rows or ends != [[*firsts, *lasts] for *_, firsts, lasts in read.spans]:
             return None
-        told = [np.zeros_like(has), ~has, is_empty]
-        if (flag := flag_label(labels[place])) in labels:
-            told = [_is_na(df.iloc[:, labels.index(flag)])]
-        na = next((rows for rows in told if checksum(ts_us[rows]) == read.missing), None)
+        flagged = rows_of_na(df, labels[place])
+        candidates = [np.zeros_like(has), ~has, is_empty] if flagged is None else [flagged]
+        na = next((rows for rows in candidates if checksum(ts_us[rows]) == read.missing), None)
         if na is None:
             return None
         samples[point.id], missing[point.id] = has, na
@@ -135,10 +131,10 @@ def rows_of_whole(df: pd.DataFrame) -> ReadRows | None:
 
 
 def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFrame:
-    """A frame of one's own with the points that its columns are: it is as a read of these, with all of its rows.
+    """A frame of your own, as if its columns had been read as the histories of these points, with all of its rows.
 
-    Methods like ``df.hs.episodes`` go by the records, and need to know which samples there are: of rows with units at
-    irregular times, where nothing says it, they warn.
+    ``df.hs.episodes``, ``over``, ``resample``, ``integrate`` and ``report`` go by the records of the points, and by the
+    samples that were read. They warn of a frame that seems to come from a read, and does not know it.
 
     Parameters
     ----------
@@ -146,18 +142,20 @@ def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFr
         With zone-aware times as its index, in order, each once. A missing value is no sample; it is NA where a column
         ``"<label> [na]"`` says so, as that of ``na="flag"``.
     points : mapping
-        For the label of a column the id or the record of its point, as ``{"id": "kw", "hisInterval": Number(15,
-        "min")}``. In a column that it does not name numbers are on a line and missing values NA.
+        By the label of a column the id or the record of its point, as ``{"id": "kw", "hisInterval": Number(15,
+        "min")}``; each column is another point. Of a column that is not named here, numbers are on a line and missing
+        values are NA.
 
     Returns
     -------
     DataFrame
-        With these points in place of those that the frame has; the values are the same.
+        The same values, with these points in place of those that the frame has.
 
     Raises
     ------
     MetadataError
-        The index is another one, there is no such column, or what is given of it is not one point.
+        The index is another one; there is no such column, or several; what is given is not one point, or that of
+        another column too.
 
     Examples
     --------
@@ -167,42 +165,43 @@ def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFr
     >>> df.hs.episodes(("setpoint", "<", 69.0))["duration"].tolist()
     [Timedelta('0 days 06:00:00')]
     """
-    index = df.index
-    if (
-        not isinstance(index, pd.DatetimeIndex)
-        or index.tz is None
-        or not (index.is_monotonic_increasing and index.is_unique)
-    ):
+    if (ts_us := _instants_of(df)) is None:
         raise MetadataError(
             "the index must be of zone-aware times in order, each once: df.tz_localize(...).sort_index()"
         )
     known: dict[Any, Point] = {}
     samples, missing = dict[str, Mask](), dict[str, Mask]()
     for label, given in points.items():
-        if label not in df.columns or len(found := as_points(given)) != 1:
+        column, found = df.get(label) if isinstance(label, str | tuple) else None, as_points(given)
+        if not isinstance(column, pd.Series) or len(found) != 1 or found[0].id in samples:
             raise MetadataError(
-                f"{label!r} must be a column, and {given!r} one point; the columns are {listed_columns(df)}"
+                f"{label!r} must be a text that names one column, and {given!r} one point, which no other column is; "
+                f"the columns are {listed_columns(df)}"
             )
         (known[label],) = found
-        ident, column, flags = found[0].id, df[label], df.get(flag_label(label))
-        samples[ident] = column.notna().to_numpy(dtype=bool)
-        missing[ident] = _is_na(flags) & ~samples[ident] if flags is not None else np.zeros(len(df), dtype=bool)
+        has, flagged = column.notna().to_numpy(dtype=bool), rows_of_na(df, label)
+        samples[found[0].id] = has
+        if flagged is not None:
+            missing[found[0].id] = flagged & ~has
     result = df.copy(deep=False)
     attach(result, known)
-    note_rows(result, ReadRows.of(index.as_unit("us").asi8, samples, missing))
+    note_rows(result, ReadRows.of(ts_us, samples, missing))
     return result
 
 
-def _is_na(flags: Any) -> Mask:
-    found: Mask = flags.isin(["NA", "NaN"]).to_numpy(dtype=bool)
-    return found
+def _instants_of(df: pd.DataFrame) -> Instants | None:
+    """The times of the rows where they have a zone and are in order, each once; else None."""
+    index = df.index
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        return None
+    return index.as_unit("us").asi8 if index.is_monotonic_increasing and index.is_unique else None
 
 
 def is_of_unknown_read(df: pd.DataFrame) -> bool:
-    """Whether a frame shows that it comes from a read, and does not know what that was.
+    """Whether a frame shows that it comes from a read, and does not know what was read.
 
-    That is so where it has points and neither the rows of the read nor intervals, or, after ``join`` and the like,
-    units, flags or an index called ``ts``. One whose index has a frequency is of regular rows that somebody made.
+    It shows that by points, units, flags or an index called ``ts``. Rows of intervals do not need it, and where the
+    index has a frequency, somebody made the rows.
     """
     if rows_of(df) is not None or interval_of(df) is not None or not len(df):
         return False
@@ -214,13 +213,13 @@ def is_of_unknown_read(df: pd.DataFrame) -> bool:
 
 
 def warn_of_unknown_read(df: pd.DataFrame) -> None:
-    """Say of a frame that it does not know its read, and what that means."""
+    """Warn that a frame does not know what was read, and say what that means."""
     labels = [repr(label) for label, dtype in df.dtypes.items() if dtype != FLAG_DTYPE]
     warn_caller(
         f"the frame does not know what was read of {named(labels)}, as after join, merge or pd.concat, or where a file "
-        "has a part of a read: all missing values count as NA, rows that are not there are not missed, and numbers "
-        "without a point are on a line between samples at most three hours apart. Read the points in one his_read, or "
-        "put reads together with hsframe.concat([a, b], axis=1); of a frame of your own say what its columns are with "
-        "hsframe.with_points(df, {...})",
+        "has a part of a read: all missing values count as NA, rows that were taken out go unnoticed, and "
+        "numbers without a point are on a line between samples at most three hours apart. Read the points in one "
+        "his_read, or put reads together with hsframe.concat([a, b], axis=1); of a frame of your own say what its "
+        "columns are with hsframe.with_points(df, {...})",
         ReadWarning,
     )

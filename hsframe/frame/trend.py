@@ -242,11 +242,11 @@ def _wide(
     df.columns = column_index(keys, header, levels)
     _attach(df, tracks, labels)
     if not any(track.over for track in tracks):
-        note_rows(df, _rows_of(union, tracks, [places[vector] for vector in which]))
+        note_rows(df, _read_rows(union, tracks, [places[vector] for vector in which]))
     return df
 
 
-def _rows_of(union: Instants, tracks: Sequence[Track], places: Sequence[npt.NDArray[np.intp] | None]) -> ReadRows:
+def _read_rows(union: Instants, tracks: Sequence[Track], places: Sequence[npt.NDArray[np.intp] | None]) -> ReadRows:
     samples, missing = dict[str, npt.NDArray[np.bool_]](), dict[str, npt.NDArray[np.bool_]]()
     for track, place in zip(tracks, places, strict=True):
         has = ~np.asarray(pd.isna(track.array), dtype=bool)
