@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
+from hsframe.errors import MetadataError
 from hsframe.frame.histories import History
 from hsframe.frame.points import Point
 from hsframe.frame.trend import trend_frame
@@ -164,12 +167,12 @@ PUT_TOGETHER = [
 
 
 @settings(max_examples=25)
-@given(POINTS, st.sampled_from([[(0, 48), (48, 96)], [(0, 40), (60, 100)]]), st.integers(0, 4), st.data())
+@given(POINTS, st.sampled_from([[(0, 48), (48, 96)], [(0, 40), (60, 100)]]), st.sampled_from(PUT_TOGETHER))
 def test_reads_that_pandas_puts_together_are_known_or_it_warns(
-    cells: dict[str, Cells], spans: list[tuple[int, int]], how: int, data: Any
+    cells: dict[str, Cells], spans: list[tuple[int, int]], put_together: Any
 ) -> None:
-    a, b = (parts_of(read(span, **cells), lambda _: []) for span in spans)
-    df = PUT_TOGETHER[how](a, b)
+    a, b = (read(span, **cells) for span in spans)
+    df = put_together(a, b)
     if not len(a) or not len(b):
         return
     for name in {*df.columns} & {*cells}:
@@ -189,3 +192,51 @@ def test_reads_of_other_points_that_pandas_joins_always_warn(cells: dict[str, Ce
         df = pd.merge(a, b, left_index=True, right_index=True, how=how)
     if len(df):
         assert all(found_by(df, name)[1] for name in df.columns)
+
+
+A = {0: 1, 4: None, 8: 0}
+B = {2: 1, 6: 1}
+
+
+@pytest.mark.parametrize("is_part", [False, True])
+def test_a_file_gives_back_the_read_if_it_has_all_of_it(tmp_path: Path, is_part: bool) -> None:
+    df = read((0, 48), fan=A, kw=B)
+    hsframe.write_parquet(df.iloc[1:] if is_part else df, tmp_path / "a.parquet")
+    found, texts = found_by(hsframe.read_parquet(tmp_path / "a.parquet"), "fan")
+    assert bool(texts) == is_part
+    assert is_part or found == slow(df, "fan", {"fan": A, "kw": B}, [(0, 48)])
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ({"c": "p"}, "'c' must be .*'fan', 'kw'"),
+        ({7: "p"}, "7 must be a text"),
+        ({"fan": "p", "kw": "p"}, "'kw' must be .* no other column"),
+        ({"fan": ["p", "q"]}, "one point"),
+    ],
+)
+def test_points_of_no_column_or_of_several_are_refused(points: Any, words: str) -> None:
+    df = read((0, 48), fan=A, kw=B)
+    df[7] = 1.0
+    with pytest.raises(MetadataError, match=words):
+        hsframe.with_points(df, points)
+    for index in (df.index.tz_localize(None), df.index[::-1], [*range(len(df))]):
+        with pytest.raises(MetadataError, match="zone-aware times in order"):
+            hsframe.with_points(df.set_axis(index), {})
+
+
+def test_frames_that_cannot_stand_side_by_side_are_refused() -> None:
+    a, b = read((0, 48), fan=A), read((0, 48), kw=B)
+    levels = b.set_axis(pd.MultiIndex.from_tuples([("kw", "mean")]), axis=1)
+    renamed = hsframe.with_points(a.set_axis(["f"], axis=1), {"f": "fan"})
+    for frames, words in (
+        ([a, a], "frame 0 and frame 1 both have a column 'fan'"),
+        ([a, b, renamed], "frame 0 and frame 2 both have the point @fan"),
+        ([a, pd.concat([b, b])], "frame 1 has .* twice"),
+        ([a, levels], "1 levels in frame 0 and 2 in frame 1"),
+    ):
+        with pytest.raises(MetadataError, match=words):
+            hsframe.concat(frames, axis=1)
+    with pytest.raises(MetadataError, match="axis=2 is unknown"):
+        hsframe.concat([a, b], axis=2)  # type: ignore[call-overload, arg-type, unused-ignore]
