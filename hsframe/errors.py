@@ -300,9 +300,9 @@ class LoginWarning(UserWarning):
 
 
 class ReadWarning(UserWarning):
-    """A frame is not all that was asked for: points, texts or readings are left out, NA is not told, digits are lost.
+    """A frame is not all that was asked for: points, texts or readings are left out, or digits are lost.
 
-    Which points, and why, is in ``df.hs.catalog``.
+    Or it does not know what was read, as after ``join`` of two reads. Which points, and why, is in ``df.hs.catalog``.
     """
 
 

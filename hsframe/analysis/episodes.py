@@ -47,9 +47,9 @@ def episodes(
     ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``.
 
     A frame remembers its read: from a sample that pandas has taken out or cleared, as from NA, nothing is known up to
-    the next one. One that does not know it, as after ``join`` of two reads, warns: put them together with
-    :func:`hsframe.concat`. There, in a frame that was not read, and in a column that was renamed or computed since, all
-    missing values are NA.
+    the next one. A frame that does not know its read, as after ``join`` of two, warns: put them together with
+    :func:`hsframe.concat`. In such a frame, in one that was not read, and in a column that was renamed or computed
+    since, all missing values are NA.
 
     Parameters
     ----------

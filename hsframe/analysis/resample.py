@@ -49,8 +49,8 @@ def resample(
     The rules are those of :doc:`Values over intervals </explanation/intervals>`: means go by time, days have 23 and 25
     hours, what is not known is missing. :mod:`hsframe.analysis.frame_samples` says what a frame knows; it does not know
     what lies before its first and after its last row: read beyond the span, as with ``boundary="both"``, for the last
-    day to be whole. Where pandas has taken rows out, that is not known; a frame that does not know its read, as after
-    ``join`` or ``pd.concat``, warns, and :func:`hsframe.concat` keeps what is known.
+    day to be whole. Where pandas has taken a sample out, nothing is known up to the next one. A frame that does not
+    know its read, as after ``join`` or ``pd.concat``, warns: put reads together with :func:`hsframe.concat`.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def concat(
         point is known, as it is in the read of all.
     axis : {0, 1}, default 0
         1: the columns of frames of different points beside one another, over all of their instants, in order.
-        ``df.join`` and ``pd.concat`` do not keep what is known of each read, as what holds, and where NA is.
+        ``df.join`` and ``pd.concat`` lose what is known of each read: what holds, and where NA is.
     ignore_index : bool, default False
         Number the rows from 0.
     sort_index : bool, default False

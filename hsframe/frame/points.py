@@ -9,8 +9,8 @@ every step and writes them as JSON, the catalog is frozen, its copy is itself, a
                        "his": ...}},
      "differing": {label: n}}      # samples dropped at a repeated instant whose value was another
 
-The label of a column in levels is there as its JSON, :func:`label_key`. Beside that content, as an attribute, are the
-rows that were read (:mod:`hsframe.frame.read_rows`): a pickle has them, JSON has not.
+The label of a column in levels is there as its JSON, :func:`label_key`. The rows that were read are an attribute of the
+catalog (:mod:`hsframe.frame.read_rows`): they go into a pickle, and not into JSON.
 
 ``pd.concat``, ``merge`` and ``join`` keep attrs where those of all frames are equal, and then those of the first. So
 two catalogs are equal where the points and what the rows stand for are, whatever span each was read for.
@@ -244,7 +244,7 @@ class _Frozen(dict[str, Any]):
 class PointCatalog(_Frozen):
     """The catalog of a frame, see the head of this module: frozen with all that is in it, so its copy is itself.
 
-    `rows` are those of the read, which no other module of the catalog looks into.
+    `rows` is what :mod:`hsframe.frame.read_rows` remembers of the read.
     """
 
     def __init__(self, content: Mapping[str, Any], rows: object = None) -> None:

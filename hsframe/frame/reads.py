@@ -59,8 +59,8 @@ class Read:
     intervals from the first row to the last that was over at the present of the read; and then the first and the last
     rows with a value, or None, of each of its columns. They are in order, and those that touch are one. `rows` is how
     many values there were, None where that is not known: a frame that has fewer has lost some since. `missing` is the
-    checksum of the instants of samples without a value, NA or NaN, None where that is not known: in a wide frame
-    nothing else tells them from the holes of other columns.
+    checksum of the instants of samples without a value, NA or NaN, None where that is not known: in a wide frame from a
+    file nothing else tells them from the holes of other columns.
     """
 
     aggs: Mapping[str, str | None] = field(default_factory=dict)
