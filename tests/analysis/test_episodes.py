@@ -198,6 +198,7 @@ def store(running: RunningServer, **histories: dict[int, Any]) -> None:
 CELLS = st.dictionaries(st.integers(0, 47), st.sampled_from([0, 1, 1, None]), min_size=1, max_size=12)
 
 
+@pytest.mark.filterwarnings("ignore:what 'Fan' is at the start", "ignore::hsframe.errors.GapWarning")
 @settings(max_examples=40)
 @given(CELLS, CELLS, st.sampled_from(["nan", "flag"]))
 def test_na_is_never_taken_for_known(small: RunningServer, kw: dict[int, Any], fan: dict[int, Any], na: Any) -> None:
@@ -241,6 +242,7 @@ def test_in_a_frame_of_one_point_what_was_cleared_is_not_known(session: hsframe.
     assert windows(fan.hs.episodes("@fan")) == [(-5, 2)]
 
 
+@pytest.mark.filterwarnings("ignore:what 'Fan' is at the start", "ignore::hsframe.errors.GapWarning")
 @settings(max_examples=40)
 @given(CELLS, CELLS, st.sampled_from(["nan", "flag"]), st.data())
 def test_cells_that_were_cleared_are_na(
