@@ -21,6 +21,7 @@ from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.histories import Instants
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
+from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import Rule, rule_of_time
 from hsframe.intervals.samples import Mask
@@ -82,11 +83,11 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         is_blank = ~of.has_value(place) if of is samples and of.rows is not None else holes
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
-    elif is_own and samples.interval is None:
-        # One that is true only where all columns have samples seems to compare them row by row.
-        holes = _holes_of_all(samples)
-        if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-            _warn_of_holes(int(holes.sum()))
+    elif samples.interval is None:
+        if not is_own and is_of_unknown_read(mask.to_frame("mask")):
+            warn_of_unknown_read(mask.to_frame("the mask"))
+        elif (count := _rows_without(samples if is_own else None, rows, is_true)) > 0:
+            _warn_of_holes(count)
     samples.warn_of_read(samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
     if not len(own.ts_us):
@@ -134,6 +135,27 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
         return samples, place
     alone = None if mask.name is None else mask.to_frame()
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
+
+
+def _rows_without(samples: FrameSamples | None, rows: pd.DataFrame, is_true: Mask) -> int:
+    """In how many rows some columns have no sample, where a mask seems to compare them row by row; 0 where it does not.
+
+    Such a mask is true only where all columns have samples, and many rows lack some, or only where one of the points
+    has samples that have few, or never where rows have holes. `samples` are of the frame whose rows the mask has.
+    """
+    found, has_holes = 0, False
+    if samples is not None:
+        holes = _holes_of_all(samples)
+        has_holes = bool(holes.any())
+        if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
+            found = int(holes.sum())
+    if (read := rows_of(rows)) is not None and (has_holes or is_true.any()):
+        ts_us = pd.DatetimeIndex(rows.index).as_unit("us").asi8
+        has_samples = [are_in(ts_us, read.ts_us[read.has([ident], values_only=True)]) for ident in read.samples]
+        few = [own for own in has_samples if 2 * np.count_nonzero(own) < len(own)]
+        if few and not (is_true & ~np.logical_or.reduce(few)).any():
+            found = max(found, int((~np.logical_or.reduce(few)).sum()))
+    return found
 
 
 def _holes_of_all(samples: FrameSamples) -> Mask:

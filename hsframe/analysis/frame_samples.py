@@ -77,7 +77,12 @@ class FrameSamples:
         self.reads, own_tz = reads_of(df), haystack_name(index.tz)
         units: dict[Any, str | None] = dict(zip(self.df.columns, map(unit_of_dtype, self.df.dtypes), strict=True))
         catalog = points_of(df)
-        self.catalog = {label: own for label, own in catalog.items() if _may_be_in(own.unit, units.get(label))}
+        self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
+        self.catalog = {
+            label: own
+            for label, own in catalog.items()
+            if _may_be_in(own.unit, units.get(label)) and not self._is_of_another(label, own.id)
+        }
         # The point of each column by the catalog, or one of its own: without an id where another quantity stands in its
         # place, which is not what was read by that id. Two columns may be of one point, so `points`, by which they are
         # computed, has the labels as ids.
@@ -87,7 +92,6 @@ class FrameSamples:
             for point in [self.catalog.get(label) or Point("" if label in catalog else str(label), str(label))]
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
-        self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
         self.is_of_unknown_read, self.has_warned = is_of_unknown_read(df) or self._is_made_anew, False
         # The ids of the points by whose samples each column is known: of a mask those of the columns it was made of.
         read = self.rows.samples if self.rows is not None else ()
@@ -95,6 +99,22 @@ class FrameSamples:
             (point.id,) if label in self.catalog and point.id in read else ()
             for label, point in zip(self.df.columns, self.known, strict=True)
         ]
+
+    def _read_us(self, ident: str) -> Instants:
+        """The instants from the first row to the last at which the read had a value of a point."""
+        if self.rows is None or not len(self.ts_us):
+            return self.ts_us[:0]
+        own_us = self.rows.ts_us[self.rows.has([ident], values_only=True)]
+        found: Instants = own_us[(own_us >= self.ts_us[0]) & (own_us <= self.ts_us[-1])]
+        return found
+
+    def _is_of_another(self, label: Any, ident: str) -> bool:
+        """Whether a column has its values where its point had none, and none where that had: those of another one."""
+        if label not in (labels := [*self.df.columns]):
+            return False
+        ts_us, own_us = self.ts_us[self.has_value(labels.index(label))], self._read_us(ident)
+        is_foreign = 2 * np.count_nonzero(are_in(ts_us, own_us)) < len(ts_us)
+        return bool(is_foreign and 2 * np.count_nonzero(are_in(own_us, ts_us)) < len(own_us))
 
     @cached_property
     def _is_made_anew(self) -> bool:
@@ -263,9 +283,27 @@ class FrameSamples:
                 "reads together with hsframe.concat, which keeps what is known of each",
                 ReadWarning,
             )
+        elif sparse := [repr(self.points[place].dis) for place in places if self._is_thinned(place)]:
+            warn_caller(
+                f"the rows of {named(sparse)} are further apart than those that were read, and what was taken out is "
+                "not known up to the next sample. If pandas has made them (groupby, resample and dropna), take "
+                "df.hs.resample of the read; if rows were chosen (df[::4]), take the episodes of the whole read",
+                ReadWarning,
+            )
         else:
             return
         self.has_warned = True
+
+    def _is_thinned(self, place: int) -> bool:
+        """Whether half of the samples of a column, or more, are gone, and each of the others is from a step of its own.
+
+        So it is where pandas has made one row of several, which nothing else tells.
+        """
+        own_us = np.concatenate([self._read_us(ident) for ident in self.idents[place]] or [self.ts_us[:0]])
+        ts_us = self.ts_us[self.has_value(place)]
+        if min(len(ts_us), len(own_us)) < 4 or 2 * np.count_nonzero(~are_in(own_us, ts_us)) < len(own_us) - 1:
+            return False
+        return bool(np.diff(ts_us).min() >= 2 * np.median(np.diff(own_us)))
 
     def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
         """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""

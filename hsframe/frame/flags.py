@@ -47,10 +47,12 @@ def flag_label(label: AnyLabel) -> AnyLabel:
 def rows_of_na(df: pd.DataFrame, label: Any) -> npt.NDArray[np.bool_] | None:
     """The rows in which the flags of a column are NA or NaN; None where it has no flags."""
     flag = flag_label(label) if isinstance(label, str | tuple) else None
-    if flag not in df.columns:
+    places = [place for place, own in enumerate(df.columns) if own == flag]  # several, as of a file with labels twice
+    if not places:
         return None
-    flags = df.iloc[:, df.columns.get_indexer_for([flag])[0]]  # the first of several, as of a file with labels twice
-    return flags.isin(["NA", "NaN"]).to_numpy(dtype=bool)
+    flags = df.iloc[:, places[0]]
+    found: npt.NDArray[np.bool_] = flags.isin(["NA", "NaN"]).to_numpy(dtype=bool)
+    return found
 
 
 def flag_codes(cells: Sequence[Any], *, sparse: bool = False) -> Codes:

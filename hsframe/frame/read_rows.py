@@ -200,16 +200,16 @@ def _instants_of(df: pd.DataFrame) -> Instants | None:
 def is_of_unknown_read(df: pd.DataFrame) -> bool:
     """Whether a frame shows that it comes from a read, and does not know what was read.
 
-    It shows that by points, units, flags or an index called ``ts``. Rows of intervals do not need it, and where the
-    index has a frequency, somebody made the rows.
+    It shows that by points, flags, an index called ``ts``, or by units, but where the index has another name and a
+    frequency: such a frame is somebody's own. Rows of intervals do not need it.
     """
     if rows_of(df) is not None or interval_of(df) is not None or not len(df):
         return False
-    if getattr(df.index, "freq", None) is not None:
-        return False
     is_named = df.index.name == "ts" and isinstance(df.index, pd.DatetimeIndex)
-    has_trace = any(unit_of_dtype(dtype) is not None or dtype == FLAG_DTYPE for dtype in df.dtypes)
-    return is_named or has_trace or bool(points_of(df))
+    has_flags = any(dtype == FLAG_DTYPE for dtype in df.dtypes)
+    has_units = any(unit_of_dtype(dtype) is not None for dtype in df.dtypes)
+    has_freq = getattr(df.index, "freq", None) is not None
+    return is_named or has_flags or bool(points_of(df)) or (has_units and not has_freq)
 
 
 def warn_of_unknown_read(df: pd.DataFrame) -> None:
