@@ -329,7 +329,10 @@ def test_a_version_that_the_server_has_not(ask: Any, version: int, allow: list[s
 
 
 def test_version_5_of_a_server_that_does_not_know_of_versions() -> None:
-    with running_server() as server, hsframe.connect(server.uri, "demo", "demo", version=5) as session:
+    with (
+        running_server(quirks=["no-versions"]) as server,
+        hsframe.connect(server.uri, "demo", "demo", version=5) as session,
+    ):
         for verb in (session.about, lambda: session.read("site"), lambda: session.his_read("power", "yesterday")):
             with pytest.raises(MetadataError, match=r"does not speak version 5 .* leave out version="):
                 verb()

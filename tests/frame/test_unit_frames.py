@@ -284,6 +284,7 @@ def test_describe_says_each_unit(numbers):
     assert table.iloc[1:].astype(float).to_numpy() == pytest.approx(plain.to_numpy())
 
 
+@pytest.mark.filterwarnings("ignore:the frame does not know what was read:hsframe.ReadWarning")
 def test_report(frame):
     table = frame.hs.report()
     assert table.index.tolist() == list(frame.columns)
