@@ -84,8 +84,8 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif samples.interval is None:
-        if not is_own and is_of_unknown_read(mask.to_frame("mask")):
-            warn_of_unknown_read(mask.to_frame("the mask"))
+        if not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
+            warn_of_unknown_read(alone)
         elif (count := _rows_without(samples if is_own else None, rows, is_true)) > 0:
             _warn_of_holes(count)
     samples.warn_of_read(samples.places if is_own else [])
@@ -152,9 +152,10 @@ def _rows_without(samples: FrameSamples | None, rows: pd.DataFrame, is_true: Mas
     if (read := rows_of(rows)) is not None and (has_holes or is_true.any()):
         ts_us = pd.DatetimeIndex(rows.index).as_unit("us").asi8
         has_samples = [are_in(ts_us, read.ts_us[read.has([ident], values_only=True)]) for ident in read.samples]
-        few = [own for own in has_samples if 2 * np.count_nonzero(own) < len(own)]
-        if few and not (is_true & ~np.logical_or.reduce(few)).any():
-            found = max(found, int((~np.logical_or.reduce(few)).sum()))
+        if few := [own for own in has_samples if 2 * np.count_nonzero(own) < len(own)]:
+            holes = ~np.logical_or.reduce(few)
+            if not (is_true & holes).any():
+                found = max(found, int(holes.sum()))
     return found
 
 

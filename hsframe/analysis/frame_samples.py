@@ -14,7 +14,7 @@ seen, and it warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -76,12 +76,13 @@ class FrameSamples:
         self.ts_us: Instants = index.as_unit("us").asi8
         self.reads, own_tz = reads_of(df), haystack_name(index.tz)
         units: dict[Any, str | None] = dict(zip(self.df.columns, map(unit_of_dtype, self.df.dtypes), strict=True))
-        catalog = points_of(df)
+        catalog, places = points_of(df), {label: place for place, label in reversed([*enumerate(self.df.columns)])}
         self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
         self.catalog = {
             label: own
             for label, own in catalog.items()
-            if _may_be_in(own.unit, units.get(label)) and not self._is_of_another(label, own.id)
+            if _may_be_in(own.unit, units.get(label))
+            and not (label in places and self._is_of_another(places[label], own.id))
         }
         # The point of each column by the catalog, or one of its own: without an id where another quantity stands in its
         # place, which is not what was read by that id. Two columns may be of one point, so `points`, by which they are
@@ -100,19 +101,19 @@ class FrameSamples:
             for label, point in zip(self.df.columns, self.known, strict=True)
         ]
 
-    def _read_us(self, ident: str) -> Instants:
-        """The instants from the first row to the last at which the read had a value of a point."""
+    def _read_us(self, idents: Iterable[str]) -> Instants:
+        """The instants from the first row to the last at which the read had a value of one of some points."""
         if self.rows is None or not len(self.ts_us):
             return self.ts_us[:0]
-        own_us = self.rows.ts_us[self.rows.has([ident], values_only=True)]
+        own_us = self.rows.ts_us[self.rows.has(idents, values_only=True)]
         found: Instants = own_us[(own_us >= self.ts_us[0]) & (own_us <= self.ts_us[-1])]
         return found
 
-    def _is_of_another(self, label: Any, ident: str) -> bool:
+    def _is_of_another(self, place: int, ident: str) -> bool:
         """Whether a column has its values where its point had none, and none where that had: those of another one."""
-        if label not in (labels := [*self.df.columns]):
+        if not len(own_us := self._read_us([ident])):
             return False
-        ts_us, own_us = self.ts_us[self.has_value(labels.index(label))], self._read_us(ident)
+        ts_us = self.ts_us[self.has_value(place)]
         is_foreign = 2 * np.count_nonzero(are_in(ts_us, own_us)) < len(ts_us)
         return bool(is_foreign and 2 * np.count_nonzero(are_in(own_us, ts_us)) < len(own_us))
 
@@ -299,8 +300,7 @@ class FrameSamples:
 
         So it is where pandas has made one row of several, which nothing else tells.
         """
-        own_us = np.concatenate([self._read_us(ident) for ident in self.idents[place]] or [self.ts_us[:0]])
-        ts_us = self.ts_us[self.has_value(place)]
+        own_us, ts_us = self._read_us(self.idents[place]), self.ts_us[self.has_value(place)]
         if min(len(ts_us), len(own_us)) < 4 or 2 * np.count_nonzero(~are_in(own_us, ts_us)) < len(own_us) - 1:
             return False
         return bool(np.diff(ts_us).min() >= 2 * np.median(np.diff(own_us)))
