@@ -49,7 +49,6 @@ from hsframe.protocol.version5 import (
 )
 
 _ZINC: Final = mime_of("zinc")
-PLAIN_JSON: Final = JSON
 # A server that does not answer must not hold up a script at its end; it ends the session by itself.
 _CLOSE_TIMEOUT_S: Final = 2.0
 # An error grid or a page is recognized by the beginning of an answer, before anything is given out.
@@ -208,10 +207,10 @@ class RequestSender:
         """One request and its unchecked answer, to examine a server: no other method, no new login.
 
         It is sent again only where the server is busy; `log` counts that. `accept` and `body` are the formats to answer
-        in and to write the request in: short names, or `PLAIN_JSON`.
+        in and to write the request in: short names, or `JSON`.
         """
         login = login or await self.log_in()
-        accept = accept if accept == PLAIN_JSON else mime_of(accept)
+        accept = accept if accept == JSON else mime_of(accept)
         wire = wire_of(op, request, self.version)
         http = self._http(op, wire, login, method, accept=accept, body_mime=mime_of(body))
         send = partial(self._transport.fetch, http, timeout_s=timeout_s)
@@ -306,7 +305,7 @@ class RequestSender:
             ):
                 self.dialect.zinc_requests = True
                 self.dialect.plain_json |= status == 406
-            elif status == 406 and http.headers["Accept"] not in (_ZINC, PLAIN_JSON):
+            elif status == 406 and http.headers["Accept"] not in (_ZINC, JSON):
                 self.dialect.plain_json = True
             else:
                 if is_json and answer.status == 200 and self.dialect.zinc_requests is None:
@@ -320,7 +319,7 @@ class RequestSender:
     ) -> HttpRequest:
         # JSON by its plain name is another one in version 5.
         plain = wire.is_typed or (self.dialect.plain_json and self.mime != _ZINC and wire.version == 4)
-        headers = {**login.headers, "Accept": accept or (PLAIN_JSON if plain else self.mime)}
+        headers = {**login.headers, "Accept": accept or (JSON if plain else self.mime)}
         if wire.version == 5:
             headers[HEADER] = "5"
         body, params, hint = wire.body, None, self.dialect.uri_hint

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from hsframe.client.sender import PLAIN_JSON
 from hsframe.codecs.formats import FORMATS
 from hsframe.diagnosis.examination import Answer, Examination, Finding, brief
 from hsframe.errors import AuthError, ConnectionLostError, HsFrameError
@@ -17,6 +16,7 @@ from hsframe.protocol.answers import op_names
 from hsframe.protocol.dialects import Method
 from hsframe.protocol.request_grids import read_request
 from hsframe.protocol.uris import is_loopback
+from hsframe.protocol.version5 import JSON
 
 _EXPECTED_OPS: Final = ("about", "ops", "read", "nav", "hisRead", "hisWrite", "watchSub", "watchPoll", "pointWrite")
 _CLOCK_S: Final = 5.0
@@ -150,7 +150,7 @@ async def formats(exam: Examination) -> Answer:
             if reply.status != 406:
                 refused.append(name)
             else:
-                reply, how = await exam.ask("read", request, accept=PLAIN_JSON), f", asked for as {PLAIN_JSON}"
+                reply, how = await exam.ask("read", request, accept=JSON), f", asked for as {JSON}"
                 exam.dialect.plain_json |= reply.error is None
         if reply.error is not None:
             answers.append(f"{name}: {brief(reply.error)}")

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from hsframe.client.sender import PLAIN_JSON
 from hsframe.diagnosis.examination import Answer, Examination, HistoryPiece, Reply, brief
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
@@ -26,6 +25,7 @@ from hsframe.history.point_records import PointRecord, read_records, with_zones
 from hsframe.kinds import Number, Ref
 from hsframe.protocol.answers import check_batch, refuses_instants
 from hsframe.protocol.request_grids import his_read_batch_request, his_read_id0_request, his_read_request
+from hsframe.protocol.version5 import JSON
 from hsframe.spans import epoch_us, from_epoch_us, range_text
 from hsframe.zones import zone
 
@@ -188,7 +188,7 @@ async def values_by_format(exam: Examination) -> Answer:
     """The same rows in Zinc and in JSON: both must have all digits."""
     if exam.piece is None:
         return _NO_SAMPLE
-    piece, json_name = exam.piece, PLAIN_JSON if exam.dialect.plain_json else "json4"
+    piece, json_name = exam.piece, JSON if exam.dialect.plain_json else "json4"
     replies = {
         name: await _ask(exam, piece.point, piece.start_us, piece.end_us, accept=name) for name in ("zinc", json_name)
     }

@@ -202,7 +202,7 @@ def read_request(filter: str | None = None, limit: int | None = None) -> Grid:
         if not hasattr(limit, "__index__") or limit < 0:  # NumPy has integers, too
             raise MetadataError(f"limit must be a whole number from 0 up, or None; got {limit!r}")
         row["limit"] = Number(int(limit))
-    return row_of(row) if row else Grid()
+    return row_of(row)
 
 
 def read_by_ids_request(ids: Ids) -> Grid:
@@ -297,7 +297,7 @@ def invoke_action_request(of: Id, action: str, args: Mapping[str, object] | Grid
     """An action of a record, with at most one row of arguments."""
     meta = {"id": as_ref(of), "action": action}
     if isinstance(args, Mapping):
-        return row_of({name: as_kind(value) for name, value in args.items()}, meta) if args else Grid(meta)
+        return row_of({name: as_kind(value) for name, value in args.items()}, meta)
     grid = Grid() if args is None else as_grid(args, "the args= of invokeAction are no mapping")
     return Grid(dict(grid.meta) | meta, grid.cols, grid.columns)
 

@@ -21,6 +21,7 @@ from hsframe.protocol.request_grids import query_of, row_of
 HEADER: Final = "Xeto-Version"
 """Of a request: the version that it speaks, 4 without it. An answer in version 5 has it too."""
 JSON: Final = "application/json"
+"""JSON by its plain name: of version 4 where a server asks for it so, in version 5 Jeto."""
 Version: TypeAlias = Literal[4, 5]
 VersionSetting: TypeAlias = Literal["auto", 4, 5]
 VERSIONS: Final[tuple[VersionSetting, ...]] = ("auto", 4, 5)
