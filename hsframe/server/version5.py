@@ -22,14 +22,13 @@ from hsframe.codecs.json_common import Misfit
 from hsframe.grid import Grid
 from hsframe.kinds import ID, MARKER, Number, Ref, Symbol, XStr
 from hsframe.options import Limits
+from hsframe.protocol.version5 import HEADER, JSON
 from hsframe.server.ops import Op
 from hsframe.server.ops.typed import FILETYPES, OPS5, Op5, Param
 from hsframe.server.refusal import HttpRefusal
 from hsframe.server.state import Call
 from hsframe.server.version4 import Asked4, MediaFormat, refused4
 
-_HEADER: Final = "Xeto-Version"
-_JSON: Final = "application/json"
 _BOXES: Final[Mapping[str, Box]] = {box: box for box in get_args(Box)}
 _REF: Final = re.compile(rf"@{ID.pattern.pattern}")
 _BY_NAME: Final = {name: op for op in OPS5 for name in (op.name, op.qname)}
@@ -71,12 +70,12 @@ _CLASSES: Final[Mapping[str, type]] = {
 
 def version_of(request: web.Request) -> str:
     """The version that a request asks for; its query counts before its header."""
-    return request.query.get("xeto-version", request.headers.get(_HEADER, "4"))
+    return request.query.get("xeto-version", request.headers.get(HEADER, "4"))
 
 
 def unsupported(version: str, versions: Sequence[str]) -> HttpRefusal:
     what = f"the version {version} of the protocol is not spoken here; those that are: {', '.join(versions)}"
-    return HttpRefusal(400, what, {_HEADER: max(versions)}, spec="UnsupportedVersionErr", allow=list(versions))
+    return HttpRefusal(400, what, {HEADER: max(versions)}, spec="UnsupportedVersionErr", allow=list(versions))
 
 
 def login_refused(refusal: HttpRefusal, authorization: str | None) -> HttpRefusal:
@@ -99,7 +98,7 @@ def refused5(refusal: HttpRefusal) -> web.Response:
         more["retryAfter"] = f"{wait_s}sec"
     body = _api_error(spec, refusal.status, refusal.reason, more)
     headers = {name: value for name, value in refusal.headers.items() if name != "WWW-Authenticate"}
-    return web.Response(status=refusal.status, body=body, headers={"Content-Type": _JSON, **Asked5.headers, **headers})
+    return web.Response(status=refusal.status, body=body, headers={"Content-Type": JSON, **Asked5.headers, **headers})
 
 
 def _api_error(spec: str, status: int, dis: str, more: Mapping[str, Any]) -> bytes:
@@ -109,7 +108,7 @@ def _api_error(spec: str, status: int, dis: str, more: Mapping[str, Any]) -> byt
 class Asked5(Asked4):
     """What a request in version 5 asks; otherwise as in version 4."""
 
-    headers: ClassVar[Mapping[str, str]] = {_HEADER: "5"}
+    headers: ClassVar[Mapping[str, str]] = {HEADER: "5"}
 
     def find(self, name: str, ops: dict[str, Op]) -> Op:
         typed = _BY_NAME.get(name)
@@ -128,10 +127,10 @@ class Asked5(Asked4):
     def choose(self, accept: str | None) -> MediaFormat:
         """Only the first media type counts; by default it is Jeto."""
         named = self.query.get("xeto-filetype")
-        kind, params = media_type((_JSON if accept is None else accept).split(",")[0])
+        kind, params = media_type((JSON if accept is None else accept).split(",")[0])
         if named is not None:
             short = next((short for short, name in FILETYPES.items() if name == named), None)
-        elif kind in (_JSON, "*/*"):
+        elif kind in (JSON, "*/*"):
             short = "jeto"
         elif kind == "application/vnd.haystack+json":
             short = "json3" if params.get("version") == "3" else "json4"
@@ -143,10 +142,10 @@ class Asked5(Asked4):
             raise HttpRefusal(406, f"{box!r} is no way to box; expected box={' or box='.join(_BOXES)}")
         self._box = _BOXES[box]
         mime = mime_of(short)
-        return MediaFormat(short, f"{mime}; charset=utf-8" if mime.startswith("text/") and short != "jeto" else _JSON)
+        return MediaFormat(short, f"{mime}; charset=utf-8" if mime.startswith("text/") and short != "jeto" else JSON)
 
     def reads(self, content_type: str) -> str | None:
-        return "jeto" if media_type(content_type)[0] in (_JSON, "text/jeto") else super().reads(content_type)
+        return "jeto" if media_type(content_type)[0] in (JSON, "text/jeto") else super().reads(content_type)
 
     def read(self, body: bytes, limits: Limits) -> Grid:
         op = self._typed
@@ -168,7 +167,7 @@ class Asked5(Asked4):
             # Clients take the id from these words, of which there are no others.
             if spec == "UnknownEntityErr" and (id := _REF.search(dis)):
                 dis = id[0]
-            return status, _JSON, _api_error(spec, status, dis, more)
+            return status, JSON, _api_error(spec, status, dis, more)
         if self.chosen.short != "jeto":
             return 200, self.chosen.mime, encode(grid, self.chosen.short)
         record = dict(grid[0]) if len(grid) else None
