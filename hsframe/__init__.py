@@ -58,11 +58,12 @@ if TYPE_CHECKING:
     from hsframe.client.tls import TLSConfig
     from hsframe.codecs import decode, encode
     from hsframe.frame.arrow import arrow_to_frame, frame_to_arrow
-    from hsframe.frame.combine import concat, with_units
+    from hsframe.frame.combine import concat
     from hsframe.frame.convert import grid_to_frame
     from hsframe.frame.parquet import read_parquet, write_parquet
     from hsframe.frame.read_rows import with_points
     from hsframe.frame.tables import table
+    from hsframe.frame.unit_results import with_units
     from hsframe.notebook_copies import copy_notebooks
     from hsframe.options import Limits
     from hsframe.session import AsyncSession, Session
@@ -77,11 +78,12 @@ _LAZY: Final = {
     "client.tls": "TLSConfig",
     "codecs": "decode encode",
     "frame.arrow": "arrow_to_frame frame_to_arrow",
-    "frame.combine": "concat with_units",
+    "frame.combine": "concat",
     "frame.convert": "grid_to_frame",
     "frame.parquet": "read_parquet write_parquet",
     "frame.read_rows": "with_points",
     "frame.tables": "table",
+    "frame.unit_results": "with_units",
     "notebook_copies": "copy_notebooks",
     "options": "Limits",
     "session": "AsyncSession Session",

@@ -18,7 +18,6 @@ from hsframe.cards import card
 from hsframe.errors import MetadataError
 from hsframe.frame.again import Reading, read_again
 from hsframe.frame.arrow import frame_to_arrow
-from hsframe.frame.combine import UnitWindow
 from hsframe.frame.convert import frame_to_grid
 from hsframe.frame.in_units import converted, frame_in_units, in_one_unit, magnitudes, mapped
 from hsframe.frame.points import is_tidy
@@ -28,6 +27,7 @@ from hsframe.frame.stamps import Interval, interval_of
 from hsframe.frame.tables import Statistic, aggregated, describe
 from hsframe.frame.to_xarray import frame_to_xarray
 from hsframe.frame.unit_header import from_unit_header, with_unit_header
+from hsframe.frame.unit_results import UnitWindow
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units.pint_units import pint_array

@@ -9,7 +9,7 @@ from dask.dataframe.extensions import make_array_nonempty, make_scalar
 from dask.delayed import delayed
 
 from hsframe.errors import UnitError, check_choice
-from hsframe.frame.combine import unit_after
+from hsframe.frame.unit_results import unit_after
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype, unit_of_dtype
 from hsframe.unit_array.scalars import UnitFloat

@@ -10,11 +10,12 @@ import pytest
 
 import hsframe
 from hsframe.errors import MetadataError, UnitError, ZoneError
-from hsframe.frame.combine import concat, with_units
+from hsframe.frame.combine import concat
 from hsframe.frame.convert import grid_to_frame
 from hsframe.frame.entities import entity_frame
 from hsframe.frame.points import Point, attach, differing_of
 from hsframe.frame.stamps import Interval, note_interval, noted_interval
+from hsframe.frame.unit_results import with_units
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Number, Ref
 from hsframe.unit_array.dtype import UnitDtype
