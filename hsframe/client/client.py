@@ -298,22 +298,9 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
     @overload
     async def call(self, op: str, /, **args: object) -> Any: ...
     async def call(self, op: str, grid: Grid | GridBuilder | None = None, /, **args: object) -> Any:
-        """Any op by its wire name: ``commit``, or what a server adds.
+        """Any op by its wire name: ``commit``, or what a server adds; arguments as :meth:`hsframe.Session.call` has.
 
-        Parameters
-        ----------
-        op : str
-            As in the uri: ``"hisRead"``.
-        grid : Grid, optional
-            The request; empty by default.
-        **args
-            Arguments by name in place of a grid, as ``call("readById", id=Ref("a"))``. In version 5 of the protocol
-            these are those of the op itself, and in version 4 a row of a grid.
-
-        Returns
-        -------
-        Grid, or any value
-            With arguments by name in version 5 what the op gives: a Grid, a dict, a list, a value or None.
+        The answer is a Grid; to arguments by name it is in version 5 of the protocol what the op gives.
         """
         if not args:
             return await self.sender.call(op_of(op), Grid() if grid is None else request_grids.as_grid(grid, op))
