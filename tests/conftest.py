@@ -145,6 +145,27 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sets", type=int, metavar="N", help="at most N of the parameter sets of each test function")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the parameter sets of a function those that stand furthest apart, the same ones each time."""
+    most = config.getoption("sets")
+    if not most:
+        return
+    by_function: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        by_function.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {item for item in items if item.get_closest_marker("every_set")} | {
+        sets[round(number * (len(sets) - 1) / max(most - 1, 1))]
+        for sets in by_function.values()
+        for number in range(most)
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
+
+
 def pytest_collection_finish() -> None:
     """What is there before the first test stays to the end, and need not be walked after each file: 0.2 s each time."""
     gc.collect()

@@ -983,7 +983,7 @@ def test_a_cancelled_block_still_closes(serve: Any, fake: Any) -> None:
     asyncio.run(main())
 
 
-def test_a_thousand_rounds_leave_nothing_behind(serve: Any, fake: Any) -> None:
+def test_two_hundred_rounds_leave_nothing_behind(serve: Any, fake: Any) -> None:
     import gc
     import os
     import threading
@@ -1007,13 +1007,13 @@ def test_a_thousand_rounds_leave_nothing_behind(serve: Any, fake: Any) -> None:
             await one_round()
             await asyncio.sleep(0.05)
             tasks, threads, socks = len(asyncio.all_tasks()), threading.active_count(), sockets()
-            for _ in range(100):
+            for _ in range(20):
                 await asyncio.gather(*(one_round() for _ in range(10)))
             await asyncio.sleep(0.05)
             gc.collect()
-            assert server.logins == 1001
+            assert server.logins == 201
             assert server.tokens == set()
-            assert len(server.seen) == 2002
+            assert len(server.seen) == 402
             assert len(asyncio.all_tasks()) == tasks
             assert threading.active_count() == threads
             assert sockets() <= socks

@@ -1,6 +1,6 @@
-"""An hour with a server and a line on which all that can fail does, for minutes each: 1,000 points, reads and writes.
+"""An hour with a server and a line on which all that can fail does, for minutes each: 400 points, reads and writes.
 
-The clock jumps where nothing else goes on, so the hour takes half a minute.
+The clock jumps where nothing else goes on, so the hour takes a quarter of a minute.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hsframe.server.run import listening
 from tests import virtual_time
 from tests.client.faulty_line import Fault, FaultyLine, faulty_line, http
 
-pytestmark = pytest.mark.one_python  # it takes half a minute
+pytestmark = pytest.mark.one_python  # it takes a quarter of a minute
 
-POINTS = 1000
+POINTS = 400
 WRITTEN = 20
 FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
 HOUR_US = 3_600_000_000

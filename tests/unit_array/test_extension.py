@@ -31,6 +31,8 @@ from pandas.tests.extension.conftest import (  # noqa: F401
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 
+pytestmark = pytest.mark.every_set
+
 
 @pytest.fixture
 def dtype():
