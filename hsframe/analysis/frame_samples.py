@@ -288,7 +288,7 @@ class FrameSamples:
             warn_caller(
                 f"the rows of {named(sparse)} are further apart than those that were read, and what was taken out is "
                 "not known up to the next sample. If pandas has made them (groupby, resample and dropna), take "
-                "df.hs.resample of the read; if rows were chosen (df[::4]), take the episodes of the whole read",
+                "df.hs.resample of the read; if rows were chosen (df[::4]), take the whole read",
                 ReadWarning,
             )
         else:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.report_page import report_page, verdict_of
 from hsframe.analysis.time_axis import clock_changes
 from hsframe.durations import DAY_US, HOUR_US
@@ -115,12 +116,23 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
     Meter   kW        3        1      0.75
     """
     found = _report(df)
-    if isinstance(df.index, pd.DatetimeIndex) and is_of_unknown_read(df):
-        warn_of_unknown_read(df)
+    _warn_of_read(df)
     if html is not None:
         with whole_file(html) as file:
             file.write(report_page(found, source_text(df)).encode())
     return found
+
+
+def _warn_of_read(df: pd.DataFrame) -> None:
+    """Warn where what was read is not known; rows that pandas made regular are due as they are, whatever was read."""
+    index = df.index
+    if not isinstance(index, pd.DatetimeIndex):
+        return
+    if is_of_unknown_read(df):
+        warn_of_unknown_read(df)
+    elif index.freq is None and index.tz is not None and index.is_unique and interval_of(df) is None:
+        samples = FrameSamples(df.sort_index())
+        samples.warn_of_read(samples.places)
 
 
 def _report(df: pd.DataFrame) -> pd.DataFrame:

@@ -277,6 +277,19 @@ def test_what_pandas_has_made_of_a_read_warns(df: pd.DataFrame, label: str) -> N
             call()
 
 
+def test_the_report_warns_of_rows_that_pandas_has_made_or_added() -> None:
+    kw = read((0, 96), kw=HOURLY)
+    pairs = pd.DatetimeIndex(kw.index).tz_convert("UTC").floor("2h")
+    of_two = pd.concat([kw, read((96, 120), kw={100: 1.0, 102: 1.0})])
+    hourly = kw.resample("2h").mean()
+    for df in (hourly.drop(hourly.index[7]), kw.groupby(pairs).mean(), kw[::4], of_two, of_two[::-1]):
+        with pytest.warns(hsframe.ReadWarning):
+            df.hs.report()
+    kw.hs.report()  # nor does a part, or a frame in which pandas has made each row due
+    kw.iloc[10:30].hs.report()
+    hourly.hs.report()
+
+
 @pytest.mark.filterwarnings("ignore:what 'sp' is at the start:hsframe.ReadWarning")
 def test_masks_that_compare_row_by_row_or_come_from_elsewhere_warn() -> None:
     whole = read((0, 96), kw=HOURLY, sp=COV)
