@@ -85,13 +85,16 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
           ``duplicates``: rows of the frame that repeat the instant of another, as after a concat
         - ``min``, ``mean``, ``max``: floats that know their unit; of objects in units that convert, the first one
         - ``first``, ``last``: instants with a sample; ``interval``: the usual time between two
-        - ``longest_gap``: the longest time without a sample: between two, or from the start of what was read to the
+        - ``longest_gap``: the longest time from one sample to the next, or from the start of what was read to the
           first, or from the last to the end, which is at most the present; of every kind of point, also where nothing
-          is due
+          is due. So it is one ``interval`` where nothing is missing, and that much longer than the gap in ``gaps``,
+          which begins with the first sample that should be there
 
         What looks wrong:
 
-        - ``gaps``: where due samples are missing, a list of (begin, end, missing); ``gaps.explode()`` has a row of each
+        - ``gaps``: where due samples are missing, a list of (begin, end, missing): from the instant of the first of
+          them up to the next sample, or to the end of what was read. It is empty where none is missing, and None where
+          nothing is due; ``gaps.explode().dropna()`` has a row of each
         - ``stuck``: the longest run of samples of one value, as a share of all; ``stuck_for``: the longest time from
           the first to the last of such a run
         - ``false_readings``: of a meter (``hisTotalized``), by the rule of
@@ -102,9 +105,10 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
         - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
         - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are
           some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
-        - ``verdict``: all of this in words, empty where nothing is found: ``report[report["verdict"] != ""]``. A point
-          that is silent for the whole span has ``no sample``, also where its record has no ``hisInterval`` and nothing
-          can be due; :func:`hsframe.inventory` has its last one
+        - ``verdict``: all of this in words, empty where nothing is found: ``report[report["verdict"] != ""]``. Where a
+          gap reaches to the end of what was read, it says after when there is no sample. A point that is silent for
+          the whole span has ``no sample``, also where its record has no ``hisInterval`` and nothing can be due;
+          :func:`hsframe.inventory` has its last one
 
     Examples
     --------
@@ -166,7 +170,8 @@ def _report(df: pd.DataFrame) -> pd.DataFrame:
         column, read = df.iloc[:, place], reads.get(point.id, Read())
         row = _row(column, point, differing.get(label, 0))
         row |= _times(column, point, read, interval, at)
-        rows.append(row | {"verdict": verdict_of(row)})
+        is_step = PointSampling.from_record(point.his_tags()).is_step
+        rows.append(row | {"verdict": verdict_of(row, records_changes=is_step)})
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
     # As objects where they have a unit, or pandas would make plain floats of them.
     dtypes = _COLUMNS | {"first": times, "last": times}
@@ -315,7 +320,10 @@ def _in_unit(number: object, record_unit: str | None, unit: str | None) -> float
 
 
 class Gap(NamedTuple):
-    """Where something is due and missing: from the instant of the first of it up to the next that is there."""
+    """Where something is due and missing: from the instant of the first of it up to the next that is there.
+
+    At most up to the end of what was read.
+    """
 
     begin: pd.Timestamp
     end: pd.Timestamp
@@ -329,7 +337,7 @@ def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) ->
         ts_us = ts_us[(ts_us >= start_us) & (ts_us < end_us)]  # without those that boundary= has added
         if not len(ts_us):
             due = -(-(end_us - start_us) // step_us)
-            return due, _gaps(np.array([start_us]), np.array([start_us + due * step_us]), np.array([due]), tz)
+            return due, _gaps(np.array([start_us]), np.array([end_us]), np.array([due]), tz)
     if not len(ts_us):
         return 0, []
     early_us = step_us // _TOLERANCE
@@ -341,7 +349,7 @@ def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) ->
     lost = np.concatenate([[before], np.maximum(between - 1, 0), [after]])
     expected = before + after + int(between.sum()) + round(int(steps[between == 0].sum()) / step_us) + 1
     begins = _later(np.append(ts_us[:1], ts_us), np.append(-before, np.ones(len(ts_us), dtype=np.int64)) * step_us, tz)
-    ends = np.append(ts_us, _later(ts_us[-1:], np.array([(after + 1) * step_us]), tz))
+    ends = np.append(ts_us, ts_us[-1:] if end_us is None else end_us)  # after the last one nothing is missing, or all
     return expected, _gaps(begins, ends, lost, tz)
 
 

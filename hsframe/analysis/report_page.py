@@ -26,14 +26,17 @@ table{border-collapse:collapse;font-size:.85rem}td,th{padding:.1rem .8rem .1rem 
 """
 
 
-def verdict_of(row: Mapping[Any, Any]) -> str:
+def verdict_of(row: Mapping[Any, Any], *, records_changes: bool) -> str:
     """What looks wrong in a row of a report, in words; empty where nothing is found."""
     wrong = [f"{row[key]} {key.replace('_', ' ')}" for key in _WRONG if not is_missing(row[key]) and row[key]]
     if not is_missing(row["missing"]) and row["missing"]:
         share = "" if is_missing(row["coverage"]) else f", {100 * row['coverage']:.4g} % are there"
-        wrong.insert(0, f"{row['missing']} missing{share}")
+        is_open = row["samples"] and _gaps(row) and _gaps(row)[-1].begin >= row["last"]
+        end = f", none after {row['last']:%Y-%m-%d %H:%M}" if is_open else ""
+        wrong.insert(0, f"{row['missing']} missing{share}{end}")
     if not row["samples"]:
-        wrong.insert(0, "no sample: hsframe.inventory has the last one")
+        why = "it records changes, so none is due" if records_changes else "hsframe.inventory has the last one"
+        wrong.insert(0, f"no sample: {why}")
     return "; ".join(wrong)
 
 

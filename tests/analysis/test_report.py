@@ -175,13 +175,13 @@ def test_a_point_without_a_sample_has_a_verdict_and_a_place_on_the_page(tmp_path
         assert table["verdict"].tolist() == [
             "no sample: hsframe.inventory has the last one",
             "no sample: hsframe.inventory has the last one; 120 missing, 0 % are there",
-            "no sample: hsframe.inventory has the last one",
+            "no sample: it records changes, so none is due",
             "",
         ]
         assert table["expected"].tolist() == [pd.NA, 120, pd.NA, 120]
         text = page.read_text("utf-8")
         assert "1 of 2 points of which samples are due have all of them; without any sample: 3 of 4." in text
-        assert text.count("no sample: hsframe.inventory") == 3
+        assert text.count("no sample: hsframe.inventory") == 2
         assert text.count("nothing found") == 1
         alone = session.his_read("@volt", SPAN, interval="15min").hs.report(html=page)
         assert alone["verdict"].str.startswith("no sample").all()
@@ -281,6 +281,25 @@ def test_the_intervals_that_are_over_at_the_present_of_the_read_are_due(
             assert counted(row) == [due, due - there, 1 - (due - there) / due]
             assert row["gaps"][-1].end == PRESENT.floor("1D" if interval == "1D" else "12h")
         assert counted(df.hs.report().loc["none"]) == [due, due, 0]
+
+
+@pytest.mark.parametrize(("hours", "interval"), [(1, "1h"), (8, "8h"), (24, "1D")])
+def test_a_hole_up_to_the_present_ends_there_and_is_told_as_such(
+    to_date: hsframe.Session, hours: int, interval: str
+) -> None:
+    to_date.commit(to_date.read("point").assign(hisInterval=Number(hours, "hr")))
+    intervals: dict[str, Any] = {"interval": interval, "edges": "partial", "agg": "first"}
+    for settings in (dict[str, Any](), intervals):
+        df = to_date.his_read(["@dead", "@none"], "2026-07", **settings)
+        table = df.hs.report()
+        last = df["dead"].last_valid_index()
+        assert table.loc["dead", "verdict"].endswith(f"% are there, none after {last:%Y-%m-%d %H:%M}")
+        ends = [table.loc[name, "gaps"][-1].end for name in ("dead", "none")]
+        assert max(ends) <= PRESENT
+        assert settings or ends == [PRESENT] * 2
+        cut = df.loc[df.index < last].hs.report()  # of which nothing is known after it
+        assert "after" not in cut.loc["dead", "verdict"]
+        assert "after" not in table.loc["none", "verdict"]
 
 
 def test_the_month_of_the_present_is_due_where_it_has_a_value(to_date: hsframe.Session) -> None:
