@@ -4,8 +4,8 @@ A number for `stacklevel` is wrong as soon as a function is called from one more
 or of a thread does not have the user's line at all. So the first frame outside of the package is searched, and
 warnings from the loop and from threads are kept until the call ends.
 
-What is true of a server, and not of one answer, is said once: such a warning has a topic, and whoever decodes the
-answers of a server gives the set of the topics that were told of it (:func:`told_once`).
+What is true of a server or of its points, and not of one answer, is said once: such a warning has a topic, and whoever
+reads from a server gives the set of the topics that were told of it (:func:`told_once`).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def warn_caller(message: str, category: type[Warning], topic: str = "") -> None:
     if deferred is not None:
         deferred.setdefault((topic or message, id(told)), (message, category, topic, told))
         return
-    if topic and told is not None:
-        if topic in told:
-            return
-        told.add(topic)
+    if topic and told is not None and topic in told:
+        return
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     if str(frame.f_globals.get("__name__")).partition(".")[0] in _NOBODY:
         level -= 1
     warnings.warn(message, category, stacklevel=level)
+    if topic and told is not None:  # one that is raised as an error is so each time
+        told.add(topic)
 
 
 @contextmanager

@@ -172,13 +172,13 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, columns: str = "
     names = sorted({point.tz for point in points if point.tz is not None})
     keys = {zone_key(name) for name in names}
     if len(keys) > 1:
-        warn_caller(
+        message = (
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so their one frame has "
             f"{columns or 'its index'} in UTC; choose a zone with tz='New_York' (say), or say tz='UTC'"
             + ", or take one frame a point, each in its own zone, with shape='dict'; tz='local' has days and months of "
-            "each zone side by side, as index='local' has them in matrix()" * (not columns),
-            ZoneWarning,
+            "each zone side by side, as index='local' has them in matrix()" * (not columns)
         )
+        warn_caller(message, ZoneWarning, message)  # once a server: the next read of the same points says nothing new
         return zone("UTC")
     return zone(keys.pop() if keys else "UTC")
 

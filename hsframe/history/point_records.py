@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,8 @@ from hsframe.errors import (
     ReadWarning,
     UnknownRecError,
 )
-from hsframe.filters import is_word, means_filter
+from hsframe.filters import is_word, means_filter, parse
+from hsframe.filters.tree import And, Compare, Filter, Has
 from hsframe.frame.labels import Header, Tags, labels_of, levels_of
 from hsframe.frame.names import Names, is_glob
 from hsframe.frame.points import ColumnLabel, Point, display_name
@@ -40,6 +42,7 @@ READ_TAGS: Final = ("archiveSince", "archiveUntil")
 """The tags by which a server over an archive says from when until when that has read the history of a point."""
 HIS_ENDS: Final = ("hisStart", "hisEnd")
 _LOOK_UP: Final = "look points up with read('point and his')"
+_COMPARES: Final = re.compile("->|[=<>]")
 _NEEDS_PATH: Final = " (a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis)"
 
 
@@ -178,16 +181,18 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
         try:
             return await _by_id_or_name(source, [text], {text}, tags)
         except UnknownRecError as error:
-            needs_path = _NEEDS_PATH * (" and " in text and "->" not in text)
+            why = "" if refusal or is_word(text) else await _parts_without_points(source, text)
+            if why and _COMPARES.search(text):  # no name looks so
+                raise MetadataError(f"the filter {text!r} finds no record{why}") from None
             if "did you mean" in str(error):
                 refused = f"{error} As a filter it is refused: {refusal}"
-                error.args = (refused if refusal else f"as a filter it finds no record{needs_path}, and {error}",)
+                error.args = (refused if refusal else f"as a filter it finds no record{why}, and {error}",)
                 raise error from refusal and (refusal.__cause__ or refusal)
             if refusal is not None:  # the server has said what is wrong with the filter
                 raise refusal from refusal.__cause__
             if is_word(text):
                 raise UnknownRecError(f"no record has the tag {text!r}, and {error}", ids=[text]) from error
-            raise MetadataError(f"the filter {text!r} finds no record{needs_path}, and {error}") from error
+            raise MetadataError(f"the filter {text!r} finds no record{why}, and {error}") from error
         except HsFrameError as error:  # of several points of that name, or of what is neither
             if refusal is None or isinstance(error, MetadataError):
                 raise
@@ -198,6 +203,46 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
             return _each_once(marked)
     what = f"{len(found)} records, none of them a point"
     raise MetadataError(f"the filter {text!r} finds {what}; expected points, as in 'point and his and temp'")
+
+
+async def _parts_without_points(source: Source, text: str) -> str:
+    """Which terms of a filter that finds nothing find no point even alone, and what comes near to the first of them."""
+    why = ""
+    with suppress(HsFrameError):  # of the grammar, or of what the server does not take: then nothing is told
+        tree = parse(text)
+        terms = tree.terms if isinstance(tree, And) else (tree,)
+        lost = [term for term in terms if len(terms) == 1 or not await _points_with(source, term, 1)]
+        if not lost:
+            return ": some points have each of its terms, and none has all"
+        why = ": no point has " + ", and none has ".join(map(str, lost))
+        equal = [term for term in lost if isinstance(term, Compare) and term.op == "=="]
+        paths = [term.path for term in lost if isinstance(term, Has)]
+        if any(len(path) == 1 for path in (*paths, *(term.path for term in equal if type(term.value) is str))):
+            why += _NEEDS_PATH
+        if term := next((term for term in equal if isinstance(term.value, Ref | str)), None):
+            why += await _near_value(source, term)
+    return why
+
+
+async def _points_with(source: Source, term: Filter, limit: int | None = None) -> list[Mapping[str, Any]]:
+    grid = await source.read(str(And((Has(("point",)), term))), limit, raw=True)
+    return [row for row in grid if "id" in row]
+
+
+async def _near_value(source: Source, term: Compare) -> str:
+    """What to write in place of the text or the Ref that a term compares with, or what there is."""
+    records: dict[str, Tags] = {
+        Point.from_record(row).id: row for row in await _points_with(source, Has(term.path[:1]))
+    }
+    found = (await followed(source, records, list(records), term.path)).values()
+    values = {one for one in found if isinstance(one, type(term.value))}
+    if isinstance(term.value, Ref):
+        near = Names(Point(ref.val) for ref in values).near(f"@{term.value.val}")
+    else:
+        near = [one for one in Names(Point("", one) for one in values).near(term.value) if one in values]
+        near = [f'"{one}"' for one in near]
+    path, most = "->".join(term.path), sorted(map(str, values))
+    return f"; did you mean {path} == {' or '.join(near)}?" if near else f"; {path} is {named(most)}" * bool(most)
 
 
 async def _by_id_or_name(

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pandas as pd
 
-from hsframe.caller_warnings import warn_caller
+from hsframe.caller_warnings import told_once, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.errors import HsFrameError, ReadWarning, check_choice
 from hsframe.frame.names import Asked, find_frame
@@ -138,14 +138,14 @@ class InventoryVerbs(ReadingBase):
         Warns
         -----
         ZoneWarning
-            The points are in several zones, and the times are in UTC.
+            The points are in several zones, and the times are in UTC; once a server.
         ReadWarning
             With ``on_error="warn"``: points that could not be read.
         """
         check_choice("on_error", on_error, get_args(OnError))
         failures: dict[str, HsFrameError] = {}
         options = ReadOptions(week_start=week_start, failures=None if on_error == "raise" else failures)
-        with self._one_verb() as source:
+        with self._one_verb() as source, told_once(source.dialect.told):
             records = await with_zones(source, await find_records(source, points, failures=options.failures))
             found = [*(record.point for record in records), *(Point(ident, ident) for ident in failures)]
             spans = None if span is None else options.spans(span, (record.tz for record in records))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pandas as pd
 
-from hsframe.caller_warnings import warn_caller
+from hsframe.caller_warnings import told_once, warn_caller
 from hsframe.client.in_thread import in_thread
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import HsFrameError, MetadataError, ReadWarning, check_choice
@@ -237,7 +237,7 @@ class ReadingVerbs(ReadingBase):
         Warns
         -----
         ZoneWarning
-            The points are in several zones and share one index, which is UTC then. Or, once a server: its offsets
+            Each once a server: the points are in several zones and share one index, which is UTC then; its offsets
             contradict its zones, or the zone files of this machine are old (:mod:`hsframe.zones`).
         GapWarning
             Points whose samples are all further apart than `max_gap`, so that no interval has a value. Sums of points
@@ -353,7 +353,7 @@ class ReadingVerbs(ReadingBase):
         Warns
         -----
         ZoneWarning
-            The points are in several zones, and ``ts`` is in UTC.
+            The points are in several zones, and ``ts`` is in UTC; once a server.
         ReadWarning
             With ``on_error="warn"``: points that could not be read.
         """
@@ -362,7 +362,7 @@ class ReadingVerbs(ReadingBase):
         check_units(units)
         failures: dict[str, HsFrameError] = {}
         options = ReadOptions(failures=None if on_error == "raise" else failures)
-        with self._one_verb() as source:
+        with self._one_verb() as source, told_once(source.dialect.told):
             rows = await read_latest(source, points, reach_us, options, at)
             df = await in_thread(functools.partial(latest_frame, rows, units=units, tz=tz, with_at=at is not None))
             ends_us = [row.at_us for row in rows if row.at_us is not None] or [options.now_us]

@@ -54,10 +54,9 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             nothing = (
                 f"there is no record of {text}" if text[0] == "@" else f"there is no point '{text}', by id or by name"
             )
-            path = r" \(a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis\)" * (
-                " and " in text
-            )
-            first = f"as a filter it finds no record{path}, and " if as_filter == "finds no record" else ""
+            path = r" \(a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis\)"
+            why = f": no point has suply, and none has return{path}" * (" and " in text)
+            first = f"as a filter it finds no record{why}, and " if as_filter == "finds no record" else ""
             refused = f" As a filter it {as_filter}" if as_filter and not first else ""
             with pytest.raises(
                 UnknownRecError,
@@ -81,7 +80,7 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             s.his_read("zzqq", DAY)
         with pytest.raises(
             MetadataError,
-            match=r"the filter 'zzqq and jjxx' finds no record .*equipRef->siteMeter.*, and there is no point",
+            match=r"the filter 'zzqq and jjxx' finds no record: .* jjxx .*equipRef->siteMeter.*, and there is no point",
         ):
             s.his_read("zzqq and jjxx", DAY)
         with pytest.raises(UnknownRecError, match=r"^there is no record of @zz; look points up with read"):
@@ -99,6 +98,38 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
         building.update("lon", {"his": None})
         assert list(s.his_read("power", DAY).hs.points["id"]) == ["kw"]  # a filter
         assert list(s.his_read(["Power"], DAY).hs.points["id"]) == ["kw"]  # it has a history, the other one has none
+
+
+def test_a_filter_that_finds_nothing_is_told_which_of_its_parts_no_point_has(
+    building: Database, tmp_path: Path
+) -> None:
+    building.update("hq", {"dis": "Harbor Tower", "area": hsframe.Number(100, "m²")})
+    building.add({"id": hsframe.Ref("annex"), "dis": "Annex", "site": hsframe.MARKER})
+    building.update("fan", {"siteRef": hsframe.Ref("annex")})
+    building.update("kw", {"siteRef": hsframe.Ref("hq")})
+    path = " (a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis)"
+    cases = {
+        'power and siteRef->dis == "Harbor Towr"': 'siteRef->dis == "Harbor Towr"; '
+        'did you mean siteRef->dis == "Harbor Tower"?',
+        'siteRef->dis == "Quay"': 'siteRef->dis == "Quay"; siteRef->dis is Annex, Harbor Tower',
+        'powr and siteRef->dis == "Harbor Tower"': "powr" + path,
+        "power and siteRef == @anex": "siteRef == @anex; did you mean siteRef == @annex?",
+        "power and siteRef->zip": "siteRef->zip",
+        "power and siteRef->area > 1000m²": "siteRef->area > 1000m²",
+        'power and dis == "Harbor Tower"': 'dis == "Harbor Tower"' + path,
+        'power and (siteRef == @a or siteRef == @b) and x == "y"': "siteRef == @a or siteRef == @b, and none has "
+        f'x == "y"{path}',
+    }
+    with connected(building) as s:
+        s.export("point", DAY, tmp_path / "archive")
+        for source in (s, hsframe.Archive(tmp_path / "archive")):
+            for text, words in cases.items():
+                with pytest.raises(MetadataError) as caught:
+                    source.his_read(text, DAY)
+                told = str(caught.value)
+                assert told.startswith(f"the filter {text!r} finds no record: no point has {words}"), told
+            with pytest.raises(MetadataError, match=r"record: some points have each of its terms, and none has all$"):
+                source.his_read('power and siteRef->dis == "Annex"', DAY)
 
 
 def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) -> None:

@@ -187,11 +187,11 @@ def test_requests_are_as_large_as_is_said(
 
 
 def test_warnings_point_at_the_users_line(session: hsframe.Session) -> None:
-    for read in (session.his_read, hsframe.his_read):
+    for read, points in ((session.his_read, ["@kw", "@lon"]), (hsframe.his_read, ["@kw", "@p:bne:1"])):
         with pytest.warns(hsframe.ZoneWarning) as caught:
-            read(["@kw", "@lon"], SPAN)
+            read(points, SPAN)
         line = Path(caught[0].filename).read_text("utf-8").splitlines()[caught[0].lineno - 1]
-        assert (caught[0].filename, line.strip()) == (__file__, 'read(["@kw", "@lon"], SPAN)')
+        assert (caught[0].filename, line.strip()) == (__file__, "read(points, SPAN)")
     with pytest.warns(hsframe.GapWarning) as caught:
         session.his_read("@kw", SPAN, interval="1min", max_gap="1min")
     assert caught[0].filename == __file__

@@ -16,6 +16,7 @@ import textwrap
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -256,6 +257,23 @@ def test_his_read_takes_points_in_every_form(session: hsframe.Session) -> None:
         session.his_read(["kw", "nobody", "none"], span)
     with pytest.raises(hsframe.MetadataError, match="'site' finds 1 records"):
         session.his_read("site", span)
+
+
+def test_several_zones_are_told_once_a_server(session: hsframe.Session) -> None:
+    reads = [
+        lambda: session.his_read("power", "2026-11-02"),
+        lambda: session.latest("power"),
+        lambda: session.inventory("power"),
+        lambda: session.his_read(["@lon", "@p:bne:1"], "2026-11-02"),  # which are other zones
+    ]
+    for read in reads:
+        with warnings.catch_warnings(action="error"), pytest.raises(hsframe.ZoneWarning):
+            read()
+        with pytest.warns(hsframe.ZoneWarning) as caught:  # one that was an error was not told
+            read()
+        assert len(caught) == 1
+        with warnings.catch_warnings(action="error"):
+            read()
 
 
 def test_headers_shapes_and_zones(session: hsframe.Session) -> None:
