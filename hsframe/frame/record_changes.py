@@ -3,8 +3,8 @@
 A cell of a frame does not say its kind: a text may be a Str, a Ref, or a Number that was in a CSV file, a number the
 digits of a Str or a Ref, True a Marker or a Bool. It is of the kind that the tag has in the record or, where it has
 none there, in others. A tag that nobody has is what the dtype says (:mod:`hsframe.frame.entities`), or a Ref where its
-name ends in ``Ref``; those of histories, as ``hisInterval``, have their kinds. What cannot be of that kind is refused;
-only a value of hsframe's kinds, which says its own, gives a tag another one.
+name ends in ``Ref``, or it names a ``spec``, as ``ph::Site``; those of histories, as ``hisInterval``, have their kinds.
+What cannot be of that kind is refused; only a value of hsframe's kinds, which says its own, gives a tag another one.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def _value(cell: Any, was: Any, others: Collection[type], tag: str, is_marker: b
     says_its_kind = isinstance(cell, _SAYS_ITS_KIND)
     cell = as_kind(cell.to_pydatetime() if isinstance(cell, pd.Timestamp) else cell)
     kind: type | None = type(was) if was is not None else next(iter(others)) if len(others) == 1 else None
-    if kind is None and isinstance(cell, str) and tag.endswith("Ref"):
+    if kind is None and isinstance(cell, str) and (tag.endswith("Ref") or (tag == "spec" and "::" in cell)):
         kind = Ref
     if isinstance(cell, bool) and (kind is Marker or (kind is None and is_marker)):
         return _flag(cell, Marker)

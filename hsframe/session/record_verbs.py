@@ -193,7 +193,7 @@ class RecordVerbs(SessionBase):
         refs, added = dict[Ref, str](), {one.id for one in edited}
         for one in edited:
             for tag, (_, new) in one.tags.items():
-                if isinstance(new, Ref) and new not in added:
+                if isinstance(new, Ref) and new not in added and tag != "spec":  # which is no record
                     refs.setdefault(new, f"{new} ({one.dis}, tag {tag})")
         unknown: dict[str, HsFrameError] = {}
         await read_records(self.client, [ref.val for ref in refs], unknown)
