@@ -210,13 +210,16 @@ def means_filter(text: str) -> bool:
 def explained(filter: str) -> Iterator[None]:
     """Add to the error of a server that refuses a filter what is wrong with it, where the grammar tells.
 
-    Servers say it in many ways, and few say the column.
+    Servers say it in many ways, and few say the column. Of a filter that names a spec it may be that.
     """
     try:
         yield
     except (CallError, HTTPStatusError) as error:
         mistake = _mistake(filter)
         if mistake is None:
+            if "no specs" not in str(error) and (name := _name_of_spec(parse(filter))):
+                hint = f"the filter names the spec {name}: session.specs({name!r}) says whether the server knows it"
+                error.args = (f"{error}; {hint}; any server finds records by tags", *error.args[1:])
             raise
         if str(mistake) not in str(error):
             error.args = (f"{error}; {mistake}", *error.args[1:])
@@ -229,6 +232,13 @@ def _mistake(text: str) -> CodecError | None:
     except CodecError as error:
         return error
     return None
+
+
+def _name_of_spec(filter: Filter) -> str | None:
+    """The first name of a spec in a filter, with its library or without."""
+    if isinstance(filter, And | Or):
+        return next((name for term in filter.terms if (name := _name_of_spec(term))), None)
+    return filter.name if isinstance(filter, Spec) and filter.name.rpartition("::")[2][:1].isupper() else None
 
 
 def is_word(text: str) -> bool:
