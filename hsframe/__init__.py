@@ -102,9 +102,9 @@ __all__ = [
     "connect", "copy_notebooks", "decode", "defs", "degree_days", "doctor", "encode", "estimate", "eval", "eval_all",
     "export", "filetypes", "find", "formats", "frame_to_arrow", "frame_to_his_grids", "grid_to_frame", "his_iter",
     "his_read", "his_remove", "his_write", "inventory", "invoke_action", "latest", "libs", "matrix", "nav", "ops",
-    "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "table", "testing",
-    "tree", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_points", "with_units",
-    "write_parquet",
+    "options", "point_write", "point_write_array", "read", "read_by_ids", "read_parquet", "spans", "specs", "table",
+    "testing", "tree", "units", "watch", "watch_close", "watch_poll", "watch_sub", "watch_unsub", "with_points",
+    "with_units", "write_parquet",
 ]  # fmt: skip
 
 

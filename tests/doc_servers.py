@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
+from hsframe.kinds import Ref
 from hsframe.protocol.dialects import forget
 from hsframe.server.app import make_app
 from hsframe.server.demo import demo_building
@@ -18,6 +19,7 @@ from hsframe.testing.quirk_wrappers import with_quirks
 from hsframe.testing.server import on_thread, running_server
 from tests.client.test_client_proxy import proxy
 from tests.client.test_client_tls import Authority, server_context
+from tests.session.spec_server import give_specs
 
 Places: TypeAlias = dict[str, str]
 """What a page writes, and what stands in its place while the page runs."""
@@ -29,6 +31,16 @@ _USERS: Final = {"ann": "demo", "demo": "demo"}
 def _like(uri: str, quirks: str, folder: Path) -> Iterator[Places]:
     with running_server(users=_USERS, quirks=quirks.split()) as server:
         yield {uri: server.uri}
+
+
+@contextmanager
+def _haxall(folder: Path) -> Iterator[Places]:
+    database = demo_building()
+    for rec in database.query("sensor and zone and air and temp"):
+        database.update(rec["id"], {"spec": Ref("ph.points::ZoneAirTempSensor")})
+    with running_server(database, _USERS, ["haxall"]) as server:
+        give_specs(server.app)
+        yield {"http://127.0.0.1:8080/api/sys": server.uri}
 
 
 @contextmanager
@@ -95,7 +107,7 @@ def _widesky(folder: Path) -> Iterator[Places]:
 
 _SERVERS: Final[dict[str, Callable[[Path], AbstractContextManager[Places]]]] = {
     "connect-to-skyspark": partial(_like, "https://skyspark.example.org/api/demo", "skyspark3"),
-    "connect-to-haxall": partial(_like, "http://127.0.0.1:8080/api/sys", "haxall"),
+    "connect-to-haxall": _haxall,
     "connect-to-fin": partial(_like, "https://fin.example.org/api/demo", "skyspark3"),
     "connect-to-niagara": _niagara,
     "connect-to-widesky": _widesky,

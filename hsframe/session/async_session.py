@@ -20,6 +20,7 @@ from hsframe.session.matrix_verb import MatrixVerb
 from hsframe.session.point_verbs import PointVerbs
 from hsframe.session.reading_verbs import ReadingVerbs
 from hsframe.session.record_verbs import RecordVerbs
+from hsframe.session.specs import read_specs
 
 
 class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, PointVerbs, RecordVerbs):
@@ -98,6 +99,43 @@ class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, Point
     async def filetypes(self, filter: str | None = None, limit: int | None = None) -> pd.DataFrame:
         """The file types that the server knows, one row each; `filter` and `limit` as for :meth:`defs`."""
         return await in_thread(entity_frame, await self.client.filetypes(filter, limit, raw=True))
+
+    async def specs(self, names: str | Iterable[str]) -> pd.DataFrame:
+        """Specs of Xeto, the types of records: what each is, and its slots, which are the tags that its records have.
+
+        Servers tell them that know Axon and specs (Haxall, SkySpark 4), in both versions of the protocol.
+        A record says in its tag ``spec`` which one it is of, and a spec is a filter (:meth:`read`).
+
+        Parameters
+        ----------
+        names : str or iterable of str
+            Names with their library, as ``"ph.points::ZoneAirTempSensor"``; or without, as ``"ZoneAirTempSensor"``:
+            that of every library. ``*`` stands for any text and ``?`` for any character: ``"ph.points::*AirTemp*"``.
+
+        Returns
+        -------
+        DataFrame
+            Of each spec one row of its own, without `slot`, and then a row per slot, those that it inherits included:
+            ``spec`` and ``slot``; ``type``, of the spec itself what it is derived from; ``optional`` (bool), whether a
+            record may be without it; ``value`` (object), which a slot has where nothing else is said, a text or a kind
+            of Haystack; ``unit`` and ``quantity``, which a value must be of; ``doc``. Texts are missing where nothing
+            is said. A slot of type ``sys::Marker`` is a tag that is there.
+
+        Raises
+        ------
+        MetadataError
+            The server knows no such spec (the message has what comes near), or no specs.
+        CallError, NetworkError, AuthError
+            The server refused, or gave no usable answer.
+
+        Examples
+        --------
+        >>> df = hsframe.specs("ph.points::ZoneAirTempSensor")  # doctest: +SKIP
+        >>> df.loc[~df["optional"], ["slot", "type", "value"]]  # doctest: +SKIP
+        >>> hsframe.specs("ph.points::*Sp")["spec"].unique()  # doctest: +SKIP
+        """
+        with self._one_verb():
+            return await read_specs(self.client, names)
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
         """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""

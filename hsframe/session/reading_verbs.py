@@ -64,7 +64,8 @@ else:
 
 # What a person looks for in a frame of records stands first.
 _FIRST: Final = {
-    name: place for place, name in enumerate(("id", "dis", "navName", "kind", "unit", "tz", "siteRef", "equipRef"))
+    name: place
+    for place, name in enumerate(("id", "dis", "navName", "kind", "unit", "spec", "tz", "siteRef", "equipRef"))
 }
 
 
@@ -78,6 +79,9 @@ class ReadingVerbs(ReadingBase):
         ----------
         filter : str
             As ``'point and temp and siteRef->dis == "HQ"'``; a Number compares with its unit only: ``curVal > 20°C``.
+            The name of a spec finds the records of it and of those derived from it, where the server knows specs:
+            ``"ph.points::ZoneAirTempSensor"``, or ``'ph.points::ZoneAirTempSensor and siteRef->dis == "HQ"'``. So it is
+            in every filter that a verb takes.
         limit : int, optional
             The most records to give.
 
@@ -85,8 +89,9 @@ class ReadingVerbs(ReadingBase):
         -------
         DataFrame
             One row per record, one column per tag (:mod:`hsframe.frame.entities`): first ``id``, ``dis``, ``navName``,
-            ``kind``, ``unit``, ``tz``, ``siteRef``, ``equipRef``, then the others as the server has them; ``id`` and
-            ``dis`` also where no record is found. :meth:`his_read` takes it as its points.
+            ``kind``, ``unit``, ``spec``, ``tz``, ``siteRef``, ``equipRef``, then the others as the server has them;
+            ``id`` and ``dis`` also where no record is found. ``spec`` is the name of the record's spec, where any has
+            one (:meth:`hsframe.Session.specs`). :meth:`his_read` takes it as its points.
 
         Raises
         ------

@@ -83,6 +83,7 @@ class Session:
     defs = _waiting(AsyncSession.defs)
     libs = _waiting(AsyncSession.libs)
     filetypes = _waiting(AsyncSession.filetypes)
+    specs = _waiting(AsyncSession.specs)
     doctor = _waiting(AsyncSession.doctor)
     read = _waiting(AsyncSession.read)
     read_by_ids = _waiting(AsyncSession.read_by_ids)
