@@ -482,7 +482,9 @@ def test_a_wrong_argument_names_the_function() -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_a_method_takes_what_its_twin_takes(name: str) -> None:
     """Those that give frames of more than one answer have arguments of their own; all others follow the client."""
-    of_frames = "commit estimate find his_iter his_read his_write his_remove export inventory latest matrix tree watch"
+    of_frames = (
+        "commit estimate find his_iter his_read his_write his_remove export inventory latest matrix specs tree watch"
+    )
     if name in of_frames.split():
         assert not hasattr(Client, name) or parameters(getattr(hsframe.Session, name))
         return
