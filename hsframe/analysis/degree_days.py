@@ -16,7 +16,7 @@ from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, Zone
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.reads import note_source, source_of
 from hsframe.frame.stamps import Interval, interval_of, note_interval
-from hsframe.frame.trend import TIMES_OF_TEXT, index_zone_of, is_of_text, time_index
+from hsframe.frame.trend import TIMES_OF_TEXT, check_times, index_zone_of, is_of_text, time_index
 from hsframe.intervals.regular import Intervals, Step, edges_around, intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings
 from hsframe.intervals.samples import Floats, Instants, IntervalSamples
@@ -90,7 +90,8 @@ def degree_days(
     ZoneError
         The index is not of times with a zone, or nothing says which days are meant, or rows of days are of others.
     MetadataError
-        An instant comes twice; a `kind` or `method` that does not exist, or that needs more than a mean of each day.
+        An instant comes twice, or a row has none; a `kind` or `method` that does not exist, or that needs more than a
+        mean of each day.
     SpanError
         `interval` is shorter than a day.
 
@@ -182,6 +183,7 @@ def _zone_of_days(df: pd.DataFrame, tz: str | tzinfo | None) -> ZoneInfo:
             "the zone of the clock that wrote the times. Of a matrix take one site of index='utc' and say its zone, as "
             "in degree_days(df.loc['HQ', 'oat'], ..., tz='New_York')"
         )
+    check_times(times)
     if tz is not None:
         return zone(tz) if isinstance(tz, str) else index_zone_of([], tz)
     own, names = index_zone_of([], times.tz), {point.tz for point in points_of(df).values() if point.tz}

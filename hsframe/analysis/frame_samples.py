@@ -33,7 +33,7 @@ from hsframe.frame.points import Point, noted, points_from, points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read
 from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import interval_of
-from hsframe.frame.trend import TIMES_OF_TEXT, is_of_text
+from hsframe.frame.trend import TIMES_OF_TEXT, check_times, is_of_text
 from hsframe.intervals.regular import edges_around
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
 from hsframe.intervals.samples import Mask
@@ -68,6 +68,7 @@ class FrameSamples:
             raise MetadataError(f"the index must be of times, and is of {index.dtype}: {advice}")
         if index.tz is None:
             raise ZoneError("the times are naive, so no day of them is known; say their zone with df.tz_localize(...)")
+        check_times(index)
         if not index.is_monotonic_increasing or not index.is_unique:
             raise MetadataError(
                 "the index must be of times in order, each once: df.sort_index(), df.groupby(level=0).first()"

@@ -162,7 +162,8 @@ def plot(
         handles, labels = axis.get_legend_handles_labels()
         if len(own) > _MOST:
             labels = [*labels[:_MOST], f"{len(own) - _MOST} more: choose by y="]
-        axis.legend(handles[: len(labels)], labels, **LEGEND)
+        if not is_one or labels != [names[own[0]]]:  # which the axis says already
+            axis.legend(handles[: len(labels)], labels, **LEGEND)
     if title is not None:
         (axes[0].figure.suptitle if ax is None else ax.set_title)(escaped(title))
     axes[0].set_title(source_text(df), loc="right", fontsize="x-small", color="gray")

@@ -34,7 +34,9 @@ def _of_netrc(args: argparse.Namespace, host: str, name: str | None) -> tuple[st
     path, why = os.environ.get("NETRC"), ""
     try:
         login, _, password = netrc.netrc(path or None).hosts.get(host, ("", "", ""))
-        return (login, password) if login and password and name in (None, login) else None
+        if not login or name in (None, login):
+            return (login, password) if login and password else None
+        why = f"it has the password of {login!r} for {host}, not of {name!r}; of several entries the last one counts"
     except FileNotFoundError:
         why = "there is no such file" if path else ""
     except OSError as error:

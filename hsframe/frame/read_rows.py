@@ -167,7 +167,7 @@ def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFr
     """
     if (ts_us := _instants_of(df)) is None:
         raise MetadataError(
-            "the index must be of zone-aware times in order, each once: df.tz_localize(...).sort_index()"
+            "the index must be of zone-aware times in order, each once and none NaT: df.tz_localize(...).sort_index()"
         )
     known: dict[Any, Point] = {}
     samples, missing = dict[str, Mask](), dict[str, Mask]()

@@ -197,6 +197,14 @@ def is_of_text(index: pd.Index) -> bool:
     return any(isinstance(cell, str) and _DATE.match(cell) for cell in cells)
 
 
+def check_times(index: pd.DatetimeIndex) -> None:
+    """Refuse a row without a time."""
+    if index.hasnans:
+        raise MetadataError(
+            f"row {index.isna().argmax()} has no time (NaT): leave such rows out, as with df[df.index.notna()]"
+        )
+
+
 def in_order_of_time(df: pd.DataFrame) -> pd.DataFrame:
     """The rows by time, the first level of their index; as they are where that is none.
 
@@ -205,10 +213,7 @@ def in_order_of_time(df: pd.DataFrame) -> pd.DataFrame:
     index = df.index.get_level_values(0)
     if not isinstance(index, pd.DatetimeIndex) or index.is_monotonic_increasing:
         return df
-    if index.hasnans:
-        raise MetadataError(
-            f"row {index.isna().argmax()} has no time (NaT): leave such rows out, as with df[df.index.notna()]"
-        )
+    check_times(index)
     if index.is_monotonic_decreasing and index.is_unique:
         return df.iloc[::-1]  # with the freq that rows of pandas have
     return df.iloc[np.argsort(index.asi8, kind="stable")]

@@ -180,7 +180,8 @@ def test_columns_are_chosen_and_drawn_against_another() -> None:
     assert [axis.get_ylabel() for axis in df.hs.plot(y="oat")] == ["°F"]
     assert [axis.get_ylabel() for axis in df.hs.plot(y=["oat", "kW"])] == ["°F", "kW"]
     (axis,) = df.hs.plot(x="oat", title="a $ b $")
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("oat [°F]", "kW [kW]")
+    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_legend()) == ("oat [°F]", "kW [kW]", None)
+    assert shown(df.assign(kW=df["kW"] / 0).hs.plot(x="oat")[0]) == ["kW (8 infinite) (no values)"]
     pair = df.assign(more=df["kW"])
     assert [axis.get_ylabel() for axis in pair.hs.plot(x="oat", y=["kW", "more"])] == ["kW"]  # names are in the legend
     assert axis.lines[0].get_xydata().tolist() == [[2.0 * n, n] for n in range(9)]
@@ -262,6 +263,22 @@ def test_a_row_without_a_time_is_refused(verb: str, tz: str | None) -> None:
     df = pd.DataFrame({"on": [True, False, True], "kW": kw([1, 2, 3])}, index=times)
     with pytest.raises(MetadataError, match=r"row 1 has no time \(NaT\)"):
         getattr(df.hs, verb)()
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_nor_is_it_one_whose_times_are_not_in_order(first: bool) -> None:
+    times = pd.DatetimeIndex([None, "2026-01-01"] if first else ["2026-01-01", None]).tz_localize("UTC")
+    df = pd.DataFrame({"on": [True, False], "oat": pd.array([1.0, 2], dtype="unit[°C]")}, index=times)
+    episodes = pd.DataFrame({"start": [pd.Timestamp(0, tz="UTC")], "end": [pd.Timestamp(1, tz="UTC")]})
+    for verb in (
+        lambda: df.hs.episodes("on"),
+        lambda: df.hs.over(episodes, "mean"),
+        lambda: df.hs.resample("1h"),
+        df.hs.integrate,
+        lambda: hsframe.degree_days(df["oat"], 18, "heating", tz="UTC"),
+    ):
+        with pytest.raises(MetadataError, match=rf"row {1 - first} has no time \(NaT\)"):
+            verb()
 
 
 @pytest.mark.parametrize("tz", ["America/New_York", None])

@@ -29,6 +29,7 @@ def code_of(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
 
 
 GIVEN = "machine 127.0.0.1 login demo password demo\n"
+ANN = "machine 127.0.0.1 login ann password x\n"
 
 
 def test_netrc_has_the_login_of_a_host(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,6 +39,11 @@ def test_netrc_has_the_login_of_a_host(kept: Path, capsys: pytest.CaptureFixture
     assert code_of(capsys, "--user", "demo", "--password", "wrong")[0] == 3
     code, told = code_of(capsys, "--user", "ann")  # it is another user's
     assert (code, "no password of 'ann' was given" in told) == (2, True)
+    assert f"{kept} is not used: it has the password of 'demo' for 127.0.0.1, not of 'ann'; of several" in told
+    for entries, code in ((f"{ANN}{GIVEN}", 0), (f"{GIVEN}{ANN}", 2)):
+        kept.write_text(entries)  # Python takes the last one
+        found, told = code_of(capsys, "--user", "demo")
+        assert (found, "of several entries the last one counts" in told) == (code, code == 2)
 
 
 def test_a_password_of_the_environment_goes_first(
