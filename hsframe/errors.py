@@ -77,9 +77,7 @@ class HsFrameError(Exception):
 
 
 class AuthError(HsFrameError):
-    """The login was refused, or the server could not prove that it knows the password; or a right is missing.
-
-    The latter where the server says so by a `PermissionErr` (version 5 of the protocol).
+    """The login was refused, or the server could not prove that it knows the password.
 
     The message names the user and the uri, never the password, a token or a proof.
 

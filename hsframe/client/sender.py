@@ -123,7 +123,7 @@ class RequestSender:
         """
         with self._logged(op) as (log, patience):
             answer = await self._exchange(op, args, log, patience)
-            if answer.request.headers["Accept"] == JSON and answer.status == 200:
+            if HEADER in answer.request.headers and answer.status == 200:
                 return await self.decoder.value(answer, op, read)
             grid = await self.decoder.grid(answer, op)
             self._check(grid, answer, op)
@@ -292,6 +292,10 @@ class RequestSender:
             answer = await fetch(http)
             if self._version == "auto" and not version_changed and (other := other_version(answer)):
                 self.dialect.version = other
+                if answer.is_grid and wire_of(op.name, request, other) == replace(wire, version=other, is_whole=False):
+                    # The server is older than versions, and has run the op: it is asked so in version 4.
+                    headers = {name: value for name, value in http.headers.items() if name != HEADER}
+                    return replace(answer, request=replace(http, headers=headers))
                 return await self._send(op, request, login, fetch, version_changed=True)
             status = answer.meant_status if answer.error_grid is None else 200
             is_json = wire.args is None and http.headers.get("Content-Type", _ZINC) != _ZINC
@@ -305,7 +309,7 @@ class RequestSender:
             ):
                 self.dialect.zinc_requests = True
                 self.dialect.plain_json |= status == 406
-            elif status == 406 and http.headers["Accept"] not in (_ZINC, JSON):
+            elif status == 406 and wire.version == 4 and http.headers["Accept"] not in (_ZINC, JSON):
                 self.dialect.plain_json = True
             else:
                 if is_json and answer.status == 200 and self.dialect.zinc_requests is None:
@@ -318,8 +322,8 @@ class RequestSender:
         self, op: str, wire: Wire, login: LoginResult, method: Method, *, accept: str = "", body_mime: str = ""
     ) -> HttpRequest:
         # JSON by its plain name is another one in version 5.
-        plain = wire.is_typed or (self.dialect.plain_json and self.mime != _ZINC and wire.version == 4)
-        headers = {**login.headers, "Accept": accept or (JSON if plain else self.mime)}
+        plain = self.dialect.plain_json and self.mime != _ZINC and wire.version == 4
+        headers = {**login.headers, "Accept": accept or wire.accept or (JSON if plain else self.mime)}
         if wire.version == 5:
             headers[HEADER] = "5"
         body, params, hint = wire.body, None, self.dialect.uri_hint

@@ -30,7 +30,6 @@ from hsframe.protocol.uris import URI_HINT
 # What an ApiErr of a fault of HTTP means as a status; each other one is of the op, as an error grid is in version 4.
 _MEANT: Final = {
     "AuthErr": 401,
-    "PermissionErr": 403,
     "UnknownFuncErr": 404,
     "AmbiguousFuncErr": 404,
     "InvalidPathErr": 404,
@@ -172,6 +171,11 @@ class HttpAnswer:
         """The name of the ApiErr that it is, as ``InternalErr``; empty for any other answer."""
         found = _API_ERR.fullmatch(str(self._json_object.get("spec") or ""))
         return found[1] if found and {"status", "errTrace"} & self._json_object.keys() else ""
+
+    @property
+    def refuses_version(self) -> bool:
+        """Whether the server does not speak the version that it was asked in; it looks for this after a login."""
+        return self.err_name == "UnsupportedVersionErr"
 
     @property
     def allowed(self) -> list[str]:
@@ -383,9 +387,8 @@ def http_failure(answer: HttpAnswer) -> HsFrameError | None:
         return AuthError(
             f"{where}: the server asks for a login (HTTP {answer.status}, schemes: {schemes}){words}; {todo}"
         )
-    if status == 403 and (answer.err_name or not logged_in) and not answer.is_from_proxy:
-        todo = "this user may not do that; ask who runs the server for the right" if logged_in else _GIVE_LOGIN
-        return AuthError(f"{where}: refused (HTTP {answer.status}){words}; {todo}")
+    if status == 403 and not logged_in and not answer.is_from_proxy:
+        return AuthError(f"{where}: refused (HTTP {answer.status}){words}; {_GIVE_LOGIN}")
     if not 200 <= answer.status < 300 or answer.status == 206 or status != answer.status:
         advice = answer.advice
         found = "an HTML page, " if answer.is_html else ""

@@ -232,7 +232,7 @@ class _Steps:
             return (yield from self._basic())
         if answer.status == 401:
             self._fail(f"the server offers {named}; known are SCRAM, PLAINTEXT, Basic and a token", answer)
-        if 200 <= answer.status < 300 and not answer.is_html and not answer.refuses_login:
+        if answer.refuses_version or (200 <= answer.status < 300 and not answer.is_html and not answer.refuses_login):
             self._check_not_less("no login", "none", answer)
             if token := _authentication_info(answer).get("authtoken"):
                 return LoginResult("plaintext", _bearer(Secret(token)), without_proof=True)
@@ -360,6 +360,8 @@ class _Steps:
             self._fail("a user name with a colon cannot log in by Basic (RFC 7617)")
         headers = {"Authorization": basic_authorization(who.username, who.password)}
         answer = yield from self._ask(headers, ProvingRequest)
+        if answer.refuses_version:
+            return LoginResult("basic", headers)
         if not 200 <= answer.status < 300 or answer.is_html or answer.refuses_login:
             self._refuse(answer)
         if answer.body and (answer.is_other_json or not answer.start.startswith((b"ver:", b"{", b"["))):

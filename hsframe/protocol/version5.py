@@ -22,6 +22,8 @@ HEADER: Final = "Xeto-Version"
 """Of a request: the version that it speaks, 4 without it. An answer in version 5 has it too."""
 JSON: Final = "application/json"
 """JSON by its plain name: of version 4 where a server asks for it so, in version 5 Jeto."""
+BOXED_JSON: Final = f"{JSON};box=all"
+"""Jeto in which each value says its type. Without this, what the spec of a dict tells is left to who knows the spec."""
 Version: TypeAlias = Literal[4, 5]
 VersionSetting: TypeAlias = Literal["auto", 4, 5]
 VERSIONS: Final[tuple[VersionSetting, ...]] = ("auto", 4, 5)
@@ -32,8 +34,8 @@ Args: TypeAlias = Mapping[str, Any]
 class Wire:
     """An op as it goes to the server in a version: its name in the uri and its request, a grid or arguments as Jeto.
 
-    A grid that `is_whole` is one argument, which a query cannot carry. What is `typed` is answered with a value in Jeto
-    and not with a grid.
+    A grid that `is_whole` is one argument, which a query cannot carry. `accept` is the MIME type of an answer that is
+    no grid.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Wire:
     grid: Grid = field(default_factory=Grid)
     args: Args | None = None
     is_whole: bool = False
-    is_typed: bool = False
+    accept: str = ""
 
     @property
     def has_arguments(self) -> bool:
@@ -124,7 +126,8 @@ def wire_of(op: str, request: Grid | Args, version: Version) -> Wire:
     if op == "openapi":  # which no server of version 4 alone has
         version = 5
     if not isinstance(request, Grid):
-        return Wire(op, 5, args=request, is_typed=True) if version == 5 else Wire(op, 4, row_of(request))
+        accept = JSON if op == "openapi" else BOXED_JSON
+        return Wire(op, 5, args=request, accept=accept) if version == 5 else Wire(op, 4, row_of(request))
     row = _BY_OP.get(op) if version == 5 else None
     if row is None:
         return Wire(op, version, request)
@@ -145,9 +148,9 @@ def as_version4(op: str, request: Grid, answer: Grid) -> Grid:
 
 
 def other_version(answer: HttpAnswer) -> Version | None:
-    """The version that a server speaks in the place of the one that it was asked in, if that is why it refuses."""
-    if answer.err_name != "UnsupportedVersionErr":
-        return None
+    """The version that a server speaks in the place of the one that it was asked in, if it does not speak that."""
+    if not answer.refuses_version:
+        return 4 if _knows_no_versions(answer) else None
     asked = answer.request.headers.get(HEADER, "4")
     return next((version for version in (4, 5) if str(version) in answer.allowed and str(version) != asked), None)
 
@@ -158,11 +161,19 @@ def refused_version(answer: HttpAnswer) -> MetadataError | None:
     where = (
         f"{answer.request.op} at {answer.request.url}: the server does not speak version {asked or 4} of the protocol"
     )
-    if answer.err_name == "UnsupportedVersionErr":
+    if answer.refuses_version:
         allowed = " and ".join(answer.allowed) or "no other that it names"
         return MetadataError(f"{where}, but {allowed}; leave out version=, or give one of these")
-    # An answer in version 5 says so. One without headers is what was left of one that is not valid HTTP.
-    is_told = answer.is_grid or answer.status in (404, 501)
-    if asked and is_told and answer.headers and not answer.header(HEADER) and not answer.is_from_proxy:
+    if _knows_no_versions(answer):
         return MetadataError(f"{where}: its answer has no header {HEADER}; leave out version=, or give version=4")
     return None
+
+
+def _knows_no_versions(answer: HttpAnswer) -> bool:
+    """Whether a request in version 5 was answered by a server that does not know the header.
+
+    An answer in version 5 says so. One without headers is what was left of one that is not valid HTTP.
+    """
+    is_told = answer.is_grid or answer.status in (404, 501)
+    is_silent = bool(answer.headers) and not answer.header(HEADER) and not answer.is_from_proxy
+    return is_told and is_silent and HEADER in answer.request.headers

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from hsframe.codecs import decode_exact, encode
-from hsframe.codecs.formats import short_of
+from hsframe.codecs.formats import media_type, short_of
 
 WIRE: Final = Path(__file__).parent.parent / "data" / "wire" / "haxall-v5.jsonl.gz"
 EXCHANGES: Final[list[dict[str, Any]]] = [json.loads(line) for line in gzip.decompress(WIRE.read_bytes()).splitlines()]
@@ -31,7 +31,8 @@ def unboxed(value: dict[str, Any]) -> Any:
 
 
 def form(accept: str) -> str:
-    return "jeto" if accept == "application/json" else str(short_of(accept))
+    kind, params = media_type(accept)
+    return f"jeto {params.get('box', 'auto')}" if kind == "application/json" else str(short_of(accept))
 
 
 def meaning(method: str, query: dict[str, str], mime: str, body: bytes) -> str:
@@ -76,7 +77,8 @@ class Recorded:
         key = (seen.op, form(seen.headers["Accept"]), asked)
         # Where all ids are known, it was not recorded that nothing is checked; the answer is the same.
         unchecked = asked.replace("ids,checked", "ids").replace("],F", "]")
-        keys = [(seen.op, format, text) for text in (asked, unchecked) for format in (key[1], "")]
+        formats = (key[1], *(["jeto auto"] if key[1] == "jeto all" else []), "")  # few were recorded with all boxes
+        keys = [(seen.op, format, text) for format in formats for text in (asked, unchecked)]
         own = next((self._answers[key] for key in keys if key in self._answers), None)
         if not own:
             return web.Response(status=422, text=f"not recorded: {key}")

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,18 @@ import pandas as pd
 import pytest
 
 import hsframe
+from hsframe import Grid
 from hsframe.frame.points import ATTRS_KEY
 from hsframe.history.source import Progress
 from hsframe.kinds import Number
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.state import Call
 from hsframe.session.progress_bar import progress_of
 from hsframe.session.reading import ReadRequest
-from hsframe.testing.server import RunningServer
+from hsframe.testing.quirk_wrappers import wrap_op
+from hsframe.testing.server import RunningServer, running_server
 from tests.client.faulty_line import Fault, faulty_line, http
+from tests.session.conftest import small_building
 from tests.session.connected import break_point
 
 SPAN = "2026-11-01"  # 25 hours in New York
@@ -87,6 +93,24 @@ def test_a_warning_names_them_at_the_users_line(broken: RunningServer, session: 
         df = session.his_read(["@kw", "@oat", "@nope"], SPAN, on_error="warn")
     assert list(df.columns) == ["Power"]
     assert w[0].filename == __file__
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_point_that_the_user_may_not_read_is_one_point(version: Any) -> None:
+    def guarded(call: Call, run: Callable[[Call], Grid]) -> Grid:
+        if hsframe.Ref("oat") in call.ids() if call.grid.meta else call.one_row()["id"] == hsframe.Ref("oat"):
+            raise OpRefusal("no right to read @oat", "PermissionErr")
+        return run(call)
+
+    with running_server(small_building(), quirks=[f"only-{version}"]) as server:
+        wrap_op(server.app, "hisRead", guarded)
+        with hsframe.connect(server.uri, "demo", "demo") as session:
+            with pytest.warns(hsframe.ReadWarning, match=r"1 of 3 points could not be read.*@oat"):
+                df = session.his_read(["@kw", "@oat", "@fan"], SPAN, on_error="warn")
+            assert list(df.columns) == ["Power", "Fan"]
+            assert "no right to read @oat" in df.hs.catalog.loc["Outside", "reason"]
+            with pytest.raises(hsframe.CallError, match="no right to read @oat"):
+                session.his_read("@oat", SPAN)
 
 
 def test_settings_by_point_do_no_harm_where_no_point_is_known(session: hsframe.Session) -> None:
