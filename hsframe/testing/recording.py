@@ -37,13 +37,15 @@ from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.whole_file import advised
 from hsframe.protocol.dialects import forget
 from hsframe.protocol.http import HttpAnswer
+from hsframe.protocol.version5 import HEADER
 from hsframe.server.app import PREFIX
 from hsframe.server.run import listening
+from hsframe.server.version5 import refused5, unsupported, version_of
 from hsframe.testing.server import on_thread
 from hsframe.version import __version__
 
 _FORMAT: Final = 1
-_KEPT_HEADERS: Final = ("Content-Type", "Retry-After", "Location", "Xeto-Version")
+_KEPT_HEADERS: Final = ("Content-Type", "Retry-After", "Location", HEADER)
 _KEY: Final = ("op", "method", "params", "accept", "type", "asked")
 _FIELDS: Final = (*_KEY, "status", "reason", "headers", "answer", "whole", "login")
 _LOGINS: Final = ("PLAINTEXT", "BASIC")
@@ -223,8 +225,13 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
         There is no such file, or it is none that :func:`record` wrote; the message names the line.
     """
     answers: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    spoken = set()
     for line in _lines(Path(file)):
         answers.setdefault(_key(line), []).append(line)
+        if (
+            line["status"] == 200 and line["op"] != "openapi"
+        ):  # which does not say its version, and an error may say any
+            spoken.add(line["headers"].get(HEADER, "4"))
     # A new login, which a replay does not need, was followed by the same request.
     answers = {key: [one for one in own if not one["login"]] or own for key, own in answers.items()}
     app = web.Application(client_max_size=_LARGEST_BODY)
@@ -244,6 +251,8 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
             "type": request.headers.get("Content-Type", ""),
             "asked": _text(await request.read()),
         }
+        if spoken == {"5"} and version_of(request) != "5":
+            return refused5(unsupported("4", ["5"]))
         if not (own := answers.get(_key(asked))):
             return web.Response(status=422, text=_not_recorded(asked, answers))
         return await _answer(request, own.pop(0) if len(own) > 1 else own[0])

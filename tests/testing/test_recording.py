@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 
 import hsframe
 from hsframe import Grid, cli
+from hsframe.protocol.dialects import forget
 from hsframe.server.demo import demo_building
 from hsframe.server.run import listening
 from hsframe.server.state import Call
@@ -206,6 +207,32 @@ def test_a_session_that_was_lost_is_replayed_without_a_login(building: Any, tmp_
         assert len(session.read("equip"))
     with replay(file) as uri, hsframe.connect(uri, "demo", "demo") as session:
         assert len(session.read("equip"))
+
+
+@pytest.mark.parametrize(
+    ("quirk", "recorded", "replayed"), [("only-4", "auto", "auto"), ("only-5", "auto", "auto"), ("only-5", 5, "auto")]
+)
+def test_a_replay_speaks_the_version_that_was_recorded(
+    building: Any, tmp_path: Path, quirk: str, recorded: Any, replayed: Any
+) -> None:
+    def read(uri: str, version: Any, limit: int) -> tuple[list[str], pd.DataFrame]:
+        with hsframe.connect(uri, "demo", "demo", version=version) as session:
+            return session.read("site", limit=limit)["dis"].tolist(), session.his_read("power", SPAN, tz="UTC")
+
+    with running_server(building, quirks=[quirk]) as server, record(tmp_path / "case.jsonl"):
+        names, seen = read(server.uri, recorded, 1)
+    with replay(tmp_path / "case.jsonl") as uri:
+        for version in (replayed, 4 if quirk == "only-4" else 5):
+            forget(uri)
+            again, df = read(uri, version, 1)
+            assert again == names
+            pd.testing.assert_frame_equal(df, seen)
+        if quirk == "only-5":
+            with pytest.raises(hsframe.MetadataError, match="but 5; leave out version="):
+                read(uri, 4, 1)
+        forget(uri)
+        with pytest.raises(hsframe.HTTPStatusError, match="not recorded: read"):
+            read(uri, "auto", 2)
 
 
 def test_equal_requests_get_their_answers_in_order(tmp_path: Path) -> None:
