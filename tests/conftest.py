@@ -30,6 +30,7 @@ from hypothesis import HealthCheck, settings
 
 from hsframe.history.write import read_back_until
 from hsframe.protocol.dialects import forget
+from hsframe.server.state import State
 
 # Tests share the machine with other work; a slow draw says nothing about the code.
 _QUIET = (HealthCheck.too_slow,)
@@ -74,16 +75,6 @@ def _new_threads(before: set[threading.Thread]) -> list[str]:
         for thread in threading.enumerate()
         if thread not in before and thread.is_alive() and not thread.name.startswith(_LASTING_THREADS)
     ]
-
-
-@pytest.fixture(params=[pytest.param((), id="4"), pytest.param(("only-5",), id="5")])
-def spoken(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The quirks of a server with which a client speaks one version of the protocol, or the other.
-
-    A test of what only version 4 has names it: ``@pytest.mark.parametrize("spoken", [()])``.
-    """
-    quirks: tuple[str, ...] = request.param
-    return quirks
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +138,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sets", type=int, metavar="N", help="at most N of the parameter sets of each test function")
+    parser.addoption(
+        "--protocol", type=int, choices=(4, 5), default=4, help="that embedded servers speak, alone or first"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """With ``--protocol 5`` the embedded server speaks nothing else, and so each client that asks it.
+
+    A test of what only version 4 has is marked version4. This comes before the first fixture, which may be a server
+    of many tests.
+    """
+    is_forced = item.config.getoption("--protocol") == 5 and item.get_closest_marker("version4") is None
+    State.versions = ("5",) if is_forced else ("4", "5")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

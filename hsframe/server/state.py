@@ -25,13 +25,14 @@ _TYPES: Final = {"Number": Number, "Bool": bool, "Str": str}
 
 
 class State:
+    versions: tuple[str, ...] = ("4", "5")
+    """Of the protocol; none where the server is older than the header that names one."""
+
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock
         self.watches = Watches(database, clock)
         self.booted = clock.now()
-        self.versions: tuple[str, ...] = ("4", "5")
-        """Of the protocol; none where the server is older than the header that names one."""
         self.lock = threading.Lock()
         """Held while an op runs, but for one that reads records only, or reads from a database of files."""
 

@@ -44,8 +44,8 @@ def new_database() -> Database:
 
 
 @pytest.fixture
-def server(spoken: tuple[str, ...]) -> Iterator[RunningServer]:
-    with running_server(new_database(), quirks=spoken) as running:
+def server() -> Iterator[RunningServer]:
+    with running_server(new_database()) as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def run(server: RunningServer, work: Any, **options: Any) -> Any:
 every_format = pytest.mark.parametrize("format", FORMATS)
 
 
-@pytest.mark.parametrize("spoken", [()])
+@pytest.mark.version4
 @every_format
 def test_about_ops_formats_defs(server: RunningServer, format: str) -> None:
     async def work(c: Client) -> None:
@@ -266,7 +266,6 @@ def test_watches(server: RunningServer, format: str) -> None:
     run(server, work, format=format)
 
 
-@pytest.mark.parametrize("spoken", [()])
 @every_format
 def test_actions_nav_and_other_ops(server: RunningServer, format: str) -> None:
     async def work(c: Client) -> None:
@@ -356,6 +355,7 @@ BATCH_WORKS = [
 ]
 
 
+@pytest.mark.version4
 @pytest.mark.parametrize("quirk", [*BATCH_FAILS, *BATCH_WORKS])
 @every_format
 def test_other_servers_ways(quirk: str, format: str) -> None:

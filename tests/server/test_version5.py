@@ -174,10 +174,11 @@ def asked(raw: Raw, op: str, args: dict[str, Any] | str, **headers: str) -> Any:
 
 
 def test_every_op_does_the_work_of_one_of_version_4(raw: Raw) -> None:
-    assert {op.op for op in OPS5} == set(OPS) - {"formats", "defs", "invokeAction"}
+    assert {op.op for op in OPS5} == set(OPS) - {"formats", "defs"} | {"eval"}
     listed = {row["qname"]: row for row in asked(raw, "ops", {})}
-    assert listed.keys() == {op.qname for op in OPS5}
-    for op in OPS5:
+    served = [op for op in OPS5 if op.op in OPS]
+    assert listed.keys() == {op.qname for op in served}
+    for op in served:
         assert ("noSideEffects" in listed[op.qname]) == OPS[op.op].get
         assert listed[op.qname]["doc"]
 

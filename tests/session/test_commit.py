@@ -68,10 +68,10 @@ RECORDS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def server(spoken: tuple[str, ...]) -> Any:
+def server() -> Any:
     database = Database(RECORDS)
     database.set_history("p", np.array([0]), np.array([1.0]))
-    with running_server(database, {}, spoken) as running:
+    with running_server(database, {}) as running:
         yield running
 
 

@@ -26,7 +26,7 @@ COLUMNS = ["id", "dis", "unit", "level", "value", "status", "on_server", "effect
 
 
 @pytest.fixture
-def server(spoken: tuple[str, ...]) -> Iterator[RunningServer]:
+def server() -> Iterator[RunningServer]:
     database = Database(tz="New_York")
     common = {"point": MARKER, "writable": MARKER, "cur": MARKER}
     for name, tags in {
@@ -38,7 +38,7 @@ def server(spoken: tuple[str, ...]) -> Iterator[RunningServer]:
     }.items():
         database.add({"id": Ref(name), "dis": f"Point {name}", **common, **tags})
     database.add({"id": Ref("sensor"), "dis": "Sensor", "point": MARKER, "kind": "Number", "unit": "°F"})
-    with running_server(database, quirks=spoken) as running:
+    with running_server(database) as running:
         yield running
 
 

@@ -47,8 +47,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def watched(clock: ManualClock, spoken: tuple[str, ...]) -> Iterator[RunningServer]:
-    with running_server(building(), quirks=spoken, clock=clock) as running:
+def watched(clock: ManualClock) -> Iterator[RunningServer]:
+    with running_server(building(), clock=clock) as running:
         yield running
 
 

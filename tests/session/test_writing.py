@@ -31,12 +31,12 @@ POINTS = {"a": "@a", "b": "@b"}
 
 
 @pytest.fixture
-def building(spoken: tuple[str, ...]) -> Iterator[RunningServer]:
+def building() -> Iterator[RunningServer]:
     database = Database(tz="New_York")
     for name in POINTS:
         tags = {"point": MARKER, "his": MARKER, "tz": "New_York", "kind": "Number", "unit": "kW"}
         database.add({"id": Ref(name), "dis": f"Point {name}", **tags})
-    with running_server(database, quirks=spoken) as running:
+    with running_server(database) as running:
         yield running
 
 

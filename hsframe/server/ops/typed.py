@@ -201,6 +201,8 @@ def _filetypes(args: Args, answer: Grid) -> Grid:
 
 OPS5: Final = (
     Op5("hx.api::commit", _OF_GRID, _grid),
+    Op5("hx.api::eval", "(expr: Str) -> Grid", _row),  # where an application has it
+    Op5("hsframe.api::invokeAction", _OF_GRID, _grid),  # which other servers have in version 4 alone
     Op5("ph.api::hisRead", _OF_GRID, _grid),
     Op5("ph.api::hisWrite", _OF_GRID, _grid),
     Op5("ph.api::nav", _OF_GRID, _nav_grid),
