@@ -387,6 +387,7 @@ def test_other_servers_ways(quirk: str, format: str) -> None:
         run(server, work, format=format)
 
 
+@pytest.mark.version4
 @pytest.mark.parametrize("quirk", ["expired-403", "login-page", "cookie-trap", "empty-read-404"])
 def test_other_servers_sessions(quirk: str) -> None:
     with running_server(new_database(), quirks=[quirk]) as server:

@@ -275,6 +275,7 @@ def test_any_op_by_its_arguments(ask: Any) -> None:
     ask(work)
 
 
+@pytest.mark.version4
 def test_any_op_by_its_arguments_in_version_4() -> None:
     with running_server() as server, hsframe.connect(server.uri, "demo", "demo") as session:
         sites = session.call("read", filter="site", limit=1)

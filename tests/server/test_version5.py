@@ -40,6 +40,7 @@ OTHERWISE: Final = {
     "expr is a number": "there is no eval",
     "eval that throws, Zinc": "there is no eval",
     "GET on a POST-only op: eval": "there is no eval",
+    "invokeAction, no op of version 5": "an op of this server",
     "file": "there is no file",
     "ext": "there is no ext",
     "not UTF-8": "the client is to blame: 400",
@@ -317,4 +318,4 @@ def test_of_an_op_for_viewers_so_many_cells_are_read(raw: Raw) -> None:
 def test_an_answer_is_packed_where_that_is_asked_for(raw: Raw) -> None:
     answer = raw.send("GET", "ops", None, {"Xeto-Version": "5", "Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert len(decode_jeto(gzip.decompress(answer.body))) == len(OPS5)
+    assert len(decode_jeto(gzip.decompress(answer.body))) == sum(op.op in OPS for op in OPS5)

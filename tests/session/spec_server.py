@@ -17,11 +17,9 @@ from aiohttp import web
 
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Ref
-from hsframe.server import version5
 from hsframe.server.app import SERVED_OPS
 from hsframe.server.database import Database
 from hsframe.server.ops import Op
-from hsframe.server.ops.typed import Op5
 from hsframe.server.refusal import OpRefusal
 from hsframe.server.state import Call
 from hsframe.testing.quirk_wrappers import wrap_op
@@ -165,9 +163,6 @@ def give_specs(app: web.Application, functions: Mapping[str, Callable[..., Any]]
 
     wrap_op(app, "read", _read)
     app[SERVED_OPS]["eval"] = Op("eval", run, False, "Evaluate an expression", "viewer")
-    version5._BY_NAME["eval"] = Op5(
-        "hx.api::eval", "(expr: Str) -> Obj", lambda args: Grid.from_rows({}, ["expr"], [args])
-    )
 
 
 @contextmanager

@@ -52,6 +52,7 @@ points = st.tuples(st.integers(0, 9 * 365 * 1440), st.sampled_from([1, 15, 60, 2
 
 # A round number of rows is doubted where the range cannot be asked for.
 @pytest.mark.filterwarnings("ignore:.*exactly .* rows came:hsframe.ReadWarning")
+@pytest.mark.version4  # one of these servers is of that version
 @settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(st.lists(points, min_size=1, max_size=4), st.sampled_from([[], ["niagara"], ["ignore-range"], ["rowcap=3000"]]))
 def test_the_first_and_the_last_sample_are_found(histories: list[tuple[int, int, int]], quirks: list[str]) -> None:

@@ -43,7 +43,7 @@ def test_a_unique_name_is_as_its_id(building: Database) -> None:
 def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Database) -> None:
     with connected(building) as s:
         for text, near, as_filter in (
-            ("AHU-1 DTA", "'AHU-1 DAT' or 'AHU-1 Power'", "is refused: .*FilterErr.*"),
+            ("AHU-1 DTA", "'AHU-1 DAT' or 'AHU-1 Power'", "is refused: .*(FilterErr|InvalidArgsErr).*"),
             ("ahu 1 dat", "'AHU-1 DAT' or .*", "is refused: .*"),  # find() takes it, and shows what it has found
             ("outsid", "'Outside'", "finds no record"),
             ("suply and return", "'Supply and Return'", "finds no record"),
@@ -74,7 +74,7 @@ def test_a_text_that_is_nothing_is_answered_with_what_came_near(building: Databa
             with pytest.raises(UnknownRecError, match=re.escape(hint + as_filter)):
                 s.his_read(glob, DAY)
         # What nothing is near to was meant as what it looks like.
-        with pytest.raises(CallError, match=r"^(?!there is no point).*FilterErr"):
+        with pytest.raises(CallError, match=r"^(?!there is no point).*(FilterErr|InvalidArgsErr)"):
             s.his_read("zzz q == (", DAY)
         with pytest.raises(UnknownRecError, match="no record has the tag 'zzqq', and there is no point 'zzqq'"):
             s.his_read("zzqq", DAY)

@@ -17,6 +17,7 @@ from hsframe.testing.server import RunningServer, running_server
 from tests.session.conftest import small_building
 from tests.session.spec_server import FUNCTIONS, SPECS, server_with_specs
 
+pytestmark = pytest.mark.version4
 ZONE = "ph.points::ZoneAirTempSensor"
 OUTSIDE = "ph.points::OutsideAirTempSensor"
 VERSIONS = pytest.mark.parametrize("version", [4, 5])
