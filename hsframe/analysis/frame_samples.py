@@ -8,8 +8,9 @@ the end of the span that was read, or to the last row where rows after it were c
 
 In a frame that does not know its read (it warns), in one that was not read, and in a column that was renamed or
 computed since, or that is now of another quantity, all missing values are NA, and the last value tells of its own
-instant alone. ``pd.concat`` keeps what its first frame remembers; that the rows of the others are of another read is
-seen, and it warns. Rows of intervals (``df.hs.interval``) hold for theirs.
+instant alone. Rows of the read that are gone are NA of a renamed or computed column, too, and it warns, but where its
+values are at the instants of a point. ``pd.concat`` keeps what its first frame remembers; that the rows of the others
+are of another read is seen, and it warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
@@ -79,11 +80,14 @@ class FrameSamples:
         units: dict[Any, str | None] = dict(zip(self.df.columns, map(unit_of_dtype, self.df.dtypes), strict=True))
         catalog, places = points_of(df), {label: place for place, label in reversed([*enumerate(self.df.columns)])}
         self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
+        # The columns with the values of another point than the one that was read under their label.
+        self.foreign = [
+            label for label, own in catalog.items() if label in places and self._is_of_another(places[label], own.id)
+        ]
         self.catalog = {
             label: own
             for label, own in catalog.items()
-            if _may_be_in(own.unit, units.get(label))
-            and not (label in places and self._is_of_another(places[label], own.id))
+            if _may_be_in(own.unit, units.get(label)) and label not in self.foreign
         }
         # The point of each column by the catalog, or one of its own: without an id where another quantity stands in its
         # place, which is not what was read by that id. Two columns may be of one point, so `points`, by which they are
@@ -109,6 +113,25 @@ class FrameSamples:
         own_us = self.rows.ts_us[self.rows.has(idents, values_only=True)]
         found: Instants = own_us[(own_us >= self.ts_us[0]) & (own_us <= self.ts_us[-1])]
         return found
+
+    def taken_out(self, place: int) -> Instants:
+        """The instants from the first row to the last at which a column had a sample in the read, and has none now.
+
+        Of one that was renamed or computed all rows that are gone; none where it has a value where one of the points
+        had, or all together, so that it may have been made of these.
+        """
+        if self.rows is None or not len(self.ts_us):
+            return self.ts_us[:0]
+        ts_us = self.ts_us[self.has_value(place)]
+        if self.idents[place]:
+            return _without(self._read_us(self.idents[place]), ts_us)
+        every_us = self._read_us(self.rows.samples)
+        gone_us = _without(every_us, self.ts_us)
+        if len(gone_us) and any(
+            np.array_equal(ts_us, own_us) for own_us in (every_us, *(self._read_us([one]) for one in self.rows.samples))
+        ):
+            return self.ts_us[:0]
+        return gone_us
 
     def _is_of_another(self, place: int, ident: str) -> bool:
         """Whether a column has its values where its point had none, and none where that had: those of another one."""
@@ -204,7 +227,7 @@ class FrameSamples:
         if self.interval is not None:
             return self.ts_us[~has_value & self._rows_of(self.points[place].tz or "UTC")[0]]
         if self.rows is None or not self.idents[place]:
-            return self.ts_us[~has_value]
+            return np.union1d(self.ts_us[~has_value], self.taken_out(place))
         lost_us = self.rows.lost(self.idents[place], self.ts_us[has_value])
         flagged = rows_of_na(self.df, label)  # the user may have set some
         return lost_us if flagged is None else np.union1d(lost_us, self.ts_us[flagged & ~has_value])
@@ -292,6 +315,13 @@ class FrameSamples:
                 "df.hs.resample of the read; if rows were chosen (df[::4]), take the whole read",
                 ReadWarning,
             )
+        elif taken := [self.points[p].dis for p in places if not self.idents[p] and len(self.taken_out(p))]:
+            warn_caller(
+                f"rows were taken out of the read, and the frame does not know which of them had a value of "
+                f"{named([repr(dis) for dis in taken])}, which was renamed or computed: it is not known from each of "
+                "them up to its next value. Find episodes and take values over intervals before rows are taken out",
+                ReadWarning,
+            )
         else:
             return
         self.has_warned = True
@@ -363,6 +393,10 @@ class FrameSamples:
                 + advice,
                 ReadWarning,
             )
+
+
+def _without(ts_us: Instants, others_us: Instants) -> Instants:
+    return ts_us[~are_in(ts_us, others_us)]
 
 
 def after_the_first(holes: Mask) -> Mask:

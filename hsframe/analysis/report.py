@@ -13,8 +13,9 @@ import pandas as pd
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.report_page import report_page, verdict_of
 from hsframe.analysis.time_axis import clock_changes
+from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, HOUR_US
-from hsframe.errors import MetadataError
+from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.read_rows import is_of_unknown_read, warn_of_unknown_read
@@ -27,6 +28,7 @@ from hsframe.intervals.regular import edges_around, parse_step
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
+from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 from hsframe.zones import zone
@@ -130,13 +132,27 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
 def _warn_of_read(df: pd.DataFrame) -> None:
     """Warn where what was read is not known; rows that pandas made regular are due as they are, whatever was read."""
     index = df.index
-    if not isinstance(index, pd.DatetimeIndex):
+    if not isinstance(index, pd.DatetimeIndex) or (index.freq is not None and index.name != "ts"):
         return
     if is_of_unknown_read(df):
         warn_of_unknown_read(df)
     elif index.freq is None and index.tz is not None and index.is_unique and interval_of(df) is None:
         samples = FrameSamples(df.sort_index())
         samples.warn_of_read(samples.places)
+        known = [place for place in samples.places if samples.idents[place]]
+        if not samples.has_warned and (taken := [place for place in known if len(samples.taken_out(place))]):
+            warn_caller(
+                f"samples of {named([repr(samples.points[place].dis) for place in taken])} were taken out since they "
+                "were read (df[mask], dropna, cleared cells), and count as missing: take the report of the whole read",
+                ReadWarning,
+            )
+        if samples.foreign:
+            warn_caller(
+                f"{named([*map(repr, samples.foreign)])}: the values are not those of the point that was read under "
+                "this label, by whose record they are judged: name columns in the read, with header=, or say what they "
+                "are with hsframe.with_points(df, {...})",
+                ReadWarning,
+            )
 
 
 def _report(df: pd.DataFrame) -> pd.DataFrame:

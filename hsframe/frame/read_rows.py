@@ -200,16 +200,17 @@ def _instants_of(df: pd.DataFrame) -> Instants | None:
 def is_of_unknown_read(df: pd.DataFrame) -> bool:
     """Whether a frame shows that it comes from a read, and does not know what was read.
 
-    It shows that by points, flags, an index called ``ts``, or by units, but where the index has another name and a
-    frequency: such a frame is somebody's own. Rows of intervals do not need it.
+    It shows that by points, flags, an index called ``ts``, or by units. But where the index has another name and a
+    frequency, and no value is missing, such a frame is somebody's own. Rows of intervals do not need it.
     """
     if rows_of(df) is not None or interval_of(df) is not None or not len(df):
         return False
     is_named = df.index.name == "ts" and isinstance(df.index, pd.DatetimeIndex)
     has_flags = any(dtype == FLAG_DTYPE for dtype in df.dtypes)
     has_units = any(unit_of_dtype(dtype) is not None for dtype in df.dtypes)
-    has_freq = getattr(df.index, "freq", None) is not None
-    return is_named or has_flags or bool(points_of(df)) or (has_units and not has_freq)
+    if is_named or has_flags or points_of(df):
+        return True
+    return has_units and (getattr(df.index, "freq", None) is None or bool(df.isna().to_numpy().any()))
 
 
 def warn_of_unknown_read(df: pd.DataFrame) -> None:

@@ -277,6 +277,56 @@ def test_what_pandas_has_made_of_a_read_warns(df: pd.DataFrame, label: str) -> N
             call()
 
 
+@pytest.mark.parametrize("values", ["bool", "text", "number"])
+@pytest.mark.parametrize("rows", ["label", "mask", "dropped"])
+def test_rows_that_are_taken_out_of_a_computed_column_are_not_known(values: str, rows: str) -> None:
+    """A value does not hold over rows that are gone, nor is there a line over them; and the verbs say so."""
+    kw = read((0, 96), kw={step: float(step % 20 >= 10) for step in range(0, 96, 2)})
+    is_on = kw["kw"] > 0.5
+    on = {"bool": is_on, "text": is_on.map({True: "on", False: "off"}), "number": kw["kw"] * 2}[values]
+    whole = kw.assign(on=on)[["on"]]
+    condition: Any = {"bool": "on", "text": ("on", "==", "on"), "number": ("on", ">=", 2.0)}[values]
+    of_whole = whole.hs.episodes(condition)
+    part = whole.drop(whole.index[3:30]) if rows == "dropped" else whole[is_on]
+    with pytest.warns(hsframe.ReadWarning, match="rows were taken out of the read"):
+        found = part.hs.episodes(part["on"] if rows == "mask" and values == "bool" else condition)
+    assert found["duration"].sum() <= of_whole["duration"].sum()
+    with pytest.warns(hsframe.ReadWarning, match="rows were taken out of the read"):
+        coverage = part.hs.resample("1D", "coverage", edges="partial")["on"]
+    assert coverage.max() < 1
+
+
+@pytest.mark.filterwarnings("ignore:the frame does not know the point:hsframe.ReadWarning")
+def test_a_computed_column_without_the_rows_in_which_it_has_no_value_is_whole() -> None:
+    both, alone = read((0, 96), kw=HOURLY, sp=COV), read((0, 96), kw=HOURLY)
+    of_both, of_one = (df.assign(twice=df["kw"] * 2)[["twice"]].dropna() for df in (both, alone))
+    assert len(of_both) == len(of_one) < len(both)
+    assert of_both.hs.episodes(("twice", ">", 20)).equals(of_one.hs.episodes(("twice", ">", 20)))
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.GapWarning")
+def test_a_joined_frame_is_not_somebodys_own_once_its_rows_are_regular() -> None:
+    joined = read((0, 96), kw=HOURLY).join(read((0, 96), sp=COV), how="outer").astype("unit[kW]")
+    regular = joined.reindex(pd.date_range(joined.index[0], periods=96, freq="30min"))
+    for call in (
+        lambda: regular.hs.episodes(("sp", ">", 0.5)),
+        lambda: regular.hs.resample("1D", "mean", edges="partial", min_coverage=0.01),
+    ):
+        with pytest.warns(hsframe.ReadWarning, match="does not know what was read"):
+            call()
+
+
+def test_the_report_warns_of_what_was_taken_out_and_of_another_points_values() -> None:
+    whole = read((0, 96), kw=HOURLY, sp=COV)
+    for df in (whole[whole["kw"].isna() | (whole["kw"] > 7)].drop(whole.index[40]), whole.dropna(subset=["sp"])):
+        with pytest.warns(hsframe.ReadWarning, match="were taken out since"):
+            df.hs.report()
+    with pytest.warns(hsframe.ReadWarning, match="'sp', 'kw': the values are not those"):
+        whole.set_axis(["sp", "kw"], axis=1).hs.report()
+    whole.iloc[5:20].hs.report()
+    whole[["kw"]].dropna().hs.report()
+
+
 def test_the_report_warns_of_rows_that_pandas_has_made_or_added() -> None:
     kw = read((0, 96), kw=HOURLY)
     pairs = pd.DatetimeIndex(kw.index).tz_convert("UTC").floor("2h")
