@@ -155,7 +155,8 @@ def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> 
     1  Meter            ambiguous  (@c, @d)
     2  Fam 1              missing  (Fan 1,)
     """
-    if isinstance(names, pd.DataFrame) != (on is not None) or (on is not None and on not in names):
+    columns = names.columns.tolist() if isinstance(names, pd.DataFrame) else []
+    if isinstance(names, pd.DataFrame) != (on is not None) or (on is not None and columns.count(on) != 1):
         has = f"a frame with the columns {listed_columns(names)}" if isinstance(names, pd.DataFrame) else repr(names)
         raise MetadataError(f"on={on!r} must be the column of a frame that has the names, as on='Tag'; got {has}")
     given = names[on] if isinstance(names, pd.DataFrame) else names

@@ -114,7 +114,8 @@ def _instants(at: At | None, tz: str, options: ReadOptions) -> list[int]:
     for one in at if isinstance(at, Iterable) and not isinstance(at, str) else [at]:
         # A span would round nanoseconds up, and a sample in between is after the instant.
         # Timestamp.floor goes by the wall clock, and refuses each hour that it repeats.
-        floored = one.to_pydatetime(warn=False) if isinstance(one, pd.Timestamp) and not pd.isna(one) else one
+        is_stamp = isinstance(one, pd.Timestamp | np.datetime64) and not pd.isna(one)
+        floored = pd.Timestamp(one).to_pydatetime(warn=False) if is_stamp else one
         try:
             if not isinstance(floored, str | date) or (isinstance(floored, str) and "," in floored):
                 raise SpanError("it is several, or none")

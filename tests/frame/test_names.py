@@ -129,6 +129,7 @@ def test_the_rows_are_those_of_the_frame() -> None:
     assert find_frame(CAMPUS, []).columns.tolist() == df.columns.tolist()
     with pytest.raises(MetadataError, match=r"^5 is no name; expected a text"):
         find_frame(CAMPUS, 5)  # type: ignore[arg-type]
-    for names, on in ((sheet, None), (sheet, "tag"), (["a"], "Tag")):
+    twice = pd.concat([sheet, sheet], axis=1)
+    for names, on in ((sheet, None), (sheet, "tag"), (["a"], "Tag"), (twice, "Tag")):
         with pytest.raises(MetadataError, match=r"must be the column of a frame that has the names, as on='Tag'"):
             find_frame(CAMPUS, names, on)  # type: ignore[arg-type]

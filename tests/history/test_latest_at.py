@@ -142,6 +142,8 @@ def test_instants_in_all_forms() -> None:
             "yesterday 08:00",
         ):  # those that the message names
             assert len(s.latest("@ny", at=right)) == 1
+        stamps = pd.DatetimeIndex(["2026-10-21T00:10", "2026-10-22T00:10"])
+        assert s.latest("@ny", at=stamps.to_numpy())["value"].equals(s.latest("@ny", at=stamps)["value"])
 
 
 def test_what_is_not_yet_has_no_value_but_a_forecast(tmp_path: Any) -> None:
