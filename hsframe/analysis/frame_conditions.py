@@ -8,7 +8,7 @@ nothing tells.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,8 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     if isinstance(condition, pd.Series):
         return _truth_of_mask(samples, condition)
     place = _column_of(samples, condition)
+    if isinstance(condition, str) and samples.is_mask(place):
+        return _truth_of_mask(samples, samples.df.iloc[:, place].rename(None))
     samples.warn_of_start(place)
     samples.warn_of_read([place])
     if not len(samples.ts_us):
@@ -132,7 +134,7 @@ def _held_until(samples: FrameSamples, ts_us: Instants) -> int:
 def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:
     """The column that a mask was made of, by its name: of the frame, or the mask itself where that is a point."""
     if is_own and (place := _place_called(samples, mask.name)) is not None:
-        return samples, place
+        return None if samples.is_mask(place) else (samples, place)
     alone = None if mask.name is None else mask.to_frame()
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 
@@ -140,8 +142,9 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
 def _rows_without(samples: FrameSamples | None, rows: pd.DataFrame, is_true: Mask) -> int:
     """In how many rows some columns have no sample, where a mask seems to compare them row by row; 0 where it does not.
 
-    Such a mask is true only where all columns have samples, and many rows lack some, or only where one of the points
-    has samples that have few, or never where rows have holes. `samples` are of the frame whose rows the mask has.
+    Such a mask is true only where all columns have samples, and many rows lack some, or never where one of the points
+    has no sample, also after rows in which it is, or nowhere, where that has few. `samples` are of the frame whose rows
+    the mask has.
     """
     found, has_holes = 0, False
     if samples is not None:
@@ -149,14 +152,24 @@ def _rows_without(samples: FrameSamples | None, rows: pd.DataFrame, is_true: Mas
         has_holes = bool(holes.any())
         if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
             found = int(holes.sum())
-    if (read := rows_of(rows)) is not None and (has_holes or is_true.any()):
-        ts_us = pd.DatetimeIndex(rows.index).as_unit("us").asi8
-        has_samples = [are_in(ts_us, read.ts_us[read.has([ident], values_only=True)]) for ident in read.samples]
-        if few := [own for own in has_samples if 2 * np.count_nonzero(own) < len(own)]:
-            holes = ~np.logical_or.reduce(few)
-            if not (is_true & holes).any():
+    if (read := rows_of(rows)) is not None:
+        ts_us, places = pd.DatetimeIndex(rows.index).as_unit("us").asi8, np.arange(len(rows))
+        for ident in read.samples:
+            has_sample = are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
+            holes = after_the_first(~has_sample)
+            last = np.maximum.accumulate(np.where(has_sample, places, 0))  # the row of the sample before each
+            is_few = has_holes and 2 * np.count_nonzero(has_sample) < len(rows) and not is_true.any()
+            if not (is_true & holes).any() and (is_few or (is_true[last] & holes).any()):
                 found = max(found, int(holes.sum()))
     return found
+
+
+def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
+    """Warn of columns that are masks, and seem to compare columns row by row."""
+    for place in filter(samples.is_mask, places):
+        if count := _rows_without(samples, samples.given, samples.df.iloc[:, place].to_numpy(dtype=bool)):
+            _warn_of_holes(count)
+            return
 
 
 def _holes_of_all(samples: FrameSamples) -> Mask:

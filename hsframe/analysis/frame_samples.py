@@ -117,8 +117,8 @@ class FrameSamples:
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
 
-        Of one that was renamed or computed all rows that are gone; none where it has a value where one of the points
-        had, or all together, so that it may have been made of these.
+        Of one that was renamed or computed all rows that are gone, but where it has its values at the samples of one
+        point, and may not be of another one that had samples in those rows.
         """
         if self.rows is None or not len(self.ts_us):
             return self.ts_us[:0]
@@ -127,10 +127,16 @@ class FrameSamples:
             return _without(self._read_us(self.idents[place]), ts_us)
         every_us = self._read_us(self.rows.samples)
         gone_us = _without(every_us, self.ts_us)
-        if len(gone_us) and any(
-            np.array_equal(ts_us, own_us) for own_us in (every_us, *(self._read_us([one]) for one in self.rows.samples))
-        ):
-            return self.ts_us[:0]
+        if not len(gone_us):
+            return gone_us
+        kind, kinds = self.points[place].kind, {point.id: point.kind for point in points_of(self.given).values()}
+        read_us = {ident: self._read_us([ident]) for ident in self.rows.samples}
+        for ident, own_us in read_us.items():
+            others = (us for other, us in read_us.items() if other != ident and are_in(gone_us, us).any())
+            if np.array_equal(ts_us, own_us) and not any(
+                (kinds.get(ident) or "Number") != kind or are_in(ts_us, us).all() for us in others
+            ):
+                return self.ts_us[:0]
         return gone_us
 
     def _is_of_another(self, place: int, ident: str) -> bool:
@@ -205,6 +211,11 @@ class FrameSamples:
     def is_known(self, place: int) -> bool:
         """Whether a column is a point that the catalog of the frame has."""
         return self.df.columns[place] in self.catalog
+
+    def is_mask(self, place: int) -> bool:
+        """Whether a column is a mask of the rows of a read: Bool, with a value in each, and of no point."""
+        column, is_read = self.df.iloc[:, place], self.rows is not None
+        return bool(is_read and not self.idents[place] and column.dtype.kind == "b" and column.notna().all())
 
     def has_value(self, place: int) -> Mask:
         """The rows in which a column has a value."""

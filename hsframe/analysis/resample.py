@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_conditions import truth_in
+from hsframe.analysis.frame_conditions import truth_in, warn_of_masks
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError
@@ -200,6 +200,7 @@ def over_intervals(
     known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
     samples.warn_of_read(places)
+    warn_of_masks(samples, places)
     samples.warn_of_unknown(dict(zip(places, rules.values(), strict=True)))
     columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]

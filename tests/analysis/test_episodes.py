@@ -413,6 +413,7 @@ def test_a_gap_of_a_renamed_column_warns_where_its_record_would_not_bridge_it(
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.errors.GapWarning")
+@pytest.mark.filterwarnings("ignore:in 1 rows of the mask:hsframe.ReadWarning")
 def test_reads_that_pandas_has_joined_warn_once_a_call(session: hsframe.Session) -> None:
     """Their attrs differ and are gone, so all of the missing ones count as NA; hsframe.concat keeps what is known."""
     one, other = (session.his_read(point, DAY, boundary="before") for point in ("@kw", "@fan"))

@@ -304,6 +304,40 @@ def test_a_computed_column_without_the_rows_in_which_it_has_no_value_is_whole() 
     assert of_both.hs.episodes(("twice", ">", 20)).equals(of_one.hs.episodes(("twice", ">", 20)))
 
 
+@pytest.mark.filterwarnings("ignore:the frame does not know the point of:hsframe.ReadWarning")
+def test_what_is_computed_of_one_point_is_not_whole_where_another_has_samples() -> None:
+    holed = {step: float(step % 20) for step in range(0, 96, 2) if step % 14}
+    both = read((0, 96), kw={step: float(step % 20 >= 10) for step in range(0, 96, 2)}, sp=holed)
+    for values in (both["kw"] > 0.5, both["kw"] * 2):
+        df = both.assign(on=values)
+        part, windows = df.dropna(subset=["sp"]), df.hs.episodes(("kw", ">", 0.5))
+        for call in (
+            lambda part=part: part[["on"]].hs.resample("1D", "coverage", edges="partial"),
+            lambda part=part, windows=windows: part.hs.over(windows, {"on": "coverage"}),
+        ):
+            with pytest.warns(hsframe.ReadWarning, match="rows were taken out of the read"):
+                call()
+
+
+def test_a_mask_that_is_a_column_is_as_the_mask() -> None:
+    """It is false where its point has no sample, which warns; filled, it holds to the end of the read."""
+    both = read((0, 96), kw=HOURLY, sp={5: 1.0, 41: 2.0, 77: 0.0, 80: 3.0})
+    filled = both.ffill()["sp"] > 0.5
+    of_column = both.assign(on=filled).hs.episodes("on")
+    assert of_column.equals(both.hs.episodes(filled.rename(None)))
+    assert of_column.equals(both.assign(on=filled).pipe(lambda df: df.hs.episodes(df["on"])))
+    assert of_column["end"].iloc[-1] > both.index[-1]
+    with_mask = both.assign(on=both["sp"] > 0.5)
+    for call in (
+        lambda: with_mask.hs.episodes("on"),
+        lambda: with_mask.hs.episodes(with_mask["on"]),
+        lambda: with_mask[["on"]].hs.resample("1D", "share", edges="partial"),
+        lambda: both.assign(on=both["kw"] > 3)[["on"]].hs.resample("1D", "share", edges="partial"),
+    ):
+        with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
+            call()
+
+
 @pytest.mark.filterwarnings("ignore::hsframe.GapWarning")
 def test_a_joined_frame_is_not_somebodys_own_once_its_rows_are_regular() -> None:
     joined = read((0, 96), kw=HOURLY).join(read((0, 96), sp=COV), how="outer").astype("unit[kW]")
