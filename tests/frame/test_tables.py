@@ -226,6 +226,7 @@ STATISTICS: dict[str, Callable[[pd.DataFrame], Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:the frame does not know what was read of 'P':hsframe.ReadWarning")
 @pytest.mark.parametrize("statistic", STATISTICS.values(), ids=STATISTICS)
 def test_objects_in_units_that_convert_count_in_the_first(
     mixed: pd.DataFrame, statistic: Callable[[pd.DataFrame], Any]
