@@ -8,9 +8,10 @@ the end of the span that was read, or to the last row where rows after it were c
 
 In a frame that does not know its read (it warns), in one that was not read, and in a column that was renamed or
 computed since, or that is now of another quantity, all missing values are NA, and the last value tells of its own
-instant alone. Rows of the read that are gone are NA of a renamed or computed column, too, and it warns, but where its
-values are at the instants of a point. ``pd.concat`` keeps what its first frame remembers; that the rows of the others
-are of another read is seen, and it warns. Rows of intervals (``df.hs.interval``) hold for theirs.
+instant alone. Rows of the read that are gone count as NA in a renamed or computed column too, and it warns; they do not
+where the column seems to be made of one point alone, which had no sample in them (:meth:`FrameSamples.taken_out`).
+``pd.concat`` keeps what its first frame remembers; that the rows of the others are of another read is seen, and it
+warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations
@@ -117,8 +118,9 @@ class FrameSamples:
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
 
-        Of one that was renamed or computed all rows that are gone, but where it has its values at the samples of one
-        point, and may not be of another one that had samples in those rows.
+        In a renamed or computed column these are all rows that are gone. There are none if it seems to be made of one
+        point alone: it has values at the samples of a point of its kind and nowhere else, and each point that had
+        samples in the rows that are gone had none at one of these values.
         """
         if self.rows is None or not len(self.ts_us):
             return self.ts_us[:0]
@@ -133,9 +135,8 @@ class FrameSamples:
         read_us = {ident: self._read_us([ident]) for ident in self.rows.samples}
         for ident, own_us in read_us.items():
             others = (us for other, us in read_us.items() if other != ident and are_in(gone_us, us).any())
-            if np.array_equal(ts_us, own_us) and not any(
-                (kinds.get(ident) or "Number") != kind or are_in(ts_us, us).all() for us in others
-            ):
+            may_be_of_it = (kinds.get(ident) or "Number") == kind and np.array_equal(ts_us, own_us)
+            if may_be_of_it and not any(are_in(ts_us, us).all() for us in others):
                 return self.ts_us[:0]
         return gone_us
 

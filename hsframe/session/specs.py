@@ -66,9 +66,9 @@ async def read_specs(client: Client[Any], names: str | Iterable[str]) -> pd.Data
     if not found:
         raise MetadataError("no name of a spec was given; expected one as 'ph::Site', or several")
     grid = await _asked(client, _SOME.format(names=", ".join(f'"{name}"' for name in found)))
-    told = {_text(name) for name in grid.column("qname")} if grid.has_col("qname") else set()
+    answered = {_text(row.get("qname")) for row in grid if row.get("slot") is None}  # not those of slots
     for name in found:
-        if name not in told:
+        if name not in answered:
             _refuse(client, name, await _all_names(client) if known is None else known)
     return await in_thread(_frame, grid)
 

@@ -228,9 +228,8 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
     spoken = set()
     for line in _lines(Path(file)):
         answers.setdefault(_key(line), []).append(line)
-        if (
-            line["status"] == 200 and line["op"] != "openapi"
-        ):  # which does not say its version, and an error may say any
+        # An error may say any version, and openapi says none.
+        if line["status"] == 200 and line["op"] != "openapi":
             spoken.add(line["headers"].get(HEADER, "4"))
     # A new login, which a replay does not need, was followed by the same request.
     answers = {key: [one for one in own if not one["login"]] or own for key, own in answers.items()}

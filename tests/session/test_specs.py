@@ -100,6 +100,7 @@ def test_several_names_parts_of_names_and_globs(specs: RunningServer, version: A
         ("ZoneAirTmpSensor", ZONE),
         ("zoneairtempsensor", ZONE),
         (["ph::Site", "ph::Sit"], "ph::Site"),
+        (["ph::Site", "ph::Site.site"], "ph::Site"),  # of which a slot is told too
         ("xyz::Qqq", r"specs\('ph::\*'\)"),
     ],
 )
