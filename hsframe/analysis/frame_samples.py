@@ -9,7 +9,7 @@ the end of the span that was read, or to the last row where rows after it were c
 In a frame that does not know its read (it warns), in one that was not read, and in a column that was renamed or
 computed since, or that is now of another quantity, all missing values are NA, and the last value tells of its own
 instant alone. Rows of the read that are gone count as NA in a renamed or computed column too, and it warns; they do not
-where the column seems to be made of one point alone, which had no sample in them (:meth:`FrameSamples.taken_out`).
+where the column seems to be made of one point alone, which had no sample in them (``FrameSamples.taken_out``).
 ``pd.concat`` keeps what its first frame remembers; that the rows of the others are of another read is seen, and it
 warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
