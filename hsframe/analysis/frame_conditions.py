@@ -142,9 +142,9 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
 def _rows_without(samples: FrameSamples | None, rows: pd.DataFrame, is_true: Mask) -> int:
     """In how many rows some columns have no sample, where a mask seems to compare them row by row; 0 where it does not.
 
-    Such a mask is true only where all columns have samples, and many rows lack some, or never where one of the points
-    has no sample, also after rows in which it is, or nowhere, where that has few. `samples` are of the frame whose rows
-    the mask has.
+    So it seems where half of the rows lack a sample of some column, and the mask is true in none of them. Or where it
+    is true in no row in which one of the points has no sample, though it is at the sample before such a row; or in no
+    row at all, and one of the points has samples in less than half. `samples` are of the frame whose rows the mask has.
     """
     found, has_holes = 0, False
     if samples is not None:

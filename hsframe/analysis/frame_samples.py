@@ -82,13 +82,13 @@ class FrameSamples:
         catalog, places = points_of(df), {label: place for place, label in reversed([*enumerate(self.df.columns)])}
         self.rows = None if self.interval is not None or self._is_made_anew else rows_of(df)
         # The columns with the values of another point than the one that was read under their label.
-        self.foreign = [
+        self.of_another = [
             label for label, own in catalog.items() if label in places and self._is_of_another(places[label], own.id)
         ]
         self.catalog = {
             label: own
             for label, own in catalog.items()
-            if _may_be_in(own.unit, units.get(label)) and label not in self.foreign
+            if _may_be_in(own.unit, units.get(label)) and label not in self.of_another
         }
         # The point of each column by the catalog, or one of its own: without an id where another quantity stands in its
         # place, which is not what was read by that id. Two columns may be of one point, so `points`, by which they are
@@ -115,6 +115,11 @@ class FrameSamples:
         found: Instants = own_us[(own_us >= self.ts_us[0]) & (own_us <= self.ts_us[-1])]
         return found
 
+    @cached_property
+    def _gone_us(self) -> Instants:
+        """The instants from the first row to the last at which the read had a sample, and the frame has no row."""
+        return _without(self._read_us(self.rows.samples if self.rows is not None else ()), self.ts_us)
+
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
 
@@ -127,8 +132,7 @@ class FrameSamples:
         ts_us = self.ts_us[self.has_value(place)]
         if self.idents[place]:
             return _without(self._read_us(self.idents[place]), ts_us)
-        every_us = self._read_us(self.rows.samples)
-        gone_us = _without(every_us, self.ts_us)
+        gone_us = self._gone_us
         if not len(gone_us):
             return gone_us
         kind, kinds = self.points[place].kind, {point.id: point.kind for point in points_of(self.given).values()}

@@ -146,9 +146,9 @@ def _warn_of_read(df: pd.DataFrame) -> None:
                 "were read (df[mask], dropna, cleared cells), and count as missing: take the report of the whole read",
                 ReadWarning,
             )
-        if samples.foreign:
+        if samples.of_another:
             warn_caller(
-                f"{named([*map(repr, samples.foreign)])}: the values are not those of the point that was read under "
+                f"{named([*map(repr, samples.of_another)])}: the values are not those of the point that was read under "
                 "this label, by whose record they are judged: name columns in the read, with header=, or say what they "
                 "are with hsframe.with_points(df, {...})",
                 ReadWarning,
