@@ -37,9 +37,11 @@ _OF_ANY: Final = re.compile(r"the user name or the password is wrong| wrong pass
 # A secret is split into characters, of which signs may be doubled, with the backslashes before them.
 _RUN: Final = re.compile(r"(?P<slashes>\\*)(?P<signs>(?P<sign>[^\w\\%&\0-\x1f])(?:\\*(?P=sign))*|[^\\]|$)", re.DOTALL)
 _MOST: Final = 16  # escapes of escapes; without a bound a search could take the square of a text's length
-_SLASHES: Final = rf"(?:\\(?![uxUX]|0?[0-3][0-7]{{2}})){{0,{_MOST}}}+"
+_SLASH: Final = r"\\(?![uxUX]|0?[0-3][0-7]{2})"  # which begins no escape
+_SLASHES: Final = rf"(?:{_SLASH}){{0,{_MOST}}}+"
 _BETWEEN_HEX: Final = r"(?:0x|\W){0,4}"
-_BETWEEN_BASE64: Final = r"(?:\s|\\+[rn]?){0,8}"
+# Each character can be taken in one way only: of n ways between 8 characters a search would try n to the eighth.
+_BETWEEN_BASE64: Final = rf"(?:\s|{_SLASH}|(?<=\\)[rn]){{0,{2 * _MOST}}}"
 _CONTROLS: Final = dict(zip("\a\b\t\n\v\f\r", "abtnvfr", strict=True))  # as \t and \n are written
 _IN_BASE64: Final = {"+": "+- ", "/": "/_"}
 
@@ -237,7 +239,10 @@ def _character(character: str) -> str:
     for one in cased:
         pieces = [list(one)]
         if not one.isascii():
-            pieces.append([chr(byte) + bytes([byte]).decode("cp1252", "ignore") for byte in one.encode()])
+            # Most bytes are the same character in both: named twice, a search would try each of them twice.
+            pieces.append(
+                ["".join(sorted({chr(byte), bytes([byte]).decode("cp1252", "ignore")})) for byte in one.encode()]
+            )
             utf_16 = array("H", one.encode("utf-16"))[1:]
             pieces.append([chr(unit) for unit in utf_16])
         ways += (_SLASHES.join(map(_one_of, piece)) for piece in pieces if len(piece) > 1)

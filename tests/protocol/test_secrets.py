@@ -205,6 +205,16 @@ def test_long_texts_are_looked_through_once(password: str, piece: str) -> None:
     assert found.endswith("...")
 
 
+@pytest.mark.parametrize("escape", ["octal in json", "json in json in json", "each in json in json"])
+@pytest.mark.parametrize("encoding", ["hex:", "base64", "base64 at 1", "lines in json", "as it is"])
+@pytest.mark.parametrize("password", ["n&\tetfff\bT/€cpass1", "漢ß" * 10, "\\\\\\n\\n\\r\\n\\n-", "'' x"])
+def test_what_only_begins_as_a_secret_is_looked_through_once(password: str, encoding: str, escape: str) -> None:
+    """Each way to write a character that could be read in two ways doubled the time of a search: it never ended."""
+    whole = ENCODINGS.get(encoding, str)(password)
+    for end in range(5, min(len(whole), 20)):
+        known(password).redacted(_json("".join(map(ESCAPES[escape], whole[:end]))) + "~", is_kept=True)
+
+
 @pytest.mark.parametrize("before", [19_980, 19_988, 19_992])
 def test_a_secret_that_goes_on_after_what_is_shown(before: int) -> None:
     said = "." * before + "S3cret-Pencil24" + "." * 2_000_000
