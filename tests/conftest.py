@@ -1,7 +1,6 @@
 """What holds for every test: Hypothesis profiles, and that nothing is left running.
 
-``HYPOTHESIS_PROFILE`` picks the profile: ``dev`` (the default) is quick and random, ``ci`` takes more examples and
-the same ones each time.
+``HYPOTHESIS_PROFILE`` picks the profile: ``dev`` (the default) is random, ``ci`` takes the same examples each time.
 
 A test that leaves something behind fails, whatever it asserted:
 
@@ -18,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
+import random
 import signal
 import threading
 import time
@@ -37,7 +38,7 @@ _QUIET = (HealthCheck.too_slow,)
 # Where CI is set, Hypothesis itself takes no random examples: said here, so that the leg with a random seed does.
 settings.register_profile("dev", max_examples=25, deadline=None, derandomize=False, suppress_health_check=_QUIET)
 settings.register_profile(
-    "ci", max_examples=50, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
+    "ci", max_examples=20, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
@@ -137,7 +138,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--sets", type=int, metavar="N", help="at most N of the parameter sets of each test function")
+    parser.addoption("--sets", type=int, metavar="N", help="N of the parameter sets of each test function: see conftest")
     parser.addoption(
         "--protocol", type=int, choices=(4, 5), default=4, help="the version that clients and sessions speak"
     )
@@ -155,18 +156,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the parameter sets of a function those that stand furthest apart, the same ones each time."""
-    most = config.getoption("sets")
-    if not most:
+    """With ``--sets N``, of the parameter sets of each function N: those that stand furthest apart.
+
+    With ``--hypothesis-seed`` they are drawn by it, and are an eighth where that is more: so each comes in one run of
+    eight or oftener, however many there are.
+    """
+    least = config.getoption("sets")
+    if not least:
         return
+    seed = config.getoption("--hypothesis-seed")
     by_function: dict[str, list[pytest.Item]] = {}
     for item in items:
         by_function.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    kept = {item for item in items if item.get_closest_marker("every_set")} | {
-        sets[round(number * (len(sets) - 1) / max(most - 1, 1))]
-        for sets in by_function.values()
-        for number in range(most)
-    }
+    kept = {item for item in items if item.get_closest_marker("every_set")}
+    for function, sets in by_function.items():
+        if seed is None:
+            kept |= {sets[round(number * (len(sets) - 1) / max(least - 1, 1))] for number in range(least)}
+        else:
+            most = min(max(least, math.ceil(len(sets) / 8)), len(sets))
+            kept.update(random.Random(f"{seed} {function}").sample(sets, most))
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 

@@ -95,8 +95,9 @@ def test_the_newest_leg_runs_every_test_and_the_lowest_a_part_of_each_but_those_
     check = (ROOT / "scripts" / "check").read_text("utf-8")
     arguments = dict(re.findall(r"^ +tests \"\$(\w+)\"(.*)$", check, re.M))
     assert set(arguments) == {"newest", "lowest"}
-    assert not {"-m", "--sets"} & set(arguments["newest"].split())
-    assert '-m "not one_python" --sets 3 ' in arguments["lowest"]
+    assert arguments["newest"] == ' "${sets[@]}" --hypothesis-seed="$seed"'
+    assert re.findall(r"sets=(.*?)[\n;]", check) == ["(--sets 2)", "()"]
+    assert '-m "not one_python" --sets 1 ' in arguments["lowest"]
 
 
 def test_the_lowest_versions_are_those_of_pyproject() -> None:
