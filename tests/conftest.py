@@ -138,7 +138,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--sets", type=int, metavar="N", help="N of the parameter sets of each test function: see conftest")
+    parser.addoption("--sets", type=int, metavar="N", help="N of the parameter sets of each test function")
     parser.addoption(
         "--protocol", type=int, choices=(4, 5), default=4, help="the version that clients and sessions speak"
     )
