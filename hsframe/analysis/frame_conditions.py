@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples, after_the_first
+from hsframe.analysis.read_warnings import warn_of_read, warn_of_start, warn_of_unknown
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.histories import Instants
@@ -38,14 +39,14 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     place = _column_of(samples, condition)
     if isinstance(condition, str) and samples.is_mask(place):
         return _truth_of_mask(samples, samples.df.iloc[:, place].rename(None))
-    samples.warn_of_start(place)
-    samples.warn_of_read([place])
+    warn_of_start(samples, place)
+    warn_of_read(samples, [place])
     if not len(samples.ts_us):
         return Truth(samples.ts_us, np.empty(0, np.int8))
     rule = rule_of_time(samples.sampling(place))
     histories, until_us = samples.column(place)
     truth = truth_of(histories, condition, rule, until_us)
-    samples.warn_of_unknown({place: [rule]})
+    warn_of_unknown(samples, {place: [rule]})
     return truth
 
 
@@ -75,9 +76,9 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     idents: tuple[str, ...] | None = samples.ids if is_own else None
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
-        of.warn_of_start(place)
-        of.warn_of_read([place])
-        of.warn_of_unknown({place: []})
+        warn_of_start(of, place)
+        warn_of_read(of, [place])
+        warn_of_unknown(of, {place: []})
         rows.attrs, idents = of.given.attrs, of.idents[place]
         holes = of.holes(place) if of is samples else of.holes_of_read(place)
         if _is_doubtful(mask, of, place, holes, of is samples):
@@ -90,7 +91,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
             warn_of_unknown_read(alone)
         elif (count := _rows_without(samples if is_own else None, rows, is_true)) > 0:
             _warn_of_holes(count)
-    samples.warn_of_read(samples.places if is_own else [])
+    warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
     if not len(own.ts_us):
         return Truth(own.ts_us, np.empty(0, np.int8))

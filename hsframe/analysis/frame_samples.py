@@ -16,7 +16,7 @@ warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -24,23 +24,21 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from hsframe.caller_warnings import warn_caller
 from hsframe.durations import HOUR_US
-from hsframe.errors import MetadataError, ReadWarning, ZoneError
+from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.points import Point, noted, points_from, points_of
-from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read
+from hsframe.frame.points import Point, points_of
+from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of
 from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, check_times, is_of_text
 from hsframe.intervals.regular import edges_around
-from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
+from hsframe.intervals.rules import PointSampling
 from hsframe.intervals.samples import Mask
 from hsframe.kinds import NA
-from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone
@@ -107,7 +105,7 @@ class FrameSamples:
             for label, point in zip(self.df.columns, self.known, strict=True)
         ]
 
-    def _read_us(self, idents: Iterable[str]) -> Instants:
+    def samples_read_us(self, idents: Iterable[str]) -> Instants:
         """The instants from the first row to the last at which the read had a value of one of some points."""
         if self.rows is None or not len(self.ts_us):
             return self.ts_us[:0]
@@ -118,7 +116,7 @@ class FrameSamples:
     @cached_property
     def _gone_us(self) -> Instants:
         """The instants from the first row to the last at which the read had a sample, and the frame has no row."""
-        return _without(self._read_us(self.rows.samples if self.rows is not None else ()), self.ts_us)
+        return _without(self.samples_read_us(self.rows.samples if self.rows is not None else ()), self.ts_us)
 
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
@@ -131,12 +129,12 @@ class FrameSamples:
             return self.ts_us[:0]
         ts_us = self.ts_us[self.has_value(place)]
         if self.idents[place]:
-            return _without(self._read_us(self.idents[place]), ts_us)
+            return _without(self.samples_read_us(self.idents[place]), ts_us)
         gone_us = self._gone_us
         if not len(gone_us):
             return gone_us
         kind, kinds = self.points[place].kind, {point.id: point.kind for point in points_of(self.given).values()}
-        read_us = {ident: self._read_us([ident]) for ident in self.rows.samples}
+        read_us = {ident: self.samples_read_us([ident]) for ident in self.rows.samples}
         for ident, own_us in read_us.items():
             others = (us for other, us in read_us.items() if other != ident and are_in(gone_us, us).any())
             may_be_of_it = (kinds.get(ident) or "Number") == kind and np.array_equal(ts_us, own_us)
@@ -146,7 +144,7 @@ class FrameSamples:
 
     def _is_of_another(self, place: int, ident: str) -> bool:
         """Whether a column has its values where its point had none, and none where that had: those of another one."""
-        if not len(own_us := self._read_us([ident])):
+        if not len(own_us := self.samples_read_us([ident])):
             return False
         ts_us = self.ts_us[self.has_value(place)]
         is_foreign = 2 * np.count_nonzero(are_in(ts_us, own_us)) < len(ts_us)
@@ -248,16 +246,16 @@ class FrameSamples:
         flagged = rows_of_na(self.df, label)  # the user may have set some
         return lost_us if flagged is None else np.union1d(lost_us, self.ts_us[flagged & ~has_value])
 
-    def _read(self, place: int) -> Read:
+    def read(self, place: int) -> Read:
         """What was read of a column, as far as the frame knows it."""
         known = (self.reads.get(ident, Read()) for ident in self.idents[place])
         return next((read for read in known if read.spans), Read())
 
-    def _is_added(self, place: int) -> Mask:
+    def is_added(self, place: int) -> Mask:
         """The rows that are not of the read of a column that the frame remembers, as those of another read are."""
         if self.rows is None or not (rows_us := self.rows.ts_us).size:
             return np.zeros(len(self.ts_us), dtype=bool)
-        read = self._read(place)
+        read = self.read(place)
         is_within = read.has(self.ts_us) if read.spans else (self.ts_us >= rows_us[0]) & (self.ts_us <= rows_us[-1])
         return ~is_within & ~are_in(self.ts_us, rows_us)
 
@@ -288,8 +286,8 @@ class FrameSamples:
 
     def _ends_us(self, ts_us: Instants, lost_us: Instants, place: int) -> tuple[Instants, int]:
         """The ends of the spans that have samples: nothing is known from each up to the next span; and the last end."""
-        read = self._read(place)
-        if not len(ts_us) or self._is_added(place).any():
+        read = self.read(place)
+        if not len(ts_us) or self.is_added(place).any():
             return ts_us[:0], int(self.ts_us.max(initial=0))
         if not read.spans:
             return ts_us[:0], int(self.ts_us[-1]) if self.idents[place] else int(max([ts_us[-1], *lost_us[-1:]]))
@@ -300,7 +298,7 @@ class FrameSamples:
 
     def is_known_to_end(self, place: int) -> bool:
         """Whether a column is known to the end of the span that was read."""
-        return bool(self._read(place).spans) and not self.is_cut[1] and not self._is_added(place).any()
+        return bool(self.read(place).spans) and not self.is_cut[1] and not self.is_added(place).any()
 
     def column(self, place: int) -> tuple[list[History], int]:
         """The samples of a column, and up to when the last one holds."""
@@ -308,107 +306,6 @@ class FrameSamples:
         ts_us, unknown_us, until_us = self.known_of(place)
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
-
-    def warn_of_read(self, places: Sequence[int]) -> None:
-        """Warn, once, that the frame does not know its read, or that of some rows in which these columns may matter."""
-        if self.has_warned:
-            return
-        if self.is_of_unknown_read:
-            warn_of_unknown_read(self.df)
-        elif added := {place: rows for place in places if (rows := self._is_added(place)).any()}:
-            times = self.df.index[np.logical_or.reduce([*added.values()])]
-            columns = named([repr(self.points[place].dis) for place in added])
-            warn_caller(
-                f"the read of {len(times)} rows, from {times[0].isoformat(timespec='minutes')} on, is not known, as "
-                f"after pd.concat of several reads: {columns} may lack samples between the reads, or have NA; put "
-                "reads together with hsframe.concat, which keeps what is known of each",
-                ReadWarning,
-            )
-        elif sparse := [repr(self.points[place].dis) for place in places if self._is_thinned(place)]:
-            warn_caller(
-                f"the rows of {named(sparse)} are further apart than those that were read, and what was taken out is "
-                "not known up to the next sample. If pandas has made them (groupby, resample and dropna), take "
-                "df.hs.resample of the read; if rows were chosen (df[::4]), take the whole read",
-                ReadWarning,
-            )
-        elif taken := [self.points[p].dis for p in places if not self.idents[p] and len(self.taken_out(p))]:
-            warn_caller(
-                f"rows were taken out of the read, and the frame does not know which of them had a value of "
-                f"{named([repr(dis) for dis in taken])}, which was renamed or computed: it is not known from each of "
-                "them up to its next value. Find episodes and take values over intervals before rows are taken out",
-                ReadWarning,
-            )
-        else:
-            return
-        self.has_warned = True
-
-    def _is_thinned(self, place: int) -> bool:
-        """Whether half of the samples of a column, or more, are gone, and each of the others is from a step of its own.
-
-        So it is where pandas has made one row of several, which nothing else tells.
-        """
-        own_us, ts_us = self._read_us(self.idents[place]), self.ts_us[self.has_value(place)]
-        if min(len(ts_us), len(own_us)) < 4 or 2 * np.count_nonzero(~are_in(own_us, ts_us)) < len(own_us) - 1:
-            return False
-        return bool(np.diff(ts_us).min() >= 2 * np.median(np.diff(own_us)))
-
-    def warn_of_unknown(self, rules: Mapping[int, Sequence[Rule]]) -> None:
-        """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""
-        if unknown := [repr(self.points[one].dis) for one, own in rules.items() if self._is_doubtful(one, own)]:
-            warn_caller(
-                f"the frame does not know the point of {named(unknown)}, as after rename or where it was "
-                "computed: its numbers count as on a line between samples at most three hours apart, and all its "
-                "missing values as NA. Take values over intervals before you rename and compute (df.hs.resample, or "
-                "interval= in the read); name columns in the read, with header=; or, where its missing values are no "
-                f"samples, take df[[{unknown[0]}]].dropna()",
-                ReadWarning,
-            )
-
-    def _is_doubtful(self, place: int, rules: Sequence[Rule]) -> bool:
-        """Whether a column that was renamed or computed may have other values, by the points that were read."""
-        points = points_from(entries := noted(self.given, "points") or {}, entries).values()
-        if not points or self.interval is not None or self.is_of_unknown_read or self.is_known(place):
-            return False
-        by_time = [rule for rule in rules if replace(rule, is_step=True).bridges]
-        column, usual = self.df.iloc[:, place], rule_of_time(self.sampling(place))
-        is_there = self.has_value(place)
-        if after_the_first(~is_there).any():
-            return bool(by_time) or not rules
-        if column.dtype.kind not in "iuf":
-            return False
-        steps_us, numbers = np.diff(self.ts_us[is_there]), [one for one in points if one.kind in (None, "Number")]
-        return any(
-            other.is_step
-            or (rule.gap_us == usual.gap_us and ((steps_us > rule.gap_us) != (steps_us > other.gap_us)).any())
-            for other in (rule_of_time(PointSampling.from_record(one.his_tags())) for one in numbers)
-            for rule in by_time
-            if rule.agg != "linear"
-        )
-
-    def warn_of_start(self, place: int) -> None:
-        """Warn where a column holds and lacks the sample that tells what it is at the start of the span, or of a part.
-
-        So it is in a read without ``boundary=``, and may be in a part of any read.
-        """
-        read, sampling = self._read(place), self.sampling(place)
-        if not read.spans or not sampling.is_step or not len(self.ts_us):
-            return
-        boundary = (noted(self.given, "settings") or {}).get("boundary", "none")
-        ts_us, start_us, start = self.ts_us[self.has_value(place)], int(self.ts_us[0]), "rows"
-        advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
-        if not self.is_cut[0]:
-            start_us, start = read.spans[0][0], "span"
-            advice = "read with boundary='before', for the sample that holds there"
-        if start == "span" and boundary != "none":
-            return
-        if not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0):
-            until = "its first sample" if len(ts_us) else "the end, since it has no sample there"
-            warn_caller(
-                f"what {self.points[place].dis!r} is at the start of the {start} is not known, up to {until}: no "
-                "episode is found there, and where= counts that time as not known, or of these episodes as false; "
-                + advice,
-                ReadWarning,
-            )
 
 
 def _without(ts_us: Instants, others_us: Instants) -> Instants:

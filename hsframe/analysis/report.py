@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_samples import FrameSamples
+from hsframe.analysis.due import Gap, due_of_intervals, due_of_samples, intervals_of, rows_of_group
+from hsframe.analysis.read_warnings import warn_of_report
 from hsframe.analysis.report_page import report_page, verdict_of
 from hsframe.analysis.time_axis import clock_changes
-from hsframe.caller_warnings import warn_caller
-from hsframe.durations import DAY_US, HOUR_US
-from hsframe.errors import MetadataError, ReadWarning
+from hsframe.durations import HOUR_US
+from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.read_rows import is_of_unknown_read, warn_of_unknown_read
 from hsframe.frame.reads import Read, reads_of, source_of, source_text
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
-from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, index_zone_of, is_of_text, time_index
+from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, is_of_text, time_index
 from hsframe.frame.whole_file import whole_file
 from hsframe.intervals.meters import false_readings, reading_deltas
-from hsframe.intervals.regular import edges_around, parse_step
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
 from hsframe.intervals.samples import Floats, Instants
 from hsframe.kinds import Number
-from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta
 from hsframe.zones import zone
-
-# As much of a step as a sample may be late or early.
-_TOLERANCE: Final = 10
 
 _COLUMNS: Final[dict[str, Any]] = {
     **dict.fromkeys(("id", "unit", "kind"), "str"),
@@ -122,37 +115,11 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
     Meter   kW        3        1      0.75
     """
     found = _report(df)
-    _warn_of_read(df)
+    warn_of_report(df)
     if html is not None:
         with whole_file(html) as file:
             file.write(report_page(found, source_text(df)).encode())
     return found
-
-
-def _warn_of_read(df: pd.DataFrame) -> None:
-    """Warn where what was read is not known; rows that pandas made regular are due as they are, whatever was read."""
-    index = df.index
-    if not isinstance(index, pd.DatetimeIndex) or (index.freq is not None and index.name != "ts"):
-        return
-    if is_of_unknown_read(df):
-        warn_of_unknown_read(df)
-    elif index.freq is None and index.tz is not None and index.is_unique and interval_of(df) is None:
-        samples = FrameSamples(df.sort_index())
-        samples.warn_of_read(samples.places)
-        known = [place for place in samples.places if samples.idents[place]]
-        if not samples.has_warned and (taken := [place for place in known if len(samples.taken_out(place))]):
-            warn_caller(
-                f"samples of {named([repr(samples.points[place].dis) for place in taken])} were taken out since they "
-                "were read (df[mask], dropna, cleared cells), and count as missing: take the report of the whole read",
-                ReadWarning,
-            )
-        if samples.of_another:
-            warn_caller(
-                f"{named([*map(repr, samples.of_another)])}: the values are not those of the point that was read under "
-                "this label, by whose record they are judged: name columns in the read, with header=, or say what they "
-                "are with hsframe.with_points(df, {...})",
-                ReadWarning,
-            )
 
 
 def _report(df: pd.DataFrame) -> pd.DataFrame:
@@ -253,17 +220,17 @@ def _times(
         step_us = usual_us  # how far apart most of them are, within a tenth
     for part, own_us in spans:
         if interval is not None and at is not None:
-            rows = _rows_of_group(index, interval, own_us, at)
+            rows = rows_of_group(index, interval, own_us, at)
         else:
-            rows = _intervals_of(index, interval, own_us, part, point.tz)
+            rows = intervals_of(index, interval, own_us, part, point.tz)
         if rows is not None:
             edges_us, stamps_us = rows
             step_us = int(np.median(np.diff(edges_us)))
-            parts.append(_of_intervals(own_us, edges_us, stamps_us, index.tz))
+            parts.append(due_of_intervals(own_us, edges_us, stamps_us, index.tz))
             longest = _longest_gap(own_us, int(edges_us[0]), int(edges_us[-1]))
             row["longest_gap"] = max(row["longest_gap"] or longest, longest)
         elif step_us is not None:
-            parts.append(_of_samples(own_us, step_us, part, index.tz))
+            parts.append(due_of_samples(own_us, step_us, part, index.tz))
     if expected := sum(due for due, _ in parts):
         gaps = [gap for _, own in parts for gap in own]
         missing = sum(gap.missing for gap in gaps)
@@ -333,99 +300,3 @@ def _in_unit(number: object, record_unit: str | None, unit: str | None) -> float
     if own is None or unit is None or own == unit:
         return float(number)
     return convert(float(number), own, unit) if convertible(own, unit) else None
-
-
-class Gap(NamedTuple):
-    """Where something is due and missing: from the instant of the first of it up to the next that is there.
-
-    At most up to the end of what was read.
-    """
-
-    begin: pd.Timestamp
-    end: pd.Timestamp
-    missing: int
-
-
-def _of_samples(ts_us: Instants, step_us: int, read: Read, tz: tzinfo | None) -> tuple[int, list[Gap]]:
-    """How many are due of a point with one sample a step, in the span of the read or from its first to its last."""
-    start_us, end_us = read.known_from(ts_us)
-    if start_us is not None and end_us is not None:
-        ts_us = ts_us[(ts_us >= start_us) & (ts_us < end_us)]  # without those that boundary= has added
-        if not len(ts_us):
-            due = -(-(end_us - start_us) // step_us)
-            return due, _gaps(np.array([start_us]), np.array([end_us]), np.array([due]), tz)
-    if not len(ts_us):
-        return 0, []
-    early_us = step_us // _TOLERANCE
-    before = 0 if start_us is None else max(int(ts_us[0] - start_us) // step_us, 0)
-    after = 0 if end_us is None else max(int(end_us - 1 - early_us - ts_us[-1]) // step_us, 0)
-    steps = np.diff(ts_us)
-    # The samples that should be after each; those that come early, between others, count together.
-    between = np.rint(steps / step_us).astype(np.int64)
-    lost = np.concatenate([[before], np.maximum(between - 1, 0), [after]])
-    expected = before + after + int(between.sum()) + round(int(steps[between == 0].sum()) / step_us) + 1
-    begins = _later(np.append(ts_us[:1], ts_us), np.append(-before, np.ones(len(ts_us), dtype=np.int64)) * step_us, tz)
-    ends = np.append(ts_us, ts_us[-1:] if end_us is None else end_us)  # after the last one nothing is missing, or all
-    return expected, _gaps(begins, ends, lost, tz)
-
-
-def _later(ts_us: Instants, by_us: Instants, tz: tzinfo | None) -> Instants:
-    """Instants some steps later; steps of days are those of the calendar, of 23 and 25 hours where a clock changes."""
-    if tz is None or (by_us % DAY_US).any():
-        return ts_us + by_us
-    walls = time_index(time_index(ts_us, tz).tz_localize(None).asi8 + by_us, None)
-    is_first = np.ones(len(walls), dtype=bool)
-    later: Instants = walls.tz_localize(tz, ambiguous=is_first, nonexistent="shift_forward").as_unit("us").asi8
-    return later
-
-
-def _of_intervals(ts_us: Instants, edges_us: Instants, stamps_us: Instants, tz: tzinfo | None) -> tuple[int, list[Gap]]:
-    """How many are due of values over intervals: one in each, whose stamp is one of `stamps_us`."""
-    there = np.isin(stamps_us, ts_us)
-    changes = np.flatnonzero(np.diff(np.concatenate([[True], there, [True]])))
-    firsts, nexts = changes[::2], changes[1::2]
-    return len(there), _gaps(edges_us[firsts], edges_us[nexts], nexts - firsts, tz)
-
-
-def _gaps(begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -> list[Gap]:
-    where = np.flatnonzero(lost)
-    return list(map(Gap, time_index(begins[where], tz), time_index(ends[where], tz), lost[where].tolist()))
-
-
-def _rows_of_group(
-    index: pd.DatetimeIndex, interval: Interval, ts_us: Instants, at: str
-) -> tuple[Instants, Instants] | None:
-    """The edges and the stamps of the rows, of an unknown zone, that were over at a present or have a value."""
-    step, stamps_us = parse_step(interval.length), index.as_unit("us").asi8
-    later = index[-1:] + pd.DateOffset(months=step.months, days=step.days, microseconds=step.elapsed_us)
-    edges_us = np.append(stamps_us, later.as_unit("us").asi8)
-    over_us = pd.Timestamp(at).value // 1000 - (DAY_US if index.tz is None else 0)  # of local times not known exactly
-    count = np.count_nonzero((edges_us[1:] <= over_us) | (stamps_us <= ts_us.max(initial=0)))
-    return (edges_us[: count + 1], stamps_us[:count]) if count else None
-
-
-def _intervals_of(
-    index: pd.DatetimeIndex, interval: Interval | None, ts_us: Instants, read: Read, tz: str | None
-) -> tuple[Instants, Instants] | None:
-    """The edges and the stamps of the intervals that a column has rows for; None where it has samples, or no rows.
-
-    Of a read these are all from its first row to the last that was over at its present, or that has a value, by the
-    calendar of the point; of rows that pandas made regular, as ``resample`` does, the rows.
-    """
-    if index.freq is not None and len(index):
-        stamps_us = index.as_unit("us").asi8
-        return np.append(stamps_us, (index[-1:] + index.freq).as_unit("us").asi8), stamps_us
-    if interval is None:
-        return None
-    start_us, end_us = read.known_from(ts_us)
-    if not len(ts_us) and (start_us is None or end_us is None or start_us == end_us):
-        return None
-    first_us = int(ts_us[0]) if start_us is None else start_us
-    last_us = int(ts_us.max(initial=first_us if end_us is None else end_us - 1))
-    at = zone("UTC") if index.tz is None else zone(tz) if tz else index_zone_of([], index.tz)
-    calendar_us = edges_around(interval, first_us, last_us, at)
-    inner_us = calendar_us[(calendar_us > first_us) & (calendar_us < last_us)]
-    stamps_us = np.unique([first_us, *inner_us, last_us])
-    if interval.label == "end":
-        return np.append(calendar_us[calendar_us < first_us][-1], stamps_us), stamps_us
-    return np.append(stamps_us, calendar_us[calendar_us > last_us][0]), stamps_us

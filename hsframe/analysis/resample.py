@@ -12,6 +12,7 @@ import pandas as pd
 
 from hsframe.analysis.frame_conditions import truth_in, warn_of_masks
 from hsframe.analysis.frame_samples import FrameSamples
+from hsframe.analysis.read_warnings import warn_of_read, warn_of_unknown
 from hsframe.durations import Duration
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
@@ -199,9 +200,9 @@ def over_intervals(
         raise MetadataError(f"two columns are called {twice[0]!r}; rename one")
     known, samplings = [samples.known[place] for place in places], [samples.sampling(place) for place in places]
     rules = dict(zip(labels, rules_of(known, samplings, labels, settings), strict=True))
-    samples.warn_of_read(places)
+    warn_of_read(samples, places)
     warn_of_masks(samples, places)
-    samples.warn_of_unknown(dict(zip(places, rules.values(), strict=True)))
+    warn_of_unknown(samples, dict(zip(places, rules.values(), strict=True)))
     columns = [samples.column(place) for place in places]
     histories = [history for own, _ in columns for history in own]
     until_us = {label: us for label, (_, us) in zip(labels, columns, strict=True)}
