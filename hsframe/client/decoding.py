@@ -21,7 +21,7 @@ from hsframe.protocol.dialects import Dialect
 from hsframe.protocol.http import HttpAnswer, http_failure
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.request_grids import Op
-from hsframe.protocol.version5 import refused_version
+from hsframe.protocol.version5 import HEADER, refused_version
 
 # Above this a body is decoded in a thread, so that the event loop goes on with other requests.
 _THREAD_BYTES: Final = 1 << 20
@@ -57,9 +57,9 @@ class Decoder:
             return self.secrets.redacted_error(api_err)
         failure = http_failure(answer)
         if failure is not None and not answer.is_grid:
-            # WideSky answers so when nothing was found; a page or JSON comes from a gateway.
+            # WideSky answers so in version 4 when nothing was found; a page or JSON comes from a gateway.
             is_own_404 = answer.status == 404 and not answer.is_html and not answer.json_error
-            if is_own_404 and op.name == "read" and self._dialect.answered:
+            if is_own_404 and op.name == "read" and self._dialect.answered and HEADER not in answer.request.headers:
                 return Grid()
             raise failure
         if answer.status == 204:

@@ -20,8 +20,10 @@ import aiohttp
 
 from hsframe.client.tls_failures import lost_connection_hint, tls_failure
 from hsframe.client.unpacking import Unpacker
+from hsframe.codecs.body_text import text_of
 from hsframe.durations import SECOND_US, Duration, duration_us
 from hsframe.errors import (
+    CodecError,
     ConnectionLostError,
     NetworkError,
     NotConnectedError,
@@ -174,7 +176,8 @@ class Transport:
             ) as response:
                 head = HttpAnswer(
                     response.status,
-                    self.secrets.redacted(response.reason or ""),
+                    # aiohttp keeps its bytes that are not UTF-8 as halves of surrogate pairs.
+                    self.secrets.redacted(_text((response.reason or "").encode("utf-8", "surrogateescape"))),
                     tuple((_text(name), _text(value)) for name, value in response.raw_headers),
                     proxy=None if is_https else proxy,
                     secrets=self.secrets,
@@ -276,18 +279,16 @@ class Transport:
 
 
 def _text(raw: bytes) -> str:
-    # Servers write non-ASCII reasons and names in UTF-8; the rest is ASCII.
-    return raw.decode("utf-8", "replace")
+    # Servers write non-ASCII reasons and names in UTF-8, or as they write a body; the rest is ASCII.
+    try:
+        return text_of(raw, "")
+    except CodecError:
+        return raw.decode("utf-8", "replace")
 
 
 def _unescaped(shown: str) -> str:
     """The text of bytes as Python shows them."""
-    return (
-        shown.encode("latin-1", "replace")
-        .decode("unicode_escape")
-        .encode("latin-1", "replace")
-        .decode("utf-8", "replace")
-    )
+    return _text(shown.encode("latin-1", "replace").decode("unicode_escape").encode("latin-1", "replace"))
 
 
 def _timeout_of(timeout: aiohttp.ClientTimeout | Duration | float | None) -> aiohttp.ClientTimeout:

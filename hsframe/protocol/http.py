@@ -19,10 +19,12 @@ from functools import cached_property
 from typing import Any, Final
 
 from hsframe.codecs.formats import body_start, decode_exact, formats_by_start, starts_like_grid
+from hsframe.codecs.jeto import Jeto
 from hsframe.durations import SECOND_US, duration_us
 from hsframe.errors import AuthError, CodecError, HsFrameError, HTTPStatusError, NetworkError, SpanError, in_short
 from hsframe.grid import Grid
 from hsframe.kinds import MARKER
+from hsframe.options import Limits
 from hsframe.protocol.known_secrets import KnownSecrets
 from hsframe.protocol.proxies import Proxy
 from hsframe.protocol.uris import URI_HINT
@@ -68,6 +70,10 @@ _PROXY_ERROR: Final = re.compile(r";\s*error\s*=")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
 # Of longer bodies the words are not looked for; a library would make hundreds of megabytes of some.
 _LONGEST_ERROR: Final = 1 << 20
+# An ApiErr may have a long trace; of JSON the reader sees beforehand how much memory it takes.
+_OF_JSON_ERROR: Final = Limits(answer_bytes=1 << 24)
+# Words of an error with empty lines in them, where the status line repeats them: what was to be headers follows.
+_LOST_HEADERS: Final = re.compile(rb"\r\n[A-Za-z][\w-]*: ")
 # A reference to a character by a number that no character has; Python refuses to read thousands of digits.
 _LONG_NUMBER: Final = re.compile(r"&#[0-9]{8,};?")
 # As Haxall and SkySpark name the type of an error of a login.
@@ -157,18 +163,21 @@ class HttpAnswer:
 
     @cached_property
     def _json_object(self) -> Mapping[str, Any]:
-        """The body as an object of JSON that is no grid; empty for any other."""
-        if not self.body.startswith(b"{") or self.is_grid or len(self.body) > _LONGEST_ERROR:
-            return {}
-        try:
-            found: dict[str, Any] = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
+        """The body as an object of JSON that is no grid; empty for any other.
+
+        It is read as Jeto, which servers write with characters as they are.
+        """
+        found: dict[str, Any] = {}
+        if self.start.startswith(b"{") and not self.is_grid and len(self.body) <= _OF_JSON_ERROR.answer_bytes:
+            with suppress(CodecError):
+                found = Jeto(_OF_JSON_ERROR).load(self.body)
         return found
 
     @property
     def err_name(self) -> str:
         """The name of the ApiErr that it is, as ``InternalErr``; empty for any other answer."""
+        if b'Err"' not in self.body:  # as large values
+            return ""
         found = _API_ERR.fullmatch(str(self._json_object.get("spec") or ""))
         return found[1] if found and {"status", "errTrace"} & self._json_object.keys() else ""
 
@@ -261,7 +270,8 @@ class HttpAnswer:
         elif not text and self.is_html:
             text = _page_text(self.body)
         elif not text and (not self.media_type or self.media_type.startswith("text/")):
-            text = " ".join(self.body[:20_000].decode("utf-8", "replace").split())
+            said = self.body[:20_000] if self.media_type else _LOST_HEADERS.split(self.body[:20_000])[0]
+            text = " ".join(said.decode("utf-8", "replace").split())
             text = text if self.media_type or text.isprintable() else ""
         if not text and (why := _WHY_REFUSED.search(" ".join(self.headers_of("WWW-Authenticate")))):
             text = why.group(1)
@@ -332,6 +342,9 @@ class HttpAnswer:
         if self.wants_tls:
             return "this port speaks TLS, so the uri begins with https://"
         op, hint = self.request.op, "" if self.is_grid else self.request.hint
+        # Of the errors that mean 404 this one is of the op; without headers the error itself could not be read.
+        if self.meant_status == 404 and (self.err_name not in ("", "UnknownFuncErr") or not self.headers):
+            return ""
         advice = {
             206: "it is a part of the answer only, so nothing is returned; a proxy may be the reason",
             400: "the server could not read the request",
