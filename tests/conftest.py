@@ -140,18 +140,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sets", type=int, metavar="N", help="N of the parameter sets of each test function")
     parser.addoption(
-        "--protocol", type=int, choices=(4, 5), default=4, help="the version that clients and sessions speak"
+        "--protocol", type=int, choices=(4, 5), default=4, help="the version that the embedded server speaks"
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """With ``--protocol 5`` the embedded server speaks nothing else to the tests of clients and sessions.
+    """With ``--protocol 5`` the embedded server speaks nothing else, but to its own tests, which say the version.
 
     A test of what only version 4 has, or that speaks both itself, is marked version4. This comes before the first
     fixture, which may be a server of many tests.
     """
-    is_forced = item.config.getoption("--protocol") == 5 and item.path.parent.name in ("client", "session")
+    is_forced = item.config.getoption("--protocol") == 5 and item.path.parent.name != "server"
     State.versions = ("5",) if is_forced and item.get_closest_marker("version4") is None else ("4", "5")
 
 

@@ -14,7 +14,7 @@ from hsframe.errors import AuthError, ConnectionLostError, HsFrameError
 from hsframe.grid import Grid
 from hsframe.protocol.answers import op_names
 from hsframe.protocol.dialects import Method
-from hsframe.protocol.request_grids import read_request
+from hsframe.protocol.request_grids import read_by_ids_request, read_request
 from hsframe.protocol.uris import is_loopback
 from hsframe.protocol.version5 import JSON
 
@@ -141,15 +141,17 @@ async def ops(exam: Examination) -> Answer:
 async def formats(exam: Examination) -> Answer:
     """Ask in each format, with a body of the same; if that is not taken, with a body of Zinc, for JSON by that name."""
     answers, usable, refused = [], [], []
-    exam.dialect.plain_json = False
+    exam.dialect.plain_json, version = False, exam.client.sender.version
+    # In version 5 a filter goes as JSON in whatever format: ids are a grid.
+    request = read_request("point", 1) if version == 4 else read_by_ids_request(_UNKNOWN_TAG)
     for short, name in ((known.short, known.title) for known in FORMATS.values() if known.carries_calls):
-        request, how = read_request("point", 1), ""
+        how = ""
         reply = await exam.ask("read", request, accept=short, body=short)
         if reply.status in (406, 415) and short != "zinc":
             reply = await exam.ask("read", request, accept=short)
             if reply.status != 406:
                 refused.append(name)
-            else:
+            elif version == 4:  # in version 5 that name is of Jeto
                 reply, how = await exam.ask("read", request, accept=JSON), f", asked for as {JSON}"
                 exam.dialect.plain_json |= reply.error is None
         if reply.error is not None:
@@ -244,6 +246,8 @@ async def lost_session(exam: Examination) -> Answer:
             "its lifetime is not known: sessions may accumulate on the server if tools connect often",
         )
     found = f"a session that has ended is answered with HTTP {answer.status}"
+    if sender.version == 5 and answer.err_name == "AuthErr":
+        return f"{found}, as in version 5 of the protocol; hsframe then logs in again", ""
     if answer.status == 401 and answer.asks_for_login:
         return f"{found}, as in the standard; hsframe then logs in again", ""
     if answer.asks_for_login:

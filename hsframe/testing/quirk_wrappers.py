@@ -23,16 +23,19 @@ import pyarrow as pa
 from aiohttp import web
 
 from hsframe.codecs import encode
+from hsframe.codecs.formats import mime_of
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import NumberColumn
 from hsframe.errors import CodecError, SpanError
 from hsframe.grid import Grid, Value
 from hsframe.kinds import NA, REMOVE, Number
+from hsframe.protocol.version5 import JSON
 from hsframe.server.app import LOGINS, SERVED_OPS, STATE
 from hsframe.server.refusal import HttpRefusal, OpRefusal
 from hsframe.server.samples import Samples
 from hsframe.server.state import Call, ref_of
 from hsframe.server.version4 import request_format
+from hsframe.server.version5 import version_of
 from hsframe.spans import range_text, resolve
 from hsframe.testing.quirks import quirks_named
 from hsframe.zones import zone
@@ -51,6 +54,7 @@ _COOKIE: Final = "hsframe-session"
 _HANG_S: Final = 60.0
 _OUTAGE_EVERY: Final = 40
 _JSON: Final = re.compile(r"application/(json|vnd\.haystack\+json|\*)(;\s*version=\d)?")
+_JSON5: Final = re.compile(r"application/vnd\.haystack\+json(;\s*version=\d)?")  # the other names are of Jeto
 # A list, for the op runs in a thread that has a copy of the context.
 _rows: ContextVar[list[int]] = ContextVar("rows of the hisRead that this request asks for")
 
@@ -275,7 +279,8 @@ async def _http(quirks: Quirks, request: web.Request, handler: Handler) -> web.S
             return refusal
         await asyncio.sleep(quirks.get("slow", 0))
     if "json-v3" in quirks:
-        accept = _JSON.sub("application/json;version=3", headers.get("Accept", ""))
+        names = _JSON5 if version_of(request) == "5" else _JSON
+        accept = names.sub(mime_of("json3"), headers.get("Accept", ""))
         request = request.clone(headers={**headers, "Accept": accept})
     if "body-limit" in quirks:
         request = request.clone(client_max_size=int(quirks["body-limit"]))
@@ -308,7 +313,9 @@ def _refused(quirks: Quirks, request: web.Request, op: str) -> web.Response | No
         return web.Response(status=406, text="an Accept with a charset is not understood here\n")
     if "plain-json" in quirks and any("vnd." in headers.get(name, "") for name in ("Accept", "Content-Type")):
         return web.Response(status=406, text="JSON is application/json here\n")
-    if "zinc-only" in quirks and is_post and request_format(headers.get("Content-Type")) != "zinc":
+    # In version 5 JSON is the arguments of a filter, which no grid can carry.
+    is_grid = version_of(request) != "5" or headers.get("Content-Type") != JSON
+    if "zinc-only" in quirks and is_post and is_grid and request_format(headers.get("Content-Type")) != "zinc":
         return web.Response(status=415, text="only text/zinc is read here\n")
     if "cookie-trap" in quirks and is_post and _COOKIE in request.cookies:
         return web.Response(status=400, text="Attest-Key header required\n")

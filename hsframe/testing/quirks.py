@@ -49,7 +49,7 @@ QUIRKS: Final[Mapping[str, str]] = {
     "drop-batch-write": "a batch hisWrite is answered 200 and not stored",
     "get-only-about": "about, ops, formats and close answer 405 to POST",
     "no-close": "close, defs, libs and filetypes do not exist",
-    "zinc-only": "request bodies in other formats get 415",
+    "zinc-only": "request grids in other formats get 415",
     "json-v3": "JSON answers are version 3, whatever was asked for",
     "plain-json": "JSON is application/json, of version 3 where json-v3 is too; its other names get 406",
     "bare-accept": "an Accept with a charset gets 406",

@@ -9,8 +9,8 @@ A file is JSON, a line each. The first has the version of the format, each other
 
 Bodies are unpacked; bytes that are not UTF-8 are halves of surrogate pairs, as Python's surrogateescape has them. An
 answer that broke off is not ``whole``, and one that never came has the status 0; ``whole`` is null where nobody waited
-for the rest, as since another request had failed. With ``login`` the server did not know the session any more: where
-the same request was answered after that, the answer counts.
+for the rest, as since another request had failed. With ``login`` the server did not know the session any more, or the
+version of the protocol: where the same request was answered after that, the answer counts.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str], st
         "headers": {name: clean(value) for name, value in headers.items()},
         "answer": clean(_text(answer.body)),
         "whole": is_whole,
-        "login": answer.asks_for_login,
+        "login": answer.asks_for_login or answer.refuses_version,
     }
 
 
@@ -231,7 +231,7 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
         # An error may say any version, and openapi says none.
         if line["status"] == 200 and line["op"] != "openapi":
             spoken.add(line["headers"].get(HEADER, "4"))
-    # A new login, which a replay does not need, was followed by the same request.
+    # A new login or another version, which a replay does not need, was followed by the same request.
     answers = {key: [one for one in own if not one["login"]] or own for key, own in answers.items()}
     app = web.Application(client_max_size=_LARGEST_BODY)
 

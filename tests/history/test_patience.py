@@ -69,6 +69,8 @@ class Gateway:
         if how is None:
             self.passed.append(op)
             answer: web.StreamResponse = await handler(request)
+            if answer.status != 200:  # where the version of the protocol is found out
+                self.passed.remove(op)
             return answer
         self.failed.append(op)
         if how == "reset":
@@ -326,6 +328,7 @@ def test_what_is_too_large_is_made_smaller_all_the_same(status: int) -> None:
         assert rows_of(s.his_read(ids(3), SPAN, shape="dict", header="id")) == truth(database, 3)
 
 
+@pytest.mark.version4  # in 5 such a fault is that of an op
 @pytest.mark.parametrize("words", ["sys::ArgErr: bad range", "IllegalArgumentException: id", "Invalid filter: site["])
 def test_a_fault_of_the_request_is_neither_repeated_nor_halved(words: str) -> None:
     sent = []

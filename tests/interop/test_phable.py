@@ -13,7 +13,7 @@ import pytest
 
 from hsframe.testing.server import running_server
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.version4]  # phable speaks no other
 
 DAYS = itertools.count()
 
