@@ -115,7 +115,7 @@ def test_programs_are_started_on_one_python_but_for_those_that_show_how_they_end
     starts = re.compile(r"^(?:import subprocess|from .*warm import)", re.M)
     assert {name for name, text in files.items() if starts.search(text) and "mark.one_python" not in text} == {
         *("test_endings.py", "test_session.py"),  # interpreters end in ways of their own
-        *("test_haystack_py.py", "test_haystack_core.py"),  # one program for all tests
+        "test_haystack_core.py",  # one program for all tests
     }
 
 

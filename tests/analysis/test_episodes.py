@@ -199,7 +199,7 @@ CELLS = st.dictionaries(st.integers(0, 47), st.sampled_from([0, 1, 1, None]), mi
 
 
 @pytest.mark.filterwarnings("ignore:what 'Fan' is at the start", "ignore::hsframe.errors.GapWarning")
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(CELLS, CELLS, st.sampled_from(["nan", "flag"]))
 def test_na_is_never_taken_for_known(small: RunningServer, kw: dict[int, Any], fan: dict[int, Any], na: Any) -> None:
     """Samples and NA at any half hours of two points: over the hours of a day it is what the read of these gives."""
@@ -243,7 +243,7 @@ def test_in_a_frame_of_one_point_what_was_cleared_is_not_known(session: hsframe.
 
 
 @pytest.mark.filterwarnings("ignore:what 'Fan' is at the start", "ignore::hsframe.errors.GapWarning")
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(CELLS, CELLS, st.sampled_from(["nan", "flag"]), st.data())
 def test_cells_that_were_cleared_are_na(
     small: RunningServer, kw: dict[int, Any], fan: dict[int, Any], na: Any, data: Any

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import hsframe
@@ -142,7 +142,6 @@ PARTS = [
 ]
 
 
-@settings(max_examples=40)
 @given(POINTS, st.sampled_from([[(0, 48)], [(0, 48), (48, 96)], [(0, 40), (60, 100)]]), st.booleans(), st.data())
 def test_parts_of_reads_are_known_exactly_and_without_a_word(
     cells: dict[str, Cells], spans: list[tuple[int, int]], is_beside: bool, data: Any
@@ -167,7 +166,6 @@ PUT_TOGETHER = [
 ]
 
 
-@settings(max_examples=25)
 @given(POINTS, st.sampled_from([[(0, 48), (48, 96)], [(0, 40), (60, 100)]]), st.sampled_from(PUT_TOGETHER))
 def test_reads_that_pandas_puts_together_are_known_or_it_warns(
     cells: dict[str, Cells], spans: list[tuple[int, int]], put_together: Any
@@ -181,7 +179,6 @@ def test_reads_that_pandas_puts_together_are_known_or_it_warns(
         assert texts or found == slow(df, name, cells, spans)
 
 
-@settings(max_examples=25)
 @given(POINTS, st.sampled_from(["join", "concat", "merge"]), st.sampled_from(["outer", "inner"]))
 def test_reads_of_other_points_that_pandas_joins_always_warn(cells: dict[str, Cells], by: str, how: Any) -> None:
     a, b = read((0, 48), sp=cells["sp"]), read((0, 48), kw=cells["kw"], fan=cells["fan"])

@@ -18,6 +18,8 @@ from hsframe.errors import MetadataError, ReadWarning, UnknownRecError
 from hsframe.testing.server import running_server
 from tests.archive.building import NOW_US, SINCE, building
 
+pytestmark = pytest.mark.one_python
+
 ALL = (SINCE, None)
 DAY = str(pd.Timestamp(NOW_US, unit="us").date() - timedelta(days=5))
 WEEK = (DAY, str(pd.Timestamp(NOW_US, unit="us").date() - timedelta(days=3)))

@@ -25,6 +25,8 @@ from hsframe.server.database import Database
 from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE, add_point, assert_in_step
 from tests.session.connected import break_point
 
+pytestmark = pytest.mark.one_python
+
 WEEK = datetime.fromtimestamp((NOW_US - 7 * DAY_US) / 1e6, UTC).date()
 
 

@@ -124,6 +124,7 @@ class Cells(Samples):
         return self._cells[part]
 
 
+@pytest.mark.one_python
 @pytest.mark.filterwarnings("ignore:.*have texts among their samples")
 def test_samples_of_other_kinds_than_their_records_are_those_of_the_server(tmp_path: Path, session: Session) -> None:
     archive = Archive(tmp_path / "trends")

@@ -33,6 +33,8 @@ from hsframe.testing.server import running_server
 from tests.archive.building import DAY_US, FIRST_US, NOW_US, SINCE
 from tests.archive.test_samples import rows
 
+pytestmark = pytest.mark.one_python
+
 SINCE_US = FIRST_US - 3 * DAY_US
 
 

@@ -100,6 +100,7 @@ BODIES = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("form", BODIES)
 def test_ten_megabytes_in_small_pieces(form: str) -> None:
     """Nothing looks again at what came before: the square of this would be 30 GB, far beyond the time-out."""

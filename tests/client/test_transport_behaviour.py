@@ -270,12 +270,12 @@ def test_what_was_accepted_is_sent_once_by_all_sessions_once_the_server_knows_an
     asyncio.run(main())
 
 
-def test_twenty_lost_sessions_in_fifty_tasks_are_twenty_logins(serve: Any, fake: Any) -> None:
+def test_five_lost_sessions_in_fifty_tasks_are_five_logins(serve: Any, fake: Any) -> None:
     async def main() -> None:
         async with serve(fake(answers={"read": SITES})) as server:
             async with Client(server.uri, USER, PASSWORD) as client:
                 await client.about()
-                for lost in range(1, 21):
+                for lost in range(1, 6):
                     server.forget_sessions()
                     answers = await asyncio.gather(*(client.read("site") for _ in range(50)))
                     assert [len(rows) for rows in answers] == [2] * 50
@@ -983,7 +983,7 @@ def test_a_cancelled_block_still_closes(serve: Any, fake: Any) -> None:
     asyncio.run(main())
 
 
-def test_two_hundred_rounds_leave_nothing_behind(serve: Any, fake: Any) -> None:
+def test_fifty_rounds_ten_at_once_leave_nothing_behind(serve: Any, fake: Any) -> None:
     import gc
     import os
     import threading
@@ -1007,13 +1007,13 @@ def test_two_hundred_rounds_leave_nothing_behind(serve: Any, fake: Any) -> None:
             await one_round()
             await asyncio.sleep(0.05)
             tasks, threads, socks = len(asyncio.all_tasks()), threading.active_count(), sockets()
-            for _ in range(20):
+            for _ in range(5):
                 await asyncio.gather(*(one_round() for _ in range(10)))
             await asyncio.sleep(0.05)
             gc.collect()
-            assert server.logins == 201
+            assert server.logins == 51
             assert server.tokens == set()
-            assert len(server.seen) == 402
+            assert len(server.seen) == 102
             assert len(asyncio.all_tasks()) == tasks
             assert threading.active_count() == threads
             assert sockets() <= socks

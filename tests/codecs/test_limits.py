@@ -188,6 +188,7 @@ def test_the_cells_of_many_columns_are_counted_once(monkeypatch: Any) -> None:
     assert len(looked) < 50 * width
 
 
+@pytest.mark.one_python
 def test_lists_and_dicts_of_records_are_read_once(monkeypatch: Any) -> None:
     """To find where one ends, its brackets are enough; in a text or a uri they are none."""
     item = '{a:"]}\\"[" b:`}\\`]` c:[1,{d}]}'
@@ -248,6 +249,7 @@ def test_nesting_that_the_stack_cannot_hold_is_no_setting() -> None:
         Limits(nesting=101)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("short", ["json4", "json3"])
 @pytest.mark.parametrize(
     "rows",
@@ -277,6 +279,7 @@ SMALL_ROWS = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("row", SMALL_ROWS.values(), ids=SMALL_ROWS)
 @pytest.mark.parametrize("short", ["json4", "json3"])
 def test_the_places_of_small_rows_are_counted_before_they_are_taken(short: str, row: Any, monkeypatch: Any) -> None:
@@ -313,6 +316,7 @@ LONG_SCALARS = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(("short", "begin", "tail", "end"), LONG_SCALARS.values(), ids=LONG_SCALARS)
 def test_a_long_scalar_takes_a_few_times_its_bytes(short: str, begin: str, tail: str, end: str) -> None:
     scalar = begin + tail * (600_000 // len(tail)) + end
@@ -354,6 +358,7 @@ VALUES = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("cells", VALUES.values(), ids=VALUES)
 def test_values_of_zinc_are_counted_while_they_are_made(cells: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(Limits, "_beside_bytes", 20_000_000)

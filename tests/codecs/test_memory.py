@@ -81,6 +81,7 @@ def test_the_memory_of_a_hostile_body(body: tuple[str, ...]) -> None:
     subprocess.run([sys.executable, "-c", PROGRAM, *body], check=True, timeout=120)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("text", ["{", "[", ",", ":", '{"', '\\"{', "\\\\", '"[', "\\", "r:{", '{"_kind"'])
 @pytest.mark.parametrize("short", ["json4", "json3"])
 def test_what_is_in_a_text_of_json_begins_nothing(short: str, text: str, monkeypatch: Any) -> None:

@@ -26,6 +26,8 @@ from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.quirks import BUNDLES
 from hsframe.testing.server import RunningServer, running_server
 
+pytestmark = pytest.mark.one_python
+
 READ_ONLY = {"about", "ops", "formats", "read", "readAll", "readByIds", "hisRead", "close"}
 MINUTE_US = 60_000_000
 ROWS = 30 * 96

@@ -98,9 +98,11 @@ def test_each_points_windows_tile_its_span(
     span = Span(from_epoch_us(start, UTC), from_epoch_us(start + length, UTC))
     requests = plan(records, lambda tz: span, one_by_one=one_by_one, limits=limits)
     assert limits.cells is not None
-    for one in records:
-        own = [request.window for request in requests if one in request.records]
-        assert tile(own, Window(start, start + length))
+    own: dict[str, list[Window]] = {one.point.id: [] for one in records}
+    for request in requests:
+        for one in request.records:
+            own[one.point.id].append(request.window)
+    assert all(tile(windows, Window(start, start + length)) for windows in own.values())
     for request in requests:
         width = len(request.records)
         assert len({(one.tz, one.irregular) for one in request.records}) == 1

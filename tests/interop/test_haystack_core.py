@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hsframe.codecs import decode, encode
@@ -101,6 +101,7 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return strategies.lists(inner) | strategies.dicts(inner) | strategies.grids(inner, max_rows=2, max_cols=2)
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(data=st.data(), read=st.sampled_from(FORMS), write=st.sampled_from(FORMS))
 def test_a_grid_comes_back_the_same(peer: Peer, read: str, write: str, data: st.DataObject) -> None:
     kinds = st.recursive(values(read, write), nested, max_leaves=6)

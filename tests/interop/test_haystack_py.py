@@ -23,7 +23,7 @@ import pytest
 
 import hsframe
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.one_python]
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE.parent.parent / ".peers" / "haystack-py-server" / "bin" / "python"

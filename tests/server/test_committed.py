@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hsframe.grid import Grid
@@ -69,6 +69,7 @@ NO_HIS, TEXTS = {"his": REMOVE}, {"kind": "Str", "unit": REMOVE}
 @example([[("add", "n", {}), ("write", "n", "1kW"), ("remove", "n", {}), ("add", "n", {"kind": "Str"})]])
 @example([[("add", "n", {"unit": Number(3)}), ("write", "n", "1")]])
 @example([[("add", "n", {"point": REMOVE, "tz": "Mars"}), ("write", "n", "1kW"), ("update", "n", {"point": MARKER})]])
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(st.lists(st.lists(STEPS, min_size=1, max_size=6), min_size=1, max_size=2))
 def test_what_is_acknowledged_is_there_after_a_restart(runs: list[list[Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -33,6 +33,8 @@ from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
 from tests.server.conftest import NOW, Raw, header_value, small_building
 
+pytestmark = pytest.mark.one_python
+
 WAIT_S = 60.0
 # Other systems give only 127.0.0.1 to the loopback device.
 several_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")

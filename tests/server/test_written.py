@@ -224,6 +224,7 @@ def ask(uri: str, op: str, body: str) -> Grid:
     return grid
 
 
+@pytest.mark.one_python
 @pytest.mark.skipif(sys.platform == "win32", reason="locks of folders")
 def test_a_folder_is_served_by_one_program_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path)

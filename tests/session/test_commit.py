@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES  # type: ignore[import-untyped]  # no stubs
 
@@ -451,6 +451,7 @@ def test_the_dry_run_tells_a_marker_from_a_bool(server: RunningServer) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.WriteWarning")
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(st.lists(TAGS, max_size=5))
 def test_no_text_of_a_csv_file_changes_a_kind(rows: list[dict[str, Any]]) -> None:
     records = [{"id": Ref(f"r{number}"), **row} for number, row in enumerate(rows)]
@@ -618,6 +619,7 @@ def test_a_frame_is_not_taken_for_the_ids_to_remove(server: RunningServer) -> No
         assert len(session.commit(remove=df["id"], dry_run=True)) == 1
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(st.lists(TAGS, max_size=5))
 def test_a_frame_that_was_not_edited_changes_nothing(rows: list[dict[str, Any]]) -> None:
     """Whatever kinds stand in a column, and whatever the frame of all makes of them."""

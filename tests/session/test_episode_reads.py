@@ -52,6 +52,7 @@ def episodes(pairs: Any, tz: str = "America/New_York") -> pd.DataFrame:
 PAIRS = st.lists(st.tuples(st.integers(0, 90), st.integers(1, 9)).map(lambda one: (one[0], sum(one))), max_size=5)
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(PAIRS, st.integers(0, 4))
 def test_each_episode_has_the_rows_of_its_window(server: RunningServer, pairs: list[tuple[int, int]], pad: int) -> None:
     windows = episodes(pairs).set_axis([f"e{n}" for n in range(len(pairs))], axis=0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
@@ -209,6 +209,7 @@ def test_the_samples_of_a_span_are_removed_and_no_others(quirks: tuple[str, ...]
     assert [list(one) for one in left] == [[hour for hour in range(-24, 49) if not 0 <= hour < 25]] * 4
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes long
 @given(st.integers(-30, 50), st.integers(0, 30))
 def test_a_span_is_half_open_here_too(one_server: RunningServer, start: int, length: int) -> None:
     one_server.database.set_history("kwh", FIRST_US + np.arange(-24, 49) * HOUR_US, np.arange(73.0))

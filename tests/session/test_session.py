@@ -519,7 +519,7 @@ def test_rounds_leave_no_thread_socket_or_session_behind(server: RunningServer) 
     once()
     threads = threading.active_count()
     files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    for _ in range(60):
+    for _ in range(25):
         once()
     gc.collect()
     assert threading.active_count() == threads

@@ -338,6 +338,7 @@ def test_a_full_disk_is_named_when_the_block_ends(building: Any) -> None:
         os.stat("/nowhere")  # an error of the block is its own
 
 
+@pytest.mark.one_python
 def test_the_doctor_records_what_it_asks(
     building: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
