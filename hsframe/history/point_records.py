@@ -375,7 +375,7 @@ async def read_labels(
     """By id the labels of some points (:mod:`hsframe.frame.labels`); `records` are those that are known.
 
     Each record that a path leads through is read once, together with others, and so are those whose display name a Ref
-    does not tell. One that the server does not give is as one without tags.
+    does not tell. One that the server does not give is as one without tags. A spec is no record, and has no other name.
     """
     known: dict[str, Tags] = {record.id: record.tags for record in records}
     found: dict[str, Tags] = dict(known)
@@ -383,7 +383,9 @@ async def read_labels(
         if "->" in path:
             values = await followed(source, known, [record.id for record in records], path.split("->"))
             found = {ident: {**tags, path: values[ident]} for ident, tags in found.items()}
-        elif path != "id" and any(isinstance(ref := tags.get(path), Ref) and not ref.dis for tags in known.values()):
+        elif path not in ("id", "spec") and any(
+            isinstance(ref := tags.get(path), Ref) and not ref.dis for tags in known.values()
+        ):
             names = await followed(source, dict(known), [record.id for record in records], [path, "dis"])
             found = {ident: {**tags, path: names[ident] or tags.get(path)} for ident, tags in found.items()}
     return dict(zip([point.id for point in points], labels_of(points, header, found), strict=True))

@@ -63,6 +63,16 @@ def test_a_spec_and_its_slots(specs: RunningServer, version: Any, format: str) -
     assert slots.loc[["zone", "sensor"], "doc"].isna().all()
 
 
+@VERSIONS
+def test_a_header_of_specs_reads_no_records_of_them(
+    specs: RunningServer, version: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(specs, version=version) as s, caplog.at_level("INFO", "hsframe"):
+        df = s.his_read("point and spec", "2026-01-01", header="spec", tz="UTC")
+    assert set(df) == {ZONE, OUTSIDE}
+    assert [line.split()[0] for line in caplog.messages].count("read") == 1
+
+
 def test_the_columns_have_one_dtype_whatever_is_in_them(specs: RunningServer) -> None:
     with connected(specs) as s:
         for name in ("sys::Marker", "sys::Obj", "ph::Site", ZONE):
