@@ -119,7 +119,8 @@ class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, Point
             ``spec`` and ``slot``; ``type``, of the spec itself what it is derived from; ``optional`` (bool), whether a
             record may be without it; ``value`` (object), which a slot has where nothing else is said, a text or a kind
             of Haystack; ``unit`` and ``quantity``, which a value must be of; ``doc``. Texts are missing where nothing
-            is said. A slot of type ``sys::Marker`` is a tag that is there.
+            is said. A slot of type ``sys::Marker`` is a tag that is there. Slots that other libraries add to a spec by
+            mixins (``+Site { ... }``) are not among them.
 
         Raises
         ------

@@ -2,7 +2,8 @@
 
 No op gives them, in version 4 of the protocol as in 5, but functions of Axon on the servers that know specs (Haxall,
 SkySpark 4). So an expression asks for some at once, and gives plain rows: what else a server knows of its specs need
-not be written in the format of an answer.
+not be written in the format of an answer. Slots that other libraries add to a spec, by mixins, are not in it: the
+function that merges them, ``specx``, is of newer servers alone, and takes its time.
 """
 
 from __future__ import annotations
@@ -48,37 +49,41 @@ _COLUMNS: Final = ("spec", "slot", "type", "optional", "value", "unit", "quantit
 
 async def read_specs(client: Client[Any], names: str | Iterable[str]) -> pd.DataFrame:
     """The specs of some names as :meth:`hsframe.Session.specs` has them."""
-    asked = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
-    for name in asked:
+    wanted = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+    for name in wanted:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise MetadataError(f"{name!r} is no name of a spec; expected one as 'ph::Site', or with * as 'ph::*'")
-    known: list[str] | None = None
-    found: dict[str, None] = {}
-    for name in asked:
-        if "::" in name and not is_glob(name):
-            found[name] = None
-            continue
-        known = await _all_names(client) if known is None else known
-        fitting = [one for one in known if fnmatchcase(one if "::" in name else one.rpartition("::")[2], name)]
-        if not fitting:
-            _refuse(client, name, known)
-        found.update(dict.fromkeys(fitting))
-    if not found:
+    if not wanted:
         raise MetadataError("no name of a spec was given; expected one as 'ph::Site', or several")
-    grid = await _asked(client, _SOME.format(names=", ".join(f'"{name}"' for name in found)))
+    known = [] if all(map(_is_whole, wanted)) else await _all_names(client)
+    found: dict[str, None] = {}
+    for name in wanted:
+        fitting = [name] if _is_whole(name) else [one for one in known if _fits(one, name)]
+        if not fitting:
+            await _refuse(client, name, known)
+        found.update(dict.fromkeys(fitting))
+    grid = await _eval(client, _SOME.format(names=", ".join(f'"{name}"' for name in found)))
     answered = {_text(row.get("qname")) for row in grid if row.get("slot") is None}  # not those of slots
     for name in found:
         if name not in answered:
-            _refuse(client, name, await _all_names(client) if known is None else known)
+            await _refuse(client, name, known)
     return await in_thread(_frame, grid)
 
 
+def _is_whole(name: str) -> bool:
+    return "::" in name and not is_glob(name)
+
+
+def _fits(qname: str, name: str) -> bool:
+    return fnmatchcase(qname if "::" in name else qname.rpartition("::")[2], name)
+
+
 async def _all_names(client: Client[Any]) -> list[str]:
-    grid = await _asked(client, _ALL)
+    grid = await _eval(client, _ALL)
     return sorted(str(_text(name)) for name in grid.column("qname")) if grid.has_col("qname") else []
 
 
-async def _asked(client: Client[Any], expr: str) -> Grid:
+async def _eval(client: Client[Any], expr: str) -> Grid:
     try:
         return await client.eval(expr, raw=True)
     except (CallError, HTTPStatusError) as error:
@@ -92,8 +97,8 @@ async def _asked(client: Client[Any], expr: str) -> Grid:
         ) from error
 
 
-def _refuse(client: Client[Any], name: str, known: list[str]) -> NoReturn:
-    near = Names(Point(one, one) for one in known).near(name)
+async def _refuse(client: Client[Any], name: str, known: list[str]) -> NoReturn:
+    near = Names(Point(one, one) for one in known or await _all_names(client)).near(name)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "specs('ph::*') has those of the library ph"
     raise MetadataError(f"the server at {client.base_url} knows no spec {name!r}; {hint}")
 
