@@ -27,6 +27,8 @@ from hsframe.server.database import Database
 from hsframe.testing.server import running_server
 from tests.archive.building import FIRST_US, NOW_US, QUARTER_US, SINCE, assert_in_step
 
+pytestmark = pytest.mark.one_python
+
 
 def synced(folder: Path, session: Session) -> Archive:
     """An archive that was synced as if on two days."""

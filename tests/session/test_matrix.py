@@ -390,6 +390,7 @@ def modelled() -> pd.DataFrame:
         return session.matrix(ROLES, SPAN)
 
 
+@pytest.mark.one_python
 def test_scikit_learn_takes_it_as_it_is() -> None:
     pytest.importorskip("sklearn")
     from sklearn.compose import make_column_transformer
@@ -411,6 +412,7 @@ def test_scikit_learn_takes_it_as_it_is() -> None:
     assert make_pipeline(columns, LinearRegression()).fit(whole, whole["kw"]).predict(whole).shape == (97,)
 
 
+@pytest.mark.one_python
 def test_statsmodels_takes_it_as_it_is() -> None:
     formulas = pytest.importorskip("statsmodels.formula.api")
     api = pytest.importorskip("statsmodels.api")
