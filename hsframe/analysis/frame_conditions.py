@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples, after_the_first
-from hsframe.analysis.read_warnings import warn_of_read, warn_of_start, warn_of_unknown
+from hsframe.analysis.read_warnings import warn_of_read, warn_of_start, warn_of_taken_out, warn_of_unknown
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.histories import Instants
@@ -74,7 +74,8 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
     idents: tuple[str, ...] | None = samples.ids if is_own else None
-    if (made_of := _made_of(samples, mask, is_own)) is not None:
+    made_of = _made_of(samples, mask, is_own)
+    if made_of is not None:
         of, place = made_of
         warn_of_start(of, place)
         warn_of_read(of, [place])
@@ -89,7 +90,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     elif samples.interval is None:
         if not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
             warn_of_unknown_read(alone)
-        elif (count := _rows_without(samples if is_own else None, rows, is_true)) > 0:
+        elif (count := _rows_without(samples, rows, is_true)) > 0:
             _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
@@ -99,6 +100,12 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         own.points = [replace(own.points[0], tz=samples.zones[0])]
     if own.rows is not None:
         own.idents = [tuple(own.rows.samples) if idents is None else idents]
+        if (
+            made_of is None
+            and not samples.has_warned
+            and not are_in(own.samples_read_us(own.idents[0]), own.ts_us).all()
+        ):
+            warn_of_taken_out("the mask")
     histories, until_us = own.column(0)
     if own.interval is None and not own.is_known_to_end(0):
         until_us = max(until_us, _held_until(samples, pd.DatetimeIndex(mask.index).as_unit("us").asi8))
@@ -140,45 +147,54 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 
 
-def _rows_without(samples: FrameSamples | None, rows: pd.DataFrame, is_true: Mask) -> int:
-    """In how many rows some columns have no sample, where a mask seems to compare them row by row; 0 where it does not.
+def _rows_without(samples: FrameSamples, rows: pd.DataFrame, is_true: Mask) -> int:
+    """In how many rows of a mask some column of the frame has no sample, after its first.
 
-    So it seems where half of the rows lack a sample of some column, and the mask is true in none of them. Or where it
-    is true in no row in which one of the points has no sample, though it is at the sample before such a row; or in no
-    row at all, and one of the points has samples in less than half. `samples` are of the frame whose rows the mask has.
+    There a mask tells nothing, unless it was made of filled columns. That it was is known of one column, whose values
+    it divides in two. A row between two in which each point has a sample does not count, if the mask is the same there.
+    Of a point that the frame has not, the rows count if the mask is missing there, or if it is true in none of them,
+    though it is at the sample before.
     """
-    found, has_holes = 0, False
-    if samples is not None:
-        holes = _holes_of_all(samples)
-        has_holes = bool(holes.any())
-        if 2 * np.count_nonzero(holes) >= len(holes) and not (is_true & holes).any():
-            found = int(holes.sum())
+    ts_us, has_hole = pd.DatetimeIndex(rows.index).as_unit("us").asi8, np.zeros(len(rows), dtype=bool)
+    is_missing, numbers, lacking = rows["condition"].isna().to_numpy(), np.arange(len(rows)), 0
+    of_frame: tuple[str, ...] = ()
+    if are_in(ts_us, samples.ts_us).all():
+        of_frame, at = samples.ids, np.searchsorted(samples.ts_us, ts_us)
+        for place in samples.places:
+            holes = after_the_first(samples.holes(place))[at]
+            if (is_true & holes).any() and _divides(is_true, samples.df.iloc[at, place].ffill()):
+                return 0
+            has_hole |= holes
+    is_whole = ~has_hole
     if (read := rows_of(rows)) is not None:
-        ts_us, places = pd.DatetimeIndex(rows.index).as_unit("us").asi8, np.arange(len(rows))
         for ident in read.samples:
             has_sample = are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
-            holes = after_the_first(~has_sample)
-            last = np.maximum.accumulate(np.where(has_sample, places, 0))  # the row of the sample before each
-            is_few = has_holes and 2 * np.count_nonzero(has_sample) < len(rows) and not is_true.any()
-            if not (is_true & holes).any() and (is_few or (is_true[last] & holes).any()):
-                found = max(found, int(holes.sum()))
-    return found
+            is_whole &= has_sample
+            holes, last = after_the_first(~has_sample), np.maximum.accumulate(np.where(has_sample, numbers, 0))
+            is_by_row = not (is_true & holes).any() and (is_true[last] & holes).any()
+            if ident not in of_frame and (is_by_row or (is_missing & holes).any()):
+                lacking = max(lacking, int(np.count_nonzero(holes)))
+    is_between = is_whole[:-2] & ~is_whole[1:-1] & is_whole[2:]
+    is_same = (is_true[:-2] == is_true[1:-1]) & (is_true[2:] == is_true[1:-1])
+    has_hole[1:-1] &= ~(is_between & is_same)
+    return max(lacking, int(np.count_nonzero(has_hole)))
+
+
+def _divides(is_true: Mask, values: pd.Series[Any]) -> bool:
+    """Whether a mask is true of some values of a column alone: of those above or below a bound, or those of a set."""
+    chosen, others = values[is_true].dropna(), values[~is_true].dropna()
+    if values.dtype.kind in "iuf":
+        return bool(chosen.min() > others.max() or chosen.max() < others.min())
+    return not chosen.isin(others.unique()).any()
 
 
 def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
     """Warn of columns that are masks, and seem to compare columns row by row."""
     for place in filter(samples.is_mask, places):
-        if count := _rows_without(samples, samples.given, samples.df.iloc[:, place].to_numpy(dtype=bool)):
+        rows = samples.given.iloc[:, [place]].set_axis(["condition"], axis=1)
+        if count := _rows_without(samples, rows, rows["condition"].to_numpy(dtype=bool)):
             _warn_of_holes(count)
             return
-
-
-def _holes_of_all(samples: FrameSamples) -> Mask:
-    """The rows in which a column has no sample, but for those before its first, where it has none if filled too."""
-    holes = np.zeros(len(samples.ts_us), dtype=bool)
-    for place in samples.places:
-        holes |= after_the_first(samples.holes(place))
-    return holes
 
 
 def _warn_of_holes(count: int, label: str = "") -> None:
@@ -186,6 +202,7 @@ def _warn_of_holes(count: int, label: str = "") -> None:
     warn_caller(
         f"in {count} rows of the mask {label or 'a column'} has no sample, where others have, and the mask tells "
         f"nothing of it there. For it alone give a condition, as ({label or 'column'}, '>', Number(...)); for more "
-        "take filled = df.ffill() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
+        "take the episodes of these columns alone, filled = df[[...]].ffill() and filled.hs.episodes(a mask of "
+        "filled), whose windows where= takes too",
         ReadWarning,
     )

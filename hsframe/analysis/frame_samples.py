@@ -9,7 +9,7 @@ the end of the span that was read, or to the last row where rows after it were c
 In a frame that does not know its read (it warns), in one that was not read, and in a column that was renamed or
 computed since, or that is now of another quantity, all missing values are NA, and the last value tells of its own
 instant alone. Rows of the read that are gone count as NA in a renamed or computed column too, and it warns; they do not
-where the column seems to be made of one point alone, which had no sample in them (``FrameSamples.taken_out``).
+where the column is alone and seems to be made of one point, which had no sample in them (``FrameSamples.taken_out``).
 ``pd.concat`` keeps what its first frame remembers; that the rows of the others are of another read is seen, and it
 warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
@@ -121,9 +121,9 @@ class FrameSamples:
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
 
-        In a renamed or computed column these are all rows that are gone. There are none if it seems to be made of one
-        point alone: it has values at the samples of a point of its kind and nowhere else, and each point that had
-        samples in the rows that are gone had none at one of these values.
+        In a renamed or computed column these are all rows that are gone. There are none if it is alone in the frame
+        and seems to be made of one point: it has values at the samples of a point of its kind and nowhere else, and
+        each point that had samples in the rows that are gone had none at one of these values.
         """
         if self.rows is None or not len(self.ts_us):
             return self.ts_us[:0]
@@ -131,7 +131,7 @@ class FrameSamples:
         if self.idents[place]:
             return _without(self.samples_read_us(self.idents[place]), ts_us)
         gone_us = self._gone_us
-        if not len(gone_us):
+        if not len(gone_us) or len(self.places) > 1:
             return gone_us
         kind, kinds = self.points[place].kind, {point.id: point.kind for point in points_of(self.given).values()}
         read_us = {ident: self.samples_read_us([ident]) for ident in self.rows.samples}

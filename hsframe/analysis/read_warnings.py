@@ -41,15 +41,20 @@ def warn_of_read(samples: FrameSamples, places: Sequence[int]) -> None:
             ReadWarning,
         )
     elif taken := [samples.points[p].dis for p in places if not samples.idents[p] and len(samples.taken_out(p))]:
-        warn_caller(
-            f"rows were taken out of the read, and the frame does not know which of them had a value of "
-            f"{named([repr(dis) for dis in taken])}, which was renamed or computed: it is not known from each of "
-            "them up to its next value. Find episodes and take values over intervals before rows are taken out",
-            ReadWarning,
-        )
+        warn_of_taken_out(named([repr(dis) for dis in taken]) + ", which was renamed or computed")
     else:
         return
     samples.has_warned = True
+
+
+def warn_of_taken_out(what: str) -> None:
+    """Warn that rows were taken out, in which `what` is computed or a mask may have had a value."""
+    warn_caller(
+        f"rows were taken out of the read, and the frame does not know which of them had a value of {what}: it is not "
+        "known from each of them up to its next value. Find episodes and take values over intervals before rows are "
+        "taken out",
+        ReadWarning,
+    )
 
 
 def _is_thinned(samples: FrameSamples, place: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +334,43 @@ def test_a_mask_that_is_a_column_is_as_the_mask() -> None:
     ):
         with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
             call()
+
+
+def test_a_mask_of_several_columns_that_are_not_filled_warns() -> None:
+    """Whatever is written between them: an "or" is true in rows in which one of them has no sample."""
+    both = read((0, 96), kw=HOURLY, sp=COV)
+    numbers = both.assign(on=(both["kw"] > 3) | (both["sp"] > 1.5))
+    states = both.astype("float64") > 1.5
+    states = both.assign(kw=states["kw"].astype("boolean"), sp=states["sp"].astype("boolean")).where(both.notna())
+    calls: list[Callable[[], object]] = [
+        lambda: numbers.hs.episodes("on"),
+        lambda: numbers.hs.episodes(numbers["on"].rename(None)),
+        lambda: both[["kw"]].hs.resample("1D", "mean", edges="partial", min_coverage=0.01, where=numbers["on"]),
+        lambda: states.hs.episodes(states["kw"] | states["sp"]),
+        lambda: states[["kw"]].hs.episodes((states["kw"] | states["sp"]).rename("on")),
+        lambda: states.hs.episodes(states["kw"].fillna(False) | states["sp"].fillna(False)),
+    ]
+    for call in calls:
+        with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
+            call()
+    filled = both.ffill()
+    filled.hs.episodes((filled["kw"] > 3) | (filled["sp"] > 1.5))
+    both.hs.episodes((filled["sp"] > 1.5).rename(None))  # what divides the values of one column was made of that alone
+
+
+def test_a_mask_warns_of_rows_that_are_gone() -> None:
+    """Those of the other points too, for it may be of them, whichever column it is like."""
+    both = read((0, 96), kw=HOURLY, sp=COV)
+    states = both.assign(on=both["kw"].ffill() > 3, own=both["sp"] > 1.5)
+    for less in (states.dropna(subset=["sp"]), states[states["sp"].notna()]):
+        for call in (
+            lambda df=less: df.hs.episodes("on"),
+            lambda df=less: df.hs.episodes(df["own"].rename("x")),
+            lambda df=less: df[["kw"]].hs.resample("1D", "mean", edges="partial", min_coverage=0.01, where=df["on"]),
+            lambda df=less: df.hs.over(df.hs.episodes(("sp", ">", 1.5)), {"on": "share"}, min_coverage=0.01),
+        ):
+            with pytest.warns(hsframe.ReadWarning, match="rows were taken out of the read"):
+                call()
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.GapWarning")
