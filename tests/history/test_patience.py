@@ -34,8 +34,6 @@ from hsframe.testing.quirk_wrappers import wrap_op
 from hsframe.testing.server import running_server
 from tests import virtual_time
 
-pytestmark = pytest.mark.one_python
-
 FIRST_US = 1_793_505_600_000_000  # 2026-11-01T04:00Z, the day of 25 hours in New York
 STEP_US = 15 * 60_000_000
 SPAN = "2026-11-01,2026-11-10"
