@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from hsframe.caller_warnings import DeferredWarnings
 from hsframe.codecs.body_text import guarded
@@ -77,15 +77,28 @@ def _is_jeto(body: bytes) -> bool:
     return match is not None and match[1] is not None
 
 
+def may_be_jeto(body: bytes | str) -> bool:
+    """Whether a JSON text has the text that a grid of Jeto has, in whatever place."""
+    return '"sys::Grid"' in body if isinstance(body, str) else b'"sys::Grid"' in body
+
+
 def _read_json(body: bytes | str, limits: Limits, asked: type[JsonCodec]) -> Grid:
-    # A grid of version 4 has "_kind", so one without it is of version 3, whatever was asked for. Bare dicts may be
-    # of either version, and are read as the one that was asked for.
+    # A grid of version 4 has "_kind", so one without it is of version 3 or Jeto, whatever was asked for. Bare dicts may
+    # be of any, and are read as the one that was asked for.
     if has_kinds(body):
         return Json4(limits).decode(body)
+    if may_be_jeto(body):
+        value = Jeto(limits).load(body)
+        if any(grid.get("spec") == "sys::Grid" for grid in _grids_in(value)):
+            return Jeto(limits).grid_from(value)
     value = Json3(limits).load(body)
+    return (Json3 if _grids_in(value) else asked)(limits).grid_from(value)
+
+
+def _grids_in(value: Any) -> list[Mapping[str, Any]]:
+    """The grids that a body is: one, or a list of them."""
     items = value if isinstance(value, list) else [value]
-    has_grid = any(isinstance(item, dict) and "cols" in item for item in items)
-    return (Json3 if has_grid else asked)(limits).grid_from(value)
+    return [item for item in items if isinstance(item, dict) and "cols" in item]
 
 
 _ROWS: Final = (

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hsframe.codecs import decode, decode_exact, encode
 from hsframe.codecs.formats import format_of_body, formats_by_start
+from hsframe.codecs.histories import HistoryStream
 from hsframe.codecs.jeto import Box, Jeto, decode_jeto, encode_jeto
 from hsframe.errors import CodecError
 from hsframe.grid import Col, Grid
@@ -343,7 +344,55 @@ def test_a_grid_of_jeto_is_known_by_its_start() -> None:
     assert "jeto" in formats_by_start(body)
     assert format_of_body(b"\n" + body) == "jeto"
     assert format_of_body(b'{"meta":{"ver":"3.0"},"cols":[]}') == "json3"
-    assert decode(body, "application/json") != decode(body, "jeto")  # what was asked for decides
+
+
+OTHER_JSON = pytest.mark.parametrize("name", ["json4", "json3"])
+
+
+@OTHER_JSON
+@given(grid=strategies.grids(), box=st.sampled_from(["auto", "all"]), first=st.booleans())
+def test_a_grid_of_jeto_is_read_so_whatever_was_asked_for(name: str, grid: Grid, box: Box, first: bool) -> None:
+    body = encode_jeto(grid, box)
+    if not first:  # what it says first, at its end
+        body = b"{" + body.removeprefix(b'{"spec":"sys::Grid",').removesuffix(b"}") + b',"spec":"sys::Grid"}'
+    body = b"[" + body + b"]" if name == "json3" else b"\xef\xbb\xbf\n " + body
+    assert same(decode(body if first else body.decode(), name), grid)
+
+
+@OTHER_JSON
+@pytest.mark.parametrize("first", ["ts", "id"])
+def test_a_large_grid_of_jeto_is_read_so_too(name: str, first: str) -> None:
+    """A history of so many rows, and so many records, are read by columns in other formats."""
+    count = 2_000
+    firsts: dict[str, list[Any]] = {
+        "ts": [datetime.fromtimestamp(1_800_000_000 + 900 * number, UTC) for number in range(count)],
+        "id": [Ref(f"a-{number}") for number in range(count)],
+    }
+    grid = Grid(
+        {},
+        [first, "val", "dis"],
+        [firsts[first], [Number(number, "kW") for number in range(count)], ["\t" * 50] * count],
+    )
+    body = encode_jeto(grid)
+    assert len(body) > 200_000
+    assert decode(body, name) == grid
+    at_the_end = b"{" + body.removeprefix(b'{"spec":"sys::Grid",').removesuffix(b"}") + b',"spec":"sys::Grid"}'
+    assert decode(at_the_end, name) == grid
+    if first == "ts":
+        for whole in (body, at_the_end):
+            stream = HistoryStream(name)
+            batches = [batch for at in range(0, len(whole), 50_000) for batch in stream.feed(whole[at : at + 50_000])]
+            batches += stream.finish()
+            assert sum(batch.num_rows for batch in batches) == count
+            assert {batch.schema.field("val").metadata[b"hsframe:unit"] for batch in batches} == {b"kW"}
+
+
+def test_what_only_looks_like_a_grid_of_jeto_is_what_was_asked_for() -> None:
+    body = '{"dis":"sys::Grid","spec":"sys::Grid"}'
+    assert decode(body, "json3")[0] == {"dis": "sys::Grid", "spec": "sys::Grid"}
+    grid = Grid({}, ["spec"], [["sys::Grid"]])
+    for name in ("json3", "json4"):
+        assert decode(encode(grid, name), name) == grid
 
 
 ERRORS: list[tuple[Any, str, str]] = [

@@ -16,7 +16,7 @@ from hsframe.codecs.body_text import text_bytes
 from hsframe.codecs.entities.read_cells import CellReader, JsonCellReader
 from hsframe.codecs.entities.split_json import split_json
 from hsframe.codecs.entities.split_zinc import split_zinc
-from hsframe.codecs.formats import NeedsExactParserError, has_kinds
+from hsframe.codecs.formats import NeedsExactParserError, has_kinds, may_be_jeto
 from hsframe.codecs.histories.decode import head_length
 from hsframe.codecs.json3 import Json3
 from hsframe.codecs.json4 import Json4
@@ -53,6 +53,8 @@ def try_records(body: bytes, short: str, limits: Limits = Limits()) -> Grid | No
 
 
 def _json(body: bytes, begin: int, limits: Limits) -> tuple[Grid, CellReader]:
+    if may_be_jeto(body):
+        raise NeedsExactParserError
     codec = Json4(limits) if has_kinds(body) else Json3(limits)
     head = _empty_grid(body[:begin] + b"]}", codec.decode)
     return head, JsonCellReader(split_json(body, begin, head.col_names, limits), codec)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from hsframe.codecs.formats import NeedsExactParserError, decode_exact
+from hsframe.codecs.formats import NeedsExactParserError, decode_exact, may_be_jeto
 from hsframe.codecs.histories.batches import BatchMaker, columns_of_grid
 from hsframe.codecs.histories.buffers import BLOCK_BYTES, BodyBuffer
 from hsframe.codecs.histories.json_rows import JsonRows
@@ -62,7 +62,7 @@ def head_length(body: bytes, short: str) -> int:
 
 def _open_history(head: bytes, short: str, limits: Limits) -> tuple[Grid, RowReader]:
     """The grid without rows, and a reader for them; `head` is the body up to its first row."""
-    if not head or short not in ("zinc", "json4", "json3"):
+    if not head or short not in ("zinc", "json4", "json3") or (short != "zinc" and may_be_jeto(head)):
         raise NeedsExactParserError
     try:
         grid = decode_exact(head if short == "zinc" else head + b"]}", short, limits)
