@@ -18,7 +18,7 @@ from hsframe.grid import Grid
 from hsframe.kinds import MARKER, Ref
 from hsframe.protocol import request_grids
 from hsframe.protocol.answers import Rows, by_ids, python_rows, rows_of_ids
-from hsframe.protocol.request_grids import OPS, Ids, as_refs
+from hsframe.protocol.request_grids import OPS, Ids, as_ref, as_refs
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # with a default, as of Python 3.13; type checkers bring it along
@@ -271,9 +271,20 @@ class RecordOps(Generic[AnswerT]):
     async def nav(self, nav_id: object = None, *, raw: bool = False) -> AnswerT | Grid:
         """The children of a node of the navigation tree, of its root without `nav_id`.
 
-        A row's ``navId`` is what to ask next, of whatever kind it is; a row without one is a leaf.
+        A row's ``navId`` is what to ask next, of whatever kind it is; a row without one is a leaf. A text is sent as
+        the Ref of that id where the server's own are Refs, which its root shows if nothing has before.
         """
-        return await self._op("nav", request_grids.nav_request(nav_id), raw=raw)
+        if isinstance(nav_id, str):
+            if self.sender.dialect.nav_by_ref is None:
+                await self._nav(None)
+            nav_id = as_ref(nav_id) if self.sender.dialect.nav_by_ref else nav_id
+        return self._answer(await self._nav(nav_id), raw=raw)
+
+    async def _nav(self, nav_id: object) -> Grid:
+        grid = await self.sender.call(OPS["nav"], request_grids.nav_request(nav_id))
+        if nodes := [cell for cell in grid.column("navId") if cell is not None] if grid.has_col("navId") else []:
+            self.sender.dialect.nav_by_ref = all(isinstance(node, Ref) for node in nodes)
+        return grid
 
 
 def _formats_of(filetypes: Grid) -> Grid:

@@ -8,6 +8,7 @@ results. If the server was changed since, it costs requests until the doctor ask
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -17,6 +18,7 @@ from hsframe.protocol.request_grids import Op
 from hsframe.protocol.uris import URI_HINT
 from hsframe.protocol.version5 import Version
 
+_NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*\s*")
 Method: TypeAlias = Literal["GET", "POST"]
 
 
@@ -62,6 +64,8 @@ class Dialect:
     """The most points that one hisRead is made for, where more were refused."""
     most_points_until_s: float = math.inf
     """Until when that counts, by the clock of the event loop."""
+    nav_by_ref: bool | None = None
+    """Whether the ``navId`` of its nodes are Refs; None until some were answered. Haxall takes a Str for the root."""
     tz: str | None = None
     """The Haystack name of the server's own zone, that of a point without a ``tz``; None until it was asked."""
     about: dict[str, str] = field(default_factory=dict)
@@ -100,10 +104,12 @@ class Dialect:
         """Whether a body may be whole, by its last bytes; `answer` has its first ones.
 
         Where only the connection ended, they are a line end in Zinc, unless earlier answers of this server had none
-        either, and a closing bracket in JSON. `line_end` is what was known before the op was sent: what is cut may be
-        cut at the same place when it is repeated.
+        either, a closing bracket in JSON, and white space after a number. `line_end` is what was known before the op
+        was sent: what is cut may be cut at the same place when it is repeated.
         """
         if not answer.start.startswith(b"ver:"):
+            if answer.status == 200 and _NUMBER.fullmatch(answer.start):  # of which each beginning is a number too
+                return answer.has_proven_end or end != end.rstrip()
             closing = {b"{": b"}", b"[": b"]"}.get(answer.start[:1], b"")
             return answer.has_proven_end or end.rstrip().endswith(closing)
         has_line_end = end.endswith((b"\n", b"\r"))

@@ -139,7 +139,10 @@ class AsyncSession(ReadingVerbs, InventoryVerbs, HistoryVerbs, MatrixVerb, Point
             return await read_specs(self.client, names)
 
     async def nav(self, nav_id: object = None) -> pd.DataFrame:
-        """The children of a node of the navigation tree, those of the root without `nav_id`; one row each."""
+        """The children of a node of the navigation tree, those of the root without `nav_id`; one row each.
+
+        A row's ``navId`` is what to ask next; a row without one is a leaf.
+        """
         return await self._records(lambda _: self.client.nav(nav_id, raw=True))
 
     async def doctor(self, point: Ref | str | None = None) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 import hsframe
 from hsframe.client import Client
-from hsframe.codecs import decode_exact
+from hsframe.codecs import decode_exact, encode
 from hsframe.codecs.formats import mime_of
 from hsframe.diagnosis.doctor import examine
 from hsframe.errors import (
@@ -356,7 +356,7 @@ def test_version_5_of_a_server_that_does_not_know_of_versions() -> None:
         hsframe.connect(server.uri, "demo", "demo", version=5) as session,
     ):
         for verb in (session.about, lambda: session.read("site"), lambda: session.his_read("power", "yesterday")):
-            with pytest.raises(MetadataError, match=r"does not speak version 5 .* leave out version="):
+            with pytest.raises(MetadataError, match=r"does not speak version 5 .* version=.auto."):
                 verb()
     with pytest.raises(MetadataError, match="version must be one of 'auto', 4, 5"):
         hsframe.connect(server.uri, "demo", "demo", version=6)  # type: ignore[arg-type]
@@ -527,3 +527,47 @@ def test_the_doctor_names_the_versions(ask: Any) -> None:
 def test_the_page_of_versions_says_what_is_sent() -> None:
     text = PAGE.read_text("utf-8")
     assert text == page(text), "run: python -m tests.client.versions_page"
+
+
+def tree(by_ref: bool) -> Callable[[Any], web.Response]:
+    """The op nav over three levels: by Refs, where any other navId is taken for none, or by texts alone."""
+
+    def nav(seen: Any) -> web.Response:
+        request = decode_exact(seen.body, "zinc") if seen.body else Grid()
+        asked = request[0].get("navId") if len(request) else None
+        depth = {"a": 1, "a/b": 2}.get(asked.val.replace("-", "/") if isinstance(asked, Ref) else asked or "", 0)
+        if isinstance(asked, Ref) is not by_ref:
+            depth = 0
+        name = ["a", "a-b" if by_ref else "a/b", None][depth]
+        node = None if name is None else Ref(name) if by_ref else name
+        body = encode(Grid({}, ["id", "dis", "navId"], [[Ref(f"r{depth}")], [f"Level {depth}"], [node]]), "zinc")
+        version = {"Xeto-Version": "5"} if "Xeto-Version" in seen.headers else {}
+        return web.Response(body=body, content_type="text/zinc", headers=version)
+
+    return nav
+
+
+@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("by_ref", [True, False])
+def test_nav_goes_down_by_the_texts_of_its_frames(fake: type[Any], serve: Serve, version: Any, by_ref: bool) -> None:
+    """The frames have the ids of Refs as texts; a Str would be the root there, at Haxall too."""
+
+    async def main() -> None:
+        server = fake(anonymous=True, answers={"nav": tree(by_ref)})
+        async with (
+            serve(server),
+            hsframe.AsyncSession(server.uri, auth="none", version=version) as session,
+        ):
+            levels, node = [], None
+            for _ in range(3):
+                df = await session.nav(node)
+                levels += df["dis"].tolist()
+                node = df["navId"].iloc[0] if "navId" in df else None
+            assert levels == ["Level 0", "Level 1", "Level 2"]
+            assert len(server.seen) == 3
+            forget(server.uri)  # another process has the frame: the root shows what a navId is
+        async with serve(server), Client(server.uri, version=version) as client:
+            assert [row["dis"] for row in await client.nav("a")] == ["Level 1"]
+            assert [row["dis"] for row in await client.nav("@a" if by_ref else "a")] == ["Level 1"]
+
+    asyncio.run(main())
