@@ -18,7 +18,7 @@ from hsframe.client.transport import Transport
 from hsframe.codecs.formats import CALL_FORMATS, mime_of, short_of
 from hsframe.codecs.json3 import Json3
 from hsframe.durations import Duration
-from hsframe.errors import HTTPStatusError, MetadataError
+from hsframe.errors import CodecError, HTTPStatusError, MetadataError
 from hsframe.grid import Grid, GridBuilder
 from hsframe.options import Limits
 from hsframe.protocol import request_grids
@@ -290,7 +290,15 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
 
     async def openapi(self) -> dict[str, Any]:
         """What a server of version 5 says of its ops: a document of OpenAPI 3.1, as JSON has it."""
-        read = Json3(self._transport.limits).load  # of JSON as it is, without values of Haystack
+
+        def read(body: bytes) -> dict[str, Any]:
+            document = Json3(self._transport.limits).load(body)  # JSON as it is, without values of Haystack
+            if not isinstance(document, dict) or "openapi" not in document:
+                raise CodecError(
+                    "the body is no document of OpenAPI", expected='an object with "openapi"', source="json"
+                )
+            return document
+
         return cast("dict[str, Any]", await self.sender.value(OPS["openapi"], {}, read))
 
     @overload

@@ -123,8 +123,12 @@ class RequestSender:
         """
         with self._logged(op) as (log, patience):
             answer = await self._exchange(op, args, log, patience)
-            if HEADER in answer.request.headers and answer.status == 200:
-                return await self.decoder.value(answer, op, read)
+            if HEADER in answer.request.headers and answer.status in (200, 204) and not answer.err_name:
+                value = None if answer.status == 204 else await self.decoder.value(answer, op, read)
+                if isinstance(value, Grid):
+                    value = self.decoder.secrets.redacted_error(value)
+                    self._check(value, answer, op)
+                return value
             grid = await self.decoder.grid(answer, op)
             self._check(grid, answer, op)
             return grid

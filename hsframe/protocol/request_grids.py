@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, Literal, TypeAlias
 
+from hsframe.codecs.body_text import MAX_DEPTH
 from hsframe.durations import Duration, duration_us
 from hsframe.errors import MetadataError, SpanError, UnitError, ZoneError
 from hsframe.grid import Grid, GridBuilder, Value
@@ -106,7 +107,7 @@ def as_refs(ids: Ids, op: str) -> list[Ref]:
     return refs
 
 
-def as_kind(value: object) -> object:
+def as_kind(value: object, depth: int = 0) -> object:
     """A kind from what people write: numbers become `Number`, tuples lists, timedelta a Number of seconds.
 
     A number of any class keeps its unit; one whose unit cannot be written is a UnitError, never a plain number.
@@ -114,16 +115,17 @@ def as_kind(value: object) -> object:
     >>> as_kind([1, 2.5, True, "a"])
     [Number(1), Number(2.5), True, 'a']
     """
-    if value is None or isinstance(value, bool | str | Number | Ref):
+    # What nests deeper, or holds itself, is refused where it is written.
+    if value is None or isinstance(value, bool | str | Number | Ref) or depth > MAX_DEPTH:
         return value
     if isinstance(value, int | float | Fraction | Decimal):
         return Number(value, _unit_of(value))  # type: ignore[arg-type]  # of any class
     if isinstance(value, timedelta):
         return _seconds(value)
     if isinstance(value, list | tuple):
-        return [as_kind(item) for item in value]
+        return [as_kind(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
-        return {name: as_kind(item) for name, item in value.items()}
+        return {name: as_kind(item, depth + 1) for name, item in value.items()}
     if hasattr(value, "magnitude") and hasattr(value, "units"):  # a quantity of pint
         number = as_kind(value.magnitude)
         return Number(number.val, symbol_of_pint(value)) if isinstance(number, Number) else value

@@ -15,8 +15,9 @@ from hsframe.codecs.jeto import encode_jeto
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import MetadataError
 from hsframe.grid import Grid
+from hsframe.kinds import Number
 from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.request_grids import query_of, row_of
+from hsframe.protocol.request_grids import as_kind, query_of, row_of
 
 HEADER: Final = "Xeto-Version"
 """Of a request: the version that it speaks, 4 without it. An answer in version 5 has it too."""
@@ -27,6 +28,7 @@ BOXED_JSON: Final = f"{JSON};box=all"
 Version: TypeAlias = Literal[4, 5]
 VersionSetting: TypeAlias = Literal["auto", 4, 5]
 VERSIONS: Final[tuple[VersionSetting, ...]] = ("auto", 4, 5)
+_LEFT_OUT: Final = "version='auto', as by default, speaks 4 where the server does, and else 5"
 Args: TypeAlias = Mapping[str, Any]
 
 
@@ -88,6 +90,11 @@ class Op5:
                     "from what it gives"
                 )
             return Wire(self.name, 5)
+        if len(request) > 1 and self.name != "readByIds":
+            raise MetadataError(
+                f"{self.op} takes one row in version 5 of the protocol, and the request has {len(request)}; send one "
+                "after the other"
+            )
         args = self.args(request)
         if self.form == "json":
             return Wire(self.name, 5, args=args)
@@ -98,11 +105,16 @@ def _filter_args(request: Grid) -> dict[str, Any]:
     """What readAll takes; arguments that it has not are ignored."""
     args = dict(request.meta) | (dict(request[0]) if len(request) else {})
     if "limit" in args:
-        args["opts"] = {"limit": args.pop("limit")}
+        limit = as_kind(args.pop("limit"))
+        if not isinstance(limit, Number):  # which servers take for no limit
+            raise MetadataError(f"read: the limit must be a Number; got {limit!r}")
+        args["opts"] = {"limit": limit}
     return args
 
 
 def _id_args(request: Grid) -> dict[str, Any]:
+    if request.has_col("filter"):
+        raise MetadataError("read takes ids or a filter in version 5 of the protocol, and the request has both")
     return {"ids": list(request.column("id")), "checked": False}
 
 
@@ -162,10 +174,10 @@ def refused_version(answer: HttpAnswer) -> MetadataError | None:
         f"{answer.request.op} at {answer.request.url}: the server does not speak version {asked or 4} of the protocol"
     )
     if answer.refuses_version:
-        allowed = " and ".join(answer.allowed) or "no other that it names"
-        return MetadataError(f"{where}, but {allowed}; leave out version=, or give one of these")
+        spoken = f"but {' and '.join(answer.allowed)}" if answer.allowed else "and names none that it does"
+        return MetadataError(f"{where}, {spoken}; {_LEFT_OUT}")
     if _knows_no_versions(answer):
-        return MetadataError(f"{where}: its answer has no header {HEADER}; leave out version=, or give version=4")
+        return MetadataError(f"{where}: its answer has no header {HEADER}; {_LEFT_OUT}")
     return None
 
 

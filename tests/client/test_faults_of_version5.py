@@ -10,8 +10,19 @@ from typing import Any
 import pytest
 
 from hsframe.client import Client
-from hsframe.errors import CallError, HsFrameError, HTTPStatusError, UnknownRecError
-from hsframe.kinds import Number
+from hsframe.errors import (
+    AuthError,
+    CallError,
+    CodecError,
+    HsFrameError,
+    HTTPStatusError,
+    IncompleteError,
+    MetadataError,
+    TruncatedBodyError,
+    UnknownRecError,
+)
+from hsframe.grid import Grid
+from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.dialects import forget
 
 ABOUT = b'ver:"3.0"\nserverName,protocolVersions\n"s",["4","5"]\n'
@@ -154,3 +165,98 @@ def test_words_with_empty_lines_in_the_status_line() -> None:
     error = given(answer('{"dis":"x"}', head), lambda client: client.eval("x"))
     assert isinstance(error, HTTPStatusError)
     assert error.reason == "Axon: more words"
+
+
+FAILED = {
+    '{"spec":"sys.api::InternalErr","status":500,"dis":"so it is"}': CallError,
+    '{"spec":"sys.api::UnknownEntityErr","status":404,"dis":"@so it is"}': CallError,
+    '{"spec":"sys.api::AuthErr","status":403,"dis":"so it is"}': AuthError,
+    '{"spec":"sys.api::TimeoutErr","status":504,"dis":"so it is"}': HTTPStatusError,
+    '{"spec":"sys::Grid","meta":{"err":{"val":"✓","spec":"sys::Marker"},"dis":"so it is"},"cols":[{"name":"empty"}],'
+    '"rows":[]}': CallError,
+    '{"spec":"sys::Grid","meta":{"incomplete":"so it is"},"cols":[{"name":"a"}],"rows":[{"a":1}]}': IncompleteError,
+}
+
+
+@pytest.mark.parametrize("body", FAILED, ids=map(str, range(len(FAILED))))
+def test_an_error_with_the_status_200(body: str) -> None:
+    for work in (
+        lambda client: client.call("readAll", filter="site"),
+        lambda client: client.call("readAll", Grid.from_rows({}, ["filter"], [{"filter": "site"}])),
+        lambda client: client.read("site"),
+        lambda client: client.openapi(),
+    ):
+        error = given(answer(body), work)
+        if "Grid" in body and isinstance(error, CodecError):  # of a grid nothing is said that is no document
+            continue
+        assert type(error) is FAILED[body], error
+        assert "so it is" in str(error)
+
+
+@pytest.mark.parametrize("body", ["5", "[]", "null", '"x"', '{"a":1}', "{", ""])
+def test_openapi_is_a_document(body: str) -> None:
+    assert isinstance(given(answer(body), lambda client: client.openapi()), CodecError)
+
+
+def test_an_op_that_answers_with_nothing() -> None:
+    assert given(answer(status="204 No Content"), lambda client: client.call("commit", a=1)) is None
+
+
+@pytest.mark.parametrize("number", ["123456.75", "-1", "1e-5"])
+def test_a_number_at_the_end_of_the_connection(number: str) -> None:
+    async def work(client: Client[Any]) -> Any:
+        return await client.call("eval", expr="x")
+
+    assert isinstance(given(answer(number, ends=False), work), TruncatedBodyError)
+    assert given(answer(number, ends=True), work) == Number(float(number))
+    assert given(answer(number + "\n", ends=False), work) == Number(float(number))
+    assert given(answer('"text"', ends=False), work) == "text"
+    assert isinstance(given(answer('{"a":1', ends=False), work), TruncatedBodyError)
+
+
+def rows(**cells: list[Any]) -> Grid:
+    return Grid({}, list(cells), list(cells.values()))
+
+
+LOST = {
+    "pointWrite": rows(id=[Ref("a"), Ref("a")], level=[8, 9], val=[1, 2]),
+    "eval": rows(expr=["1", "2"]),
+    "watchPoll": Grid({"watchId": "w"}, ["a"], [[1, 2]]),
+    "read": rows(filter=["site", "equip"]),
+}
+LOST_IN_ONE = [
+    rows(id=[Ref("a")], filter=["site"]),
+    rows(filter=["site"], limit=["1"]),
+    Grid({"filter": "site", "limit": MARKER}, ["empty"], [[]]),
+]
+
+
+@pytest.mark.parametrize(("op", "request_grid"), [*LOST.items(), *(("read", grid) for grid in LOST_IN_ONE)])
+def test_what_of_a_request_would_be_lost_is_refused_before(op: str, request_grid: Grid) -> None:
+    async def main() -> None:
+        asked: list[str] = []
+        async with serving(answer(), asked) as client:
+            with pytest.raises(MetadataError, match=f"^{op}"):
+                await client.call(op, request_grid)
+        assert not asked
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("limit", [1, 1.0, Number(1)])
+def test_a_limit_of_any_number(limit: object) -> None:
+    grid = b'ver:"3.0"\nid\n@a\n'
+    got = given(answer(grid, kind="text/zinc"), lambda client: client.call("read", rows(filter=["a"], limit=[limit])))
+    assert len(got) == 1
+
+
+def test_arguments_that_nest_too_deep() -> None:
+    deep: list[Any] = []
+    for _ in range(3_000):
+        deep = [deep]
+    own: dict[str, Any] = {}
+    own["a"] = own
+    for arg in (deep, own):
+        error = given(answer(), lambda client: client.call("readAll", filter="site", opts=arg))  # noqa: B023
+        assert isinstance(error, CodecError)
+        assert "nest more than" in str(error)
