@@ -16,7 +16,7 @@ from hsframe.intervals.regular import edges_around, parse_step
 from hsframe.intervals.samples import Instants
 from hsframe.zones import zone
 
-# As much of a step as a sample may be late or early.
+# A sample may be late or early by a tenth of a step.
 _TOLERANCE: Final = 10
 
 
@@ -82,7 +82,7 @@ def _gaps(begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -
 def rows_of_group(
     index: pd.DatetimeIndex, interval: Interval, ts_us: Instants, at: str
 ) -> tuple[Instants, Instants] | None:
-    """The edges and the stamps of the rows, of an unknown zone, that were over at a present or have a value."""
+    """The edges and the stamps of the rows, of an unknown zone, that have a value or were over at the instant `at`."""
     step, stamps_us = parse_step(interval.length), index.as_unit("us").asi8
     later = index[-1:] + pd.DateOffset(months=step.months, days=step.days, microseconds=step.elapsed_us)
     edges_us = np.append(stamps_us, later.as_unit("us").asi8)

@@ -90,7 +90,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     elif samples.interval is None:
         if not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
             warn_of_unknown_read(alone)
-        elif (count := _rows_without(samples, rows, is_true)) > 0:
+        elif count := _count_holes(samples, rows, is_true):
             _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
@@ -147,13 +147,13 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 
 
-def _rows_without(samples: FrameSamples, rows: pd.DataFrame, is_true: Mask) -> int:
+def _count_holes(samples: FrameSamples, rows: pd.DataFrame, is_true: Mask) -> int:
     """In how many rows of a mask some column of the frame has no sample, after its first.
 
-    There a mask tells nothing, unless it was made of filled columns. That it was is known of one column, whose values
-    it divides in two. A row between two in which each point has a sample does not count, if the mask is the same there.
-    Of a point that the frame has not, the rows count if the mask is missing there, or if it is true in none of them,
-    though it is at the sample before.
+    There a mask tells nothing, unless it was made of filled columns. It was, and none counts, if it divides the filled
+    values of one column in two. A row does not count if each point has a sample in the row before it and in the one
+    after it, and the mask is the same in all three. A point that is no column of the frame counts if the mask is
+    missing where it has no sample; or if the mask is true in none of these rows, though it was at the sample before.
     """
     ts_us, has_hole = pd.DatetimeIndex(rows.index).as_unit("us").asi8, np.zeros(len(rows), dtype=bool)
     is_missing, numbers, lacking = rows["condition"].isna().to_numpy(), np.arange(len(rows)), 0
@@ -189,10 +189,10 @@ def _divides(is_true: Mask, values: pd.Series[Any]) -> bool:
 
 
 def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
-    """Warn of columns that are masks, and seem to compare columns row by row."""
+    """Warn of columns that are masks, and tell nothing in some rows."""
     for place in filter(samples.is_mask, places):
         rows = samples.given.iloc[:, [place]].set_axis(["condition"], axis=1)
-        if count := _rows_without(samples, rows, rows["condition"].to_numpy(dtype=bool)):
+        if count := _count_holes(samples, rows, rows["condition"].to_numpy(dtype=bool)):
             _warn_of_holes(count)
             return
 

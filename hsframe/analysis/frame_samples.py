@@ -246,7 +246,7 @@ class FrameSamples:
         flagged = rows_of_na(self.df, label)  # the user may have set some
         return lost_us if flagged is None else np.union1d(lost_us, self.ts_us[flagged & ~has_value])
 
-    def read(self, place: int) -> Read:
+    def read_of(self, place: int) -> Read:
         """What was read of a column, as far as the frame knows it."""
         known = (self.reads.get(ident, Read()) for ident in self.idents[place])
         return next((read for read in known if read.spans), Read())
@@ -255,7 +255,7 @@ class FrameSamples:
         """The rows that are not of the read of a column that the frame remembers, as those of another read are."""
         if self.rows is None or not (rows_us := self.rows.ts_us).size:
             return np.zeros(len(self.ts_us), dtype=bool)
-        read = self.read(place)
+        read = self.read_of(place)
         is_within = read.has(self.ts_us) if read.spans else (self.ts_us >= rows_us[0]) & (self.ts_us <= rows_us[-1])
         return ~is_within & ~are_in(self.ts_us, rows_us)
 
@@ -286,7 +286,7 @@ class FrameSamples:
 
     def _ends_us(self, ts_us: Instants, lost_us: Instants, place: int) -> tuple[Instants, int]:
         """The ends of the spans that have samples: nothing is known from each up to the next span; and the last end."""
-        read = self.read(place)
+        read = self.read_of(place)
         if not len(ts_us) or self.is_added(place).any():
             return ts_us[:0], int(self.ts_us.max(initial=0))
         if not read.spans:
@@ -298,7 +298,7 @@ class FrameSamples:
 
     def is_known_to_end(self, place: int) -> bool:
         """Whether a column is known to the end of the span that was read."""
-        return bool(self.read(place).spans) and not self.is_cut[1] and not self.is_added(place).any()
+        return bool(self.read_of(place).spans) and not self.is_cut[1] and not self.is_added(place).any()
 
     def column(self, place: int) -> tuple[list[History], int]:
         """The samples of a column, and up to when the last one holds."""

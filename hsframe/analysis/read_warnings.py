@@ -1,4 +1,4 @@
-"""What the verbs on a frame warn of, since it does not know what was read, or what has become of it."""
+"""Warnings of the verbs on a frame that does not know what was read, or what has become of it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def warn_of_start(samples: FrameSamples, place: int) -> None:
 
     So it is in a read without ``boundary=``, and may be in a part of any read.
     """
-    read, sampling = samples.read(place), samples.sampling(place)
+    read, sampling = samples.read_of(place), samples.sampling(place)
     if not read.spans or not sampling.is_step or not len(samples.ts_us):
         return
     boundary = (noted(samples.given, "settings") or {}).get("boundary", "none")

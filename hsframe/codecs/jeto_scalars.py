@@ -55,10 +55,11 @@ def _read_coord(text: str) -> Coord:
     return coord_value(text[2:-1] if text.startswith("C(") and text.endswith(")") else "", text, '"C(37.55,-77.45)"')
 
 
+NUMBERS: Final = frozenset({NUMBER, "sys::Int", "sys::Float"})
 BY_SPEC: Final[dict[str, Callable[[str], Any]]] = {
     STR: str,
     BOOL: _read_bool,
-    **dict.fromkeys((NUMBER, "sys::Int", "sys::Float"), _read_number),
+    **dict.fromkeys(NUMBERS, _read_number),
     "sys::Date": lambda text: calendar_value(date_of, text, '"2010-03-13"'),
     "sys::Time": lambda text: calendar_value(time_of, text, '"08:12:05"'),
     "sys::DateTime": lambda text: datetime_value(text, '"2010-03-11T23:55:00-05:00 New_York"'),
@@ -71,7 +72,6 @@ BY_SPEC: Final[dict[str, Callable[[str], Any]]] = {
     "ph::Symbol": lambda text: Symbol(fitting(SYMBOL, text)),
     "ph::Coord": _read_coord,
 }
-NUMBERS: Final = frozenset({NUMBER, "sys::Int", "sys::Float"})
 
 
 def text_reader(spec: Any) -> Callable[[str], Any] | None:

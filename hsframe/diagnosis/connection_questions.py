@@ -26,7 +26,7 @@ _BODY_SIZES: Final = (2 * _MIB, _MIB, _MIB // 4, _MIB // 16)
 _PIECE: Final = _MIB // 32
 _BODY_TIMEOUT_S: Final = 30.0
 _MIN_ZIPPED: Final = 2048
-_UNKNOWN_TAG: Final = "hsframeDoctorAsksForWhatIsNot"
+_UNKNOWN: Final = "hsframeDoctorAsksForWhatIsNot"
 
 
 async def reach(exam: Examination) -> Answer:
@@ -142,8 +142,8 @@ async def formats(exam: Examination) -> Answer:
     """Ask in each format, with a body of the same; if that is not taken, with a body of Zinc, for JSON by that name."""
     answers, usable, refused = [], [], []
     exam.dialect.plain_json, version = False, exam.client.sender.version
-    # In version 5 a filter goes as JSON in whatever format: ids are a grid.
-    request = read_request("point", 1) if version == 4 else read_by_ids_request(_UNKNOWN_TAG)
+    # In version 5 a filter is sent as JSON, whatever the format is, and ids as a grid.
+    request = read_request("point", 1) if version == 4 else read_by_ids_request(_UNKNOWN)
     for short, name in ((known.short, known.title) for known in FORMATS.values() if known.carries_calls):
         how = ""
         reply = await exam.ask("read", request, accept=short, body=short)
@@ -197,7 +197,7 @@ async def gzip(exam: Examination) -> Answer:
 
 async def empty_read(exam: Examination) -> Answer:
     """A read by a filter that finds nothing."""
-    reply = await exam.ask("read", read_request(_UNKNOWN_TAG, 1))
+    reply = await exam.ask("read", read_request(_UNKNOWN, 1))
     if reply.error is not None:
         return brief(reply.error), ""
     if reply.status == 404:

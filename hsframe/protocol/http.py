@@ -72,7 +72,7 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _LONGEST_ERROR: Final = 1 << 20
 # An ApiErr may have a long trace; of JSON the reader sees beforehand how much memory it takes.
 _OF_JSON_ERROR: Final = Limits(answer_bytes=1 << 24)
-# Words of an error with empty lines in them, where the status line repeats them: what was to be headers follows.
+# A status line that repeats words with empty lines in them ends the headers too early: those left are in the body.
 _LOST_HEADERS: Final = re.compile(rb"\r\n[A-Za-z][\w-]*: ")
 # A reference to a character by a number that no character has; Python refuses to read thousands of digits.
 _LONG_NUMBER: Final = re.compile(r"&#[0-9]{8,};?")
@@ -165,7 +165,7 @@ class HttpAnswer:
     def _json_object(self) -> Mapping[str, Any]:
         """The body as an object of JSON that is no grid; empty for any other.
 
-        It is read as Jeto, which servers write with characters as they are.
+        It is read as Jeto, in which servers write all characters as they are.
         """
         found: dict[str, Any] = {}
         if self.start.startswith(b"{") and not self.is_grid and len(self.body) <= _OF_JSON_ERROR.answer_bytes:
@@ -176,7 +176,7 @@ class HttpAnswer:
     @property
     def err_name(self) -> str:
         """The name of the ApiErr that it is, as ``InternalErr``; empty for any other answer."""
-        if b'Err"' not in self.body:  # as large values
+        if b'Err"' not in self.body:  # so that no large value is read for this
             return ""
         found = _API_ERR.fullmatch(str(self._json_object.get("spec") or ""))
         return found[1] if found and {"status", "errTrace"} & self._json_object.keys() else ""
@@ -342,7 +342,7 @@ class HttpAnswer:
         if self.wants_tls:
             return "this port speaks TLS, so the uri begins with https://"
         op, hint = self.request.op, "" if self.is_grid else self.request.hint
-        # Of the errors that mean 404 this one is of the op; without headers the error itself could not be read.
+        # An ApiErr says itself what there is not. An answer without headers has lost its ApiErr.
         if self.meant_status == 404 and (self.err_name not in ("", "UnknownFuncErr") or not self.headers):
             return ""
         advice = {

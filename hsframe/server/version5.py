@@ -18,7 +18,7 @@ from hsframe.codecs import decode, encode
 from hsframe.codecs.body_text import guarded
 from hsframe.codecs.formats import FORMATS, media_type, mime_of
 from hsframe.codecs.jeto import Box, Jeto, encode_jeto
-from hsframe.codecs.json_common import Misfit
+from hsframe.codecs.json_common import Misfit, fitting
 from hsframe.grid import Grid
 from hsframe.kinds import ID, MARKER, Number, Ref, Symbol, XStr
 from hsframe.options import Limits
@@ -226,9 +226,9 @@ class _JsonArgs(Jeto):
 
     def _of_type(self, value: Any, type: str) -> Any:
         if type == "Ref" and isinstance(value, str):
-            return _ref(value)
+            return Ref(fitting(ID, value))
         if type == "List" and isinstance(value, list):
-            return [_ref(one) if isinstance(one, str) else self.read(one, 0) for one in value]
+            return [Ref(fitting(ID, one)) if isinstance(one, str) else self.read(one, 0) for one in value]
         if type == "Grid" and isinstance(value, dict):
             return self.read_grid(value, 0)
         if type == "Number" and value.__class__ in (int, float):
@@ -257,9 +257,3 @@ class _JsonArgs(Jeto):
                 if cell.__class__ in (int, float) and of_cols.get(name) == "sys::Number":
                     row[name] = repr(cell)
         return super().read_grid(value, depth)
-
-
-def _ref(text: str) -> Ref:
-    if (problem := ID.problem(text)) is not None:
-        raise Misfit(problem, ID.expected, text)
-    return Ref(text)

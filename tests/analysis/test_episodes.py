@@ -704,9 +704,8 @@ def test_a_mask_of_a_shorter_read_is_known_to_the_end_of_its_span(session: hsfra
         assert windows(found) == expected
         assert found["open_end"].tolist() == [False, True]
         assert df.hs.resample("1D", {"Fan": "coverage"}, where=mask)["Fan"].tolist() == [1, 0]
-    with pytest.warns(
-        ReadWarning, match="in 5 rows of the mask a column has no sample"
-    ):  # nothing tells that it is right
+    # Nothing tells that it is right.
+    with pytest.warns(ReadWarning, match="in 5 rows of the mask a column has no sample"):
         assert windows(df.hs.episodes(cold & fan)) == windows(one.hs.episodes(cold & fan)) == [(-5, 2), (20, 24)]
 
 

@@ -147,9 +147,9 @@ def _optional(args: Args, answer: Grid) -> Grid:
 
 
 def _cur_vals(args: Args, answer: Grid) -> Grid:
-    names = [name for name in ("id", "curVal", "curStatus") if answer.has_col(name)]
     if args.get("curValSub") is None:
         return answer
+    names = [name for name in ("id", "curVal", "curStatus") if answer.has_col(name)]
     return Grid(answer.meta, names, [answer.column(name) for name in names])
 
 
