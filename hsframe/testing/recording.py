@@ -20,7 +20,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -33,11 +33,14 @@ from aiohttp import web
 from hsframe.client.transport import LISTENERS
 from hsframe.codecs import encode
 from hsframe.codecs.formats import decode_exact, formats_by_start
+from hsframe.codecs.jeto import decode_jeto
 from hsframe.errors import CodecError, MetadataError
 from hsframe.frame.whole_file import advised
+from hsframe.grid import Grid
+from hsframe.kinds import Ref
 from hsframe.protocol.dialects import forget
-from hsframe.protocol.http import HttpAnswer
-from hsframe.protocol.version5 import HEADER
+from hsframe.protocol.http import HttpAnswer, HttpRequest
+from hsframe.protocol.version5 import HEADER, JSON
 from hsframe.server.app import PREFIX
 from hsframe.server.run import listening
 from hsframe.server.version5 import refused5, unsupported, version_of
@@ -54,10 +57,16 @@ _LARGEST_BODY: Final = 1 << 28
 _ID: Final = r"([A-Za-z0-9_:.~-]+)"
 # As Zinc and filters write an id, and as JSON of version 3 does.
 _REF: Final = re.compile(rf'(@|"r:){_ID}')
-# As JSON of version 4 does: a dict without others in it, whose texts may have braces.
+# As JSON of version 4 and Jeto do: a dict without others in it, whose texts may have braces.
 _DICT: Final = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*+")*+\}')
-_KIND_REF: Final = re.compile(r'"_kind"\s*:\s*"ref"')
+_KIND_REF: Final = re.compile(r'"_kind"\s*:\s*"ref"|"spec"\s*:\s*"sys::Ref"')
 _VAL: Final = re.compile(rf'("val"\s*:\s*"){_ID}(?=")')
+# A whole text that is no key of JSON, and neither a column nor a filter in it.
+_NO_NAME: Final = r'(?<=")(?<!"name":")(?<!"name": ")(?<!"filter":")'
+_TEXT_END: Final = r'(?="(?!\s*:))'
+_WHOLE: Final = re.compile(rf"{_NO_NAME}(s:|){_ID}{_TEXT_END}")
+# What has ids in a request, where they may be texts.
+_OF_IDS: Final = re.compile(r"ids?\d*|navId|\w+Ref")
 _URI_HOST: Final = re.compile(r"(https?://)[^\s/\"`'<>\\:?#]+")
 # Tags of `about` that name a machine or a person.
 _NAMES: Final = {"serverName": "server", "whoami": "user"}
@@ -79,17 +88,56 @@ class _Renaming:
                     self._names |= {name: _NAMES[tag] for tag, name in told.items() if isinstance(name, str)}
 
     def _id(self, found: re.Match[str]) -> str:
+        if "::" in found[2]:  # the name of a spec
+            return found[0]
         return found[1] + self.ids.setdefault(found[2], f"id-{len(self.ids) + 1}")
 
-    def renamed(self, text: str) -> str:
+    def renamed(self, text: str, asked: Collection[str] = ()) -> str:
+        """The text with other names; in a request, the ids that are `asked` there may be texts."""
         text = _URI_HOST.sub(r"\1host", _REF.sub(self._id, text))
         text = _DICT.sub(lambda one: _VAL.sub(self._id, one[0]) if _KIND_REF.search(one[0]) else one[0], text)
+        if asked:
+            text = _WHOLE.sub(lambda one: self._id(one) if one[2] in asked else one[0], text)
         for name, new in self._names.items():
             # A word may be a tag too: then it is a name where it is the whole of a text, and no key of JSON, or column.
             word = re.escape(name)
-            whole = rf'(?<!"name":)(?<!"name": )(?<="){word}(?="(?!\s*:))'
+            whole = rf"{_NO_NAME}{word}{_TEXT_END}"
             text = re.sub(rf"(?<![\w.-]){word}(?![\w-])" if "." in name else whole, new, text) if name else text
         return text
+
+
+def _asked_ids(request: HttpRequest) -> set[str]:
+    """The ids in a request, in its grid or its arguments by name."""
+    params, mime = request.params or {}, request.headers.get("Content-Type", "")
+    with suppress(CodecError):
+        asked: Any = {
+            name: decode_jeto(text) if text[:1] in ("[", "{") else text.strip('"') for name, text in params.items()
+        }
+        if request.body:
+            is_jeto = HEADER in request.headers and mime == JSON
+            asked = decode_jeto(request.body) if is_jeto else decode_exact(request.body, mime)
+        return set(_ids_in(asked))
+    return set()
+
+
+def _ids_in(value: Any, name: str = "") -> Iterator[str]:
+    """The ids in what a request says, Refs and texts."""
+    match value:
+        case Ref():
+            yield value.val
+        case str() if _OF_IDS.fullmatch(name):
+            yield value.removeprefix("@")
+        case Grid():
+            for tags in (value.meta, *(col.meta for col in value.cols)):
+                yield from _ids_in(dict(tags))
+            for col, cells in zip(value.cols, value.columns, strict=True):
+                yield from _ids_in([*cells], col.name)
+        case dict():
+            for tag, one in value.items():
+                yield from _ids_in(one, tag)
+        case list():
+            for one in value:
+                yield from _ids_in(one, name)
 
 
 @contextmanager
@@ -108,8 +156,8 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
     file : str or path
         Replaced where it is there; ``.jsonl`` is a good ending.
     rename : bool
-        Write ``id-1``, ``id-2``, ... in place of the ids of records, and other names in place of hosts, the server's
-        name and the user. Display names stay.
+        Write ``id-1``, ``id-2``, ... in place of the ids of records, those too that a request gives as texts, and other
+        names in place of hosts, the server's name and the user. Display names and the names of specs stay.
 
     Yields
     ------
@@ -139,7 +187,7 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
     def write(answer: HttpAnswer, is_whole: bool | None) -> None:
         if rename:
             names.learn(answer)
-        put(_line(answer, is_whole, names.renamed if rename else str))
+        put(_line(answer, is_whole, names.renamed if rename else lambda text, asked: text))
 
     def listen(answer: HttpAnswer, is_whole: bool | None) -> None:
         with is_listening:
@@ -172,21 +220,21 @@ def _named(file: str | os.PathLike[str]) -> Iterator[None]:
         raise MetadataError(f"{file} cannot be written: {advised(error)}") from error
 
 
-def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str], str]) -> dict[str, Any]:
-    def clean(text: str) -> str:
-        return renamed(answer.secrets.redacted(text, is_kept=True))
+def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str, Collection[str]], str]) -> dict[str, Any]:
+    def clean(text: str, ids: Collection[str] = ()) -> str:
+        return renamed(answer.secrets.redacted(text, is_kept=True), ids)
 
-    asked = answer.request
+    asked, ids = answer.request, _asked_ids(answer.request)
     headers = {name: answer.header(name) for name in _KEPT_HEADERS if answer.header(name)}
     if "Location" in headers:
         headers["Location"] = answer.target
     return {
         "op": clean(asked.url.rpartition("/")[2]),  # in version 5 of the protocol another name than that of 4
         "method": asked.method,
-        "params": asked.params and {name: clean(value) for name, value in asked.params.items()},
+        "params": asked.params and {name: clean(f'"{value}"', ids)[1:-1] for name, value in asked.params.items()},
         "accept": asked.headers.get("Accept", ""),
         "type": asked.headers.get("Content-Type", ""),
-        "asked": clean(_text(asked.body or b"")),
+        "asked": clean(_text(asked.body or b""), ids),
         "status": answer.status,
         "reason": clean(answer.reason),
         "headers": {name: clean(value) for name, value in headers.items()},
@@ -207,7 +255,7 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
     It takes any user and password, or none. Equal requests get their answers in the order in which they were recorded,
     and then the last one again and again; what broke off does so again, and what nobody waited for does not come. A
     request that was not recorded gets HTTP 422, which says what was recorded that is nearest: as that of
-    ``"yesterday"`` a day later; so record and ask for dates.
+    ``"yesterday"`` a day later, or of ``latest`` a second later; so record and ask for dates.
 
     Parameters
     ----------

@@ -21,10 +21,13 @@ from hypothesis import example, given, settings
 
 import hsframe
 from hsframe import Grid, cli
+from hsframe.kinds import MARKER, Number, Ref
 from hsframe.protocol.dialects import forget
+from hsframe.server.database import Database
 from hsframe.server.demo import demo_building
 from hsframe.server.run import listening
 from hsframe.server.state import Call
+from hsframe.testing import serve
 from hsframe.testing.quirk_wrappers import Run, wrap_op
 from hsframe.testing.recording import record, replay
 from hsframe.testing.server import on_thread, running_server
@@ -355,3 +358,87 @@ def test_the_doctor_records_what_it_asks(
     assert "127.0.0.1" not in file.read_text()
     with replay(file) as uri, hsframe.connect(uri, format="zinc") as session:
         assert session.about().serverName[0] == "server"
+
+
+def everything(session: Any, name_of: Any) -> list[Any]:
+    """What is asked and answered, in each way in which an id may be written."""
+    site, point = (Ref(name_of(id)) for id in ("a-site", "a-point"))
+    asked = [
+        lambda: session.read_by_ids([site.val])["dis"].tolist(),
+        lambda: session.nav(site.val)["dis"].tolist(),
+        lambda: session.run(lambda client: client.read(f"siteRef == @{site.val}", raw=True)).column("dis"),
+        lambda: session.call("readById", id=site)["dis"],
+        lambda: session.call("readById", id=point.val)["dis"],
+        lambda: session.call("readByIds", ids=[point, site], checked=False).column("dis"),
+        lambda: session.call("readByIds", ids=[point.val], checked=False).column("dis"),
+        lambda: session.call("readAll", filter="point", opts={"limit": 1, "nearRef": Ref(point.val, "near")}),
+        lambda: session.call("hisRead", req=Grid({}, ["id", "range"], [[point], ["2026-11-01"]])).col_names,
+        lambda: session.call("pointWrite", id=Ref(name_of("a-point")), level=8, val=Number(1, "kW")),
+        lambda: session.call("pointWrite", Grid({}, ["id", "level"], [[point.val], [8]])),
+        lambda: session.call("readById", id=Ref(name_of("a-missing"))),
+        lambda: session.call("readById", id=name_of("a-lost")),
+        lambda: session.call("read", filter="site", checked=False),
+    ]
+    answers: list[Any] = []
+    for ask in asked:
+        try:
+            answer = ask()
+            answers.append(len(answer) if isinstance(answer, Grid | dict) else answer)
+        except hsframe.HsFrameError as error:
+            answers.append(type(error))
+    return answers
+
+
+@pytest.mark.version4
+@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("format", ["zinc", "json", "json3"])
+def test_ids_are_renamed_however_they_are_written(tmp_path: Path, version: Any, format: str) -> None:
+    records = [
+        {"id": Ref("a-site", "A site"), "dis": "A site", "site": MARKER, "tz": "New_York"},
+        {
+            "id": Ref("a-point"), "dis": "A point", "point": MARKER, "his": MARKER, "writable": MARKER,
+            "kind": "Number", "unit": "kW", "tz": "New_York", "siteRef": Ref("a-site"), "spec": Ref("lib.a-b::Point"),
+        },
+    ]  # fmt: skip
+    file = tmp_path / "case.jsonl"
+    with running_server(Database(records)) as server, record(file, rename=True) as names:
+        settings: dict[str, Any] = {"version": version, "format": format}
+        with hsframe.connect(server.uri, "demo", "demo", **settings) as session:
+            seen = everything(session, str)
+    assert set(names) == {"a-site", "a-point", "a-missing", "a-lost"}
+    assert sorted(names.values()) == ["id-1", "id-2", "id-3", "id-4"]
+    text = file.read_text()
+    for id in names:
+        assert id not in text
+    assert "lib.a-b::Point" in text
+    with replay(file) as uri, hsframe.connect(uri, **settings) as session:
+        assert everything(session, names.get) == seen
+
+
+@pytest.mark.parametrize("format", ["json", "json3"])
+def test_a_user_who_is_called_as_a_tag_is_no_other_column(tmp_path: Path, format: str) -> None:
+    file = tmp_path / "case.jsonl"
+    records = [{"id": Ref("a"), "kind": "Number", "site": MARKER, "dis": "kind"}]
+    with (
+        running_server(Database(records), {"kind": "pencil-24"}) as server,
+        record(file, rename=True),
+        hsframe.connect(server.uri, "kind", "pencil-24", format=format) as session,
+    ):
+        session.about()
+        seen = session.read("site")
+    with replay(file) as uri, hsframe.connect(uri, format=format) as session:
+        assert session.about()["whoami"].tolist() == ["user"]
+        again = session.read("site")
+    assert again.columns.tolist() == seen.columns.tolist()
+    assert again["kind"].tolist() == ["Number"]
+
+
+def test_a_point_that_is_called_as_its_unit_is_read_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "case.jsonl"
+    df = pd.DataFrame({"kW": [1.0, 2.0]}, pd.date_range("2026-11-01", periods=2, freq="1h", tz="UTC"))
+    with serve(df) as uri, record(file, rename=True) as names, hsframe.connect(uri) as session:
+        seen = session.his_read(["kW"], "2026-11-01")
+    with replay(file) as uri, hsframe.connect(uri) as session:
+        again = session.his_read([names["kW"]], "2026-11-01")
+    assert again.dtypes.tolist() == seen.dtypes.tolist()
+    assert again.to_numpy().tolist() == seen.to_numpy().tolist()
