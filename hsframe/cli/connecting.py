@@ -14,7 +14,7 @@ from hsframe.options import Limits
 if TYPE_CHECKING:
     from hsframe.session import Session
 
-_SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "proxy", "trust_env")
+_SETTINGS: Final = ("auth", "format", "timeout", "retries", "deadline", "proxy", "trust_env", "version")
 
 
 def connect(args: argparse.Namespace) -> Session:

@@ -18,6 +18,9 @@ _SETTINGS: Final = (
     "since|timeout|tz|units"
 )
 
+# A server may say what a terminal would do.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 # Words of Python in messages, and those of the command line.
 _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     r"Archive\('([^']+)'\)\.sync\('([^']+)', since=\.\.\.\)": r"hsframe sync \1 \2 --since DATE",
@@ -40,6 +43,7 @@ _IN_COMMANDS: Final[dict[str, str | Callable[[re.Match[str]], str]]] = {
     "another point make a CSV file whose column is called by the id of that point",
     r"it is not in the catalog, not an id, and not a display name": "it is neither an id nor a name",
     r"say which( point it is)? with points=\{.*?\}": "call it by the id of its point, as '@the-id [kW]'",
+    r"version='auto'": "--protocol auto",
     "dry_run=True compares": "without --yes it is compared",
     r"the proxy (\S+) of proxy=": r"the proxy \1",
     r"units='([^']+)' is not 'native'.*?\}: ": r"--units \1 is not si, ip, a unit or pairs as °F=°C: ",
@@ -79,7 +83,8 @@ def tell(args: argparse.Namespace, text: str) -> None:
         place = origin(args)
         where = " ".join([place["time"], *(str(place[name]) for name in ("archive", "path") if name in place)]) + ": "
     try:
-        print(f"hsframe: {where}{in_commands(text)}", file=sys.stderr)
+        shown = _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], in_commands(text))
+        print(f"hsframe: {where}{shown}", file=sys.stderr)
     except OSError:  # it is full, or nobody reads it: what the command does is the same
         discard(sys.stderr)
 

@@ -128,6 +128,7 @@ def count_to(most: int) -> Callable[[str], int]:
 def connection_options() -> Command:
     from hsframe.codecs.formats import CALL_FORMATS
     from hsframe.protocol.login_steps import AUTH_SCHEMES
+    from hsframe.protocol.version5 import VERSIONS
 
     parser = Command(add_help=False)
     group = parser.add_argument_group("connection")
@@ -148,6 +149,14 @@ def connection_options() -> Command:
         default="zinc",
         choices=CALL_FORMATS,
         help="of requests and answers; that of what is shown is --output",
+    )
+    group.add_argument(
+        "--protocol",
+        dest="version",
+        type=lambda text: {str(version): version for version in VERSIONS}.get(text, text),
+        default="auto",
+        choices=VERSIONS,
+        help="the version of the protocol; auto: 4 where the server speaks it, else 5",
     )
     group.add_argument("--timeout", metavar="DURATION", help="how long one request may take, as 2min; 30s by default")
     group.add_argument(

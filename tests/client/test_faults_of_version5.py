@@ -260,3 +260,18 @@ def test_arguments_that_nest_too_deep() -> None:
         error = given(answer(), lambda client: client.call("readAll", filter="site", opts=arg))  # noqa: B023
         assert isinstance(error, CodecError)
         assert "nest more than" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("allow", "words"),
+    [
+        ('["4"]', "but 4; version='auto'"),
+        ('"4"', "and names none that it does; "),
+        ("[]", "and names none that it does; "),
+    ],
+)
+def test_the_words_of_a_version_that_is_refused(allow: str, words: str) -> None:
+    body = f'{{"spec":"sys.api::UnsupportedVersionErr","status":400,"dis":"no","allow":{allow}}}'
+    error = given(answer(body, "400 X"), lambda client: client.eval("x"))
+    assert isinstance(error, MetadataError)
+    assert f"does not speak version 5 of the protocol, {words}" in str(error)

@@ -21,8 +21,14 @@ import pytest
 import hsframe
 from hsframe import cli
 from hsframe.cli.messages import in_commands
+from hsframe.client.transport import LISTENERS
+from hsframe.grid import Grid
+from hsframe.protocol.version5 import HEADER
+from hsframe.server.refusal import OpRefusal
+from hsframe.server.state import Call
+from hsframe.testing.quirk_wrappers import Run, wrap_op
 from hsframe.testing.quirks import QUIRKS
-from hsframe.testing.server import RunningServer
+from hsframe.testing.server import RunningServer, running_server
 
 NO_SERVER = ("--uri", "http://127.0.0.1:1/api", "--retries", "0")
 
@@ -307,6 +313,35 @@ def test_retries_and_the_deadline_are_those_of_connect(capsys: pytest.CaptureFix
         assert "argument --retries: expected a whole number" in capsys.readouterr().err
 
 
+@pytest.mark.version4
+@pytest.mark.parametrize(("protocol", "header"), [("auto", ""), ("4", ""), ("5", "5")])
+def test_the_version_of_the_protocol(protocol: str, header: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    with running_server() as server:
+        LISTENERS.append(lambda answer, _: asked.append(answer.request.headers.get(HEADER, "")))
+        words = ["read", "site", "--uri", server.uri, "--user", server.user, "--password", server.password]
+        try:
+            assert cli.main([*words, "--protocol", protocol]) == 0
+        finally:
+            LISTENERS.pop()
+    assert header in asked
+    assert ("5" in asked) is (header == "5")
+    assert cli.main([*words, "--protocol", "6"]) == 2
+    assert "--protocol: invalid choice: '6'" in capsys.readouterr().err
+
+
+def test_a_server_does_nothing_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(call: Call, run: Run) -> Grid:
+        raise OpRefusal("\x1b[31mred\x07 \x9b1m\tdone", "Err")
+
+    with running_server() as server:
+        wrap_op(server.app, "read", refuse)
+        words = ["read", "site", "--uri", server.uri, "--user", server.user, "--password", server.password]
+        assert cli.main(words) == 1
+    assert r"\x1b[31mred\x07 \x9b1m" + "\tdone" in capsys.readouterr().err
+
+
 def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("HSFRAME_URI", raising=False)
     assert cli.main(["about"]) == 2
@@ -345,6 +380,7 @@ def test_advice_is_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
             "2 of 3 points may lack samples: why. df.hs.catalog has the reason of each",
             "2 of 3 points may lack samples: why",
         ),
+        ("version='auto', as by default, speaks 4", "--protocol auto, as by default, speaks 4"),
         (
             "files that belong together, and key_password if the key is encrypted",
             "files that belong together, and a key that is not encrypted",
