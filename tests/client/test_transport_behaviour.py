@@ -1242,7 +1242,7 @@ def test_a_format_that_is_refused_by_every_name(serve: Any, fake: Any) -> None:
                     with pytest.raises(HTTPStatusError, match="406"):
                         await client.read("site")
                     with pytest.raises(HTTPStatusError, match="415"):
-                        await client.nav("a")
+                        await client.nav(Ref("a"))
             assert server.seen_ops() == ["POST read", "POST read", "POST nav", "POST read", "POST nav"]
 
     asyncio.run(main())
