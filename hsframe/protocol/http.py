@@ -70,8 +70,8 @@ _PROXY_ERROR: Final = re.compile(r";\s*error\s*=")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*+"')
 # Of longer bodies the words are not looked for; a library would make hundreds of megabytes of some.
 _LONGEST_ERROR: Final = 1 << 20
-# An ApiErr may have a long trace; of JSON the reader sees beforehand how much memory it takes.
-_OF_JSON_ERROR: Final = Limits(answer_bytes=1 << 24)
+# An ApiErr may have a long trace; of JSON the reader sees beforehand how much memory it takes, but not how much time.
+_OF_JSON_ERROR: Final = Limits(answer_bytes=1 << 22)
 # A status line that repeats words with empty lines in them ends the headers too early: those left are in the body.
 _LOST_HEADERS: Final = re.compile(rb"\r\n[A-Za-z][\w-]*: ")
 # A reference to a character by a number that no character has; Python refuses to read thousands of digits.
