@@ -28,6 +28,8 @@ Shares: TypeAlias = dict[str, tuple[float, float]]
 _BYTES_A_ROW: Final = 2.0
 _BYTES_OF_CHANGES: Final = 5.0
 _BYTES_IN_MEMORY: Final = 16  # an instant and a value
+# The speed of a smaller read is that of its requests, which take as long whatever they answer.
+_SAMPLES_OF_A_SPEED: Final = 100_000
 
 
 def shares_of(windows: Windows, options: ReadOptions, limits: RequestLimits) -> Shares:
@@ -73,7 +75,7 @@ def estimate_table(records: Sequence[PointRecord], shares: Shares, source: Sourc
             "rows": counts.round().astype(np.int64),
             "requests": np.array([requests for _, requests in found], np.float64),
             "bytes": (counts * _BYTES_IN_MEMORY).round().astype(np.int64),
-            "seconds": counts * (seconds / samples if samples else np.nan),
+            "seconds": counts * (seconds / samples if samples >= _SAMPLES_OF_A_SPEED else np.nan),
             "source": pd.array(
                 ["assumed" if one.rows_a_day is one.most_rows is None else "record" for one in records], dtype="str"
             ),

@@ -171,8 +171,9 @@ class InventoryVerbs(ReadingBase):
             One row per point: ``id``, ``dis``; ``rows``, none before ``hisStart`` and after ``hisEnd``; ``requests``,
             its share of those that it shares with others, without those that prove answers whole; ``bytes`` in memory,
             an instant and a value for each row; ``seconds`` at the speed of the largest read of this server so far,
-            missing before any, also in a ``sum(skipna=False)``; ``source``: ``"record"`` (``hisInterval``, or
-            ``hisSize``), or ``"assumed"``: a sample each quarter of an hour. All columns of numbers add up.
+            missing before one of 100,000 samples, also in a ``sum(skipna=False)``; ``source``: ``"record"``
+            (``hisInterval``, or ``hisSize``), or ``"assumed"``: a sample each quarter of an hour. All columns of
+            numbers add up.
 
         Raises
         ------

@@ -152,7 +152,7 @@ def test_an_archive_is_counted(tmp_path: Path) -> None:
 
 
 def test_what_a_read_is_expected_to_take(tmp_path: Path) -> None:
-    database = building((100_000, 15, 10**5), hisInterval=Number(15, "min"))
+    database = building((1_600_000, 15, 10**6), hisInterval=Number(15, "min"))
     database.add({**TAGS, "id": Ref("other"), "dis": "Other", "hisMode": "cov"})
     span = ("-48h", "-24h")
     with connected(database) as s:
@@ -164,7 +164,9 @@ def test_what_a_read_is_expected_to_take(tmp_path: Path) -> None:
         dry = s.export("point", span, tmp_path / "a.parquet", dry_run=True)
         assert dry[["rows", "requests"]].equals(table[["rows", "requests"]])
         assert s.estimate("point", ("-24h", "2999-01-01"))["rows"].tolist() == [96, 96]  # nothing of the future
-        s.his_read("@p0", "-720h")
+        s.his_read("@p0", "-720h")  # so few samples take as long as none
+        assert np.isnan(s.estimate("point", span)["seconds"].sum(skipna=False))
+        s.his_read("@p0", "-26000h")
         seconds = s.estimate("point", span)["seconds"]
         assert seconds.between(0, 10).all()
         whole = s.estimate("point", "-720h")["seconds"]
