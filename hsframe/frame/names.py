@@ -107,9 +107,10 @@ def is_glob(text: str) -> bool:
 
 
 def _nearest(texts: Mapping[str, str]) -> Callable[[str], list[str]]:
-    """Which of some texts, whose words are given, have the most pairs of some words, the best first.
+    """Which of some texts, whose words are given, have the most pairs of some words, or all of them, the best first.
 
-    It is the coefficient of Dice, of all texts at once: of thousands `difflib` would compare one after the other.
+    It is the coefficient of Dice, of all texts at once: of thousands `difflib` would compare one after the other. It is
+    small for a word of a long text, which is near however long that is.
     """
     others, pairs, places = list(texts), [_pairs_of(words) for words in texts.values()], dict[str, list[int]]()
     for place, some in enumerate(pairs):
@@ -124,7 +125,7 @@ def _nearest(texts: Mapping[str, str]) -> Callable[[str], list[str]]:
         shared = np.bincount(np.concatenate([np.empty(0, np.int64), *hits]), minlength=len(others))
         alike = 2 * shared / (sizes + len(own))
         best = np.argsort(-alike, kind="stable")[:_MOST_NEAR]
-        return [others[place] for place in best if alike[place] >= _LEAST_ALIKE]
+        return [others[place] for place in best if alike[place] >= _LEAST_ALIKE or shared[place] == len(own)]
 
     return nearest
 

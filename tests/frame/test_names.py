@@ -101,6 +101,13 @@ def test_what_is_equal_to_the_letter_goes_before() -> None:
     assert Names([]).near("kW") == []
 
 
+def test_a_word_is_near_to_each_name_that_has_it() -> None:
+    sites = ("Harbor Tower", "Thames House", "The River Laboratory, East Wing")
+    names = Names(Point(site, f"{site} Main Meter Power") for site in sites)
+    assert sorted(names.near("power")) == [f"{site} Main Meter Power" for site in sites]
+    assert names.near("flow") == []
+
+
 def test_a_glob_has_a_row_for_each_match() -> None:
     df = find_frame(CAMPUS, "*SOUTH_ahu-1 *temp*")
     assert df["dis"].tolist() == [f"Site South AHU-1 {role}" for role in ("RAT Temp", "Zone Temp", "Zone Temp SP")]
