@@ -209,7 +209,10 @@ class Client(HistoryOps[AnswerT], PointOps[AnswerT]):
         if auth not in AUTH_SCHEMES:
             raise MetadataError(f"auth must be one of {', '.join(AUTH_SCHEMES)}")
         if version not in VERSIONS:
-            raise MetadataError(f"version must be one of {', '.join(map(repr, VERSIONS))}: that of the protocol")
+            known = ", ".join(map(repr, VERSIONS))
+            raise MetadataError(
+                f"version must be one of {known}, that of the protocol; found the {type(version).__name__} {version!r}"
+            )
         through = Proxy.of(proxy, base, trust_env=trust_env)
         transport = Transport(
             timeout=timeout,

@@ -40,6 +40,7 @@ _HINTS: Final = {
     "=": "'==' means equal",
     "&": "'and' joins two terms",
     "|": "'or' joins two terms",
+    "@": "an id is compared, as in id == @nyc",
     "!": "'not' before a path means that its tag is missing",
     **dict.fromkeys("'\u2018\u2019\u201c\u201d", 'a text stands in double quotes, as in "London"'),
 }

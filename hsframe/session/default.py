@@ -145,7 +145,8 @@ def default_session() -> Session:
 
         is_worker = multiprocessing.parent_process() is not None
         how = " in each worker too, as by ProcessPoolExecutor(initializer=hsframe.connect)" if is_worker else " first"
-        raise MetadataError(f"there is no session: call hsframe.connect(...){how}")
+        why = ", the last one was closed (a `with` block closes its own)" if _default is not None else ""
+        raise MetadataError(f"there is no session{why}: call hsframe.connect(...){how}")
     return _default
 
 

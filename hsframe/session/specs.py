@@ -93,7 +93,7 @@ async def _eval(client: Client[Any], expr: str) -> Grid:
         what = "Axon, by which specs are asked for" if lacks_axon else "the functions of specs"
         raise MetadataError(
             f"specs: the server at {client.base_url} has no specs to tell: it does not have {what}, as Haxall and "
-            "SkySpark 4 do; read() has the tags of records, and defs() the definitions of Haystack 4"
+            "SkySpark 4 do; read() has the tags of records"
         ) from error
 
 

@@ -301,7 +301,10 @@ def replay(file: str | os.PathLike[str]) -> Iterator[str]:
         if spoken == {"5"} and version_of(request) != "5":
             return refused5(unsupported("4", ["5"]))
         if not (own := answers.get(_key(asked))):
-            return web.Response(status=422, text=_not_recorded(asked, answers))
+            text = _not_recorded(asked, answers)
+            if spoken and (version := version_of(request)) not in spoken:
+                text += f"; it was recorded in version {min(spoken)} of the protocol, and this is version {version}"
+            return web.Response(status=422, text=text)
         return await _answer(request, own.pop(0) if len(own) > 1 else own[0])
 
     app.router.add_route("*", PREFIX + "/{op}", handle)

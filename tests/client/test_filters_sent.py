@@ -25,6 +25,7 @@ MALFORMED = [
     ("point and temp = 5", 16, "'==' means equal"),
     ("point && his", 7, "'and' joins two terms"),
     ("point || his", 7, "'or' joins two terms"),
+    ("point and @a", 11, "an id is compared, as in id == @nyc"),
     ("point and !his", 11, "'not' before a path"),
     ("dis == 'Main'", 8, "a text stands in double quotes"),
     ("dis == \u201cMain\u201d", 8, "a text stands in double quotes"),

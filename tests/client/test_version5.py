@@ -358,8 +358,9 @@ def test_version_5_of_a_server_that_does_not_know_of_versions() -> None:
         for verb in (session.about, lambda: session.read("site"), lambda: session.his_read("power", "yesterday")):
             with pytest.raises(MetadataError, match=r"does not speak version 5 .* version=.auto."):
                 verb()
-    with pytest.raises(MetadataError, match="version must be one of 'auto', 4, 5"):
-        hsframe.connect(server.uri, "demo", "demo", version=6)  # type: ignore[arg-type]
+    for wrong, found in ((6, "the int 6"), ("5", "the str '5'")):
+        with pytest.raises(MetadataError, match=f"version must be one of 'auto', 4, 5, .*found {found}"):
+            hsframe.connect(server.uri, "demo", "demo", version=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", ["auto", 5])

@@ -144,7 +144,9 @@ def test_the_last_connect_is_the_default_and_closing_leaves_none(server: Running
     second.close()
     second.close()
     for verb in (hsframe.about, hsframe.ops, lambda: hsframe.his_read("@kw", "today")):
-        with pytest.raises(hsframe.MetadataError, match=r"call hsframe\.connect\(\.\.\.\) first"):
+        with pytest.raises(
+            hsframe.MetadataError, match=r"last one was closed .*: call hsframe\.connect\(\.\.\.\) first"
+        ):
             verb()
     hsframe.close()
     with pytest.raises(hsframe.MetadataError, match=r"closed: call hsframe\.connect"):

@@ -234,6 +234,10 @@ def test_a_replay_speaks_the_version_that_was_recorded(
         if quirk == "only-5":
             with pytest.raises(hsframe.MetadataError, match=r"but 5; version=.auto."):
                 read(uri, 4, 1)
+        else:
+            said = "recorded in version 4 .*, and this is version 5"
+            with hsframe.connect(uri, version=5) as other, pytest.raises(hsframe.HTTPStatusError, match=said):
+                other.read("site")
         forget(uri)
         with pytest.raises(hsframe.HTTPStatusError, match="not recorded: read"):
             read(uri, "auto", 2)
