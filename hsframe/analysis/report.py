@@ -100,10 +100,10 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
         - ``out_of_range``: values below ``minVal`` or above ``maxVal`` of the record
         - ``clock_shifts``: changes of the clock beside which the hour before or after has no sample, though there are
           some on either side of it, or half as many again as are due: of a logger whose clock does not go with the zone
-        - ``verdict``: all of this in words, empty where nothing is found: ``report[report["verdict"] != ""]``. Where a
-          gap reaches to the end of what was read, it says after when there is no sample. A point that is silent for
-          the whole span has ``no sample``, also where its record has no ``hisInterval`` and nothing can be due;
-          :func:`hsframe.inventory` has its last one
+        - ``verdict``: all of this in words, but for ``stuck``, since a setpoint may stand for days; empty where nothing
+          is found: ``report[report["verdict"] != ""]``. Where a gap reaches to the end of what was read, it says after
+          when there is no sample. A point that is silent for the whole span has ``no sample``, also where its record
+          has no ``hisInterval`` and nothing can be due; :func:`hsframe.inventory` has its last one
 
     Examples
     --------
