@@ -108,14 +108,14 @@ def warn_of_start(samples: FrameSamples, place: int) -> None:
     So it is in a read without ``boundary=``, and may be in a part of any read.
     """
     read, sampling = samples.read_of(place), samples.sampling(place)
-    if not read.spans or not sampling.is_step or not len(samples.ts_us):
+    if not read.spans or not sampling.is_step:
         return
     boundary = (noted(samples.given, "settings") or {}).get("boundary", "none")
-    ts_us, start_us, start = samples.ts_us[samples.has_value(place)], int(samples.ts_us[0]), "rows"
-    advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
-    if not samples.is_cut[0]:
-        start_us, start = read.spans[0][0], "span"
-        advice = "read with boundary='before', for the sample that holds there"
+    ts_us, start_us, start = samples.ts_us[samples.has_value(place)], read.spans[0][0], "span"
+    advice = "read with boundary='before', for the sample that holds there"
+    if samples.is_cut[0]:
+        start_us, start = int(samples.ts_us[0]), "rows"
+        advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
     if start == "span" and boundary != "none":
         return
     if not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0):

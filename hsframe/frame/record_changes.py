@@ -23,7 +23,7 @@ from hsframe.caller_warnings import warn_caller
 from hsframe.codecs.value_writer import to_bytes
 from hsframe.codecs.zinc import parse_value
 from hsframe.codecs.zinc_write import write_value
-from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, WriteWarning
+from hsframe.errors import CodecError, HsFrameError, MetadataError, UnitWarning, WriteWarning, ZoneError, ZoneWarning
 from hsframe.frame.points import DIS_SUFFIX, HIS_TAGS, display_name
 from hsframe.grid import Value
 from hsframe.kinds import MARKER, NA, NAME, REMOVE, Bin, Coord, Marker, Na, Number, Ref, Symbol, Uri, XStr
@@ -31,6 +31,7 @@ from hsframe.protocol.answers import named
 from hsframe.protocol.request_grids import as_kind, as_ref
 from hsframe.unit_array.scalars import is_missing
 from hsframe.units.table import convertible, find, unknown
+from hsframe.zones import zone
 
 # What Haxall (FolioUtil, 2026) never stores: a server has these from elsewhere, and they move while a frame is edited.
 _NEVER_STORED: Final = frozenset(
@@ -153,6 +154,11 @@ def record_changes(
                 continue
             if tag == "unit" and isinstance(new, str) and not new.startswith("_") and find(new) is None:
                 warn_caller(f"{who} gets the unit {new!r}: {unknown(new)}", UnitWarning)
+            if tag == "tz" and isinstance(new, str):
+                try:
+                    zone(new)
+                except ZoneError as error:
+                    warn_caller(f"{who} gets the tz {new!r}: {error}", ZoneWarning)
             changed[tag] = was, new
         for name in names if old and id not in gone else ():
             of = name.removesuffix(DIS_SUFFIX)

@@ -24,7 +24,7 @@ from hsframe.intervals.resample import values_of
 from hsframe.intervals.rules import Rule
 from hsframe.intervals.samples import IntervalSamples
 from hsframe.intervals.truth import FALSE, UNKNOWN, Truth, Windows
-from hsframe.kinds import Number, Ref
+from hsframe.kinds import ID, Number, Ref
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.unit_array.scalars import unit_of
 from hsframe.units import convert, convertible, delta
@@ -43,14 +43,15 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
     """The point of a condition, its operator and what its value is compared with; a MetadataError for anything else."""
-    if isinstance(condition, str | Ref):
+    is_text = isinstance(condition, str) and condition.startswith("@") and not ID.pattern.fullmatch(condition[1:])
+    if isinstance(condition, str | Ref) and not is_text:
         return condition, "==", True
     if not isinstance(condition, tuple) or len(condition) != 3 or not isinstance(condition[0], str | Ref):
-        given = repr(condition) if isinstance(condition, tuple) else f"a value of type {type(condition).__name__}"
+        given = repr(condition) if isinstance(condition, str | tuple) else f"a value of type {type(condition).__name__}"
         raise MetadataError(
             f"{given} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and a "
             "value, as ('@oat', '>', hsframe.Number(65, '°F')); of a frame also a Series of bool, as "
-            "pd.Series(mask, df.index)"
+            "pd.Series(mask, df.index); for two conditions the episodes of a mask of filled columns"
         )
     check_choice("the operator of a condition", condition[1], list(_OPERATORS))
     return condition

@@ -135,7 +135,11 @@ class Database:
         return list(itertools.islice(found, limit))
 
     def shown(self, rec: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A record as it is read: of a point with what samples there are, where the database tells it."""
+        """A record as it is read: its Refs that have a name have the present one, as SkySpark and Haxall write them.
+
+        Of a point with what samples there are, where the database tells it.
+        """
+        rec = {tag: self._named_now(value) if isinstance(value, Ref) else value for tag, value in rec.items()}
         if not self.tells_samples or "his" not in rec:
             return rec
         samples = self._histories.get(rec["id"].val)
@@ -145,6 +149,10 @@ class Database:
             tz = zone(rec.get("tz", self.tz))
             found |= {name: from_epoch_us(int(ts_us[at]), tz) for name, at in (("hisStart", 0), ("hisEnd", -1))}
         return found
+
+    def _named_now(self, ref: Ref) -> Ref:
+        dis = self._recs.get(ref.val, {}).get("dis")
+        return Ref(ref.val, dis) if ref.dis is not None and isinstance(dis, str) else ref
 
     def revision(self, id: Ref | str) -> int:
         """A number that grows whenever the record changes; 0 for an id that was never used."""

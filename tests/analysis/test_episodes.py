@@ -505,6 +505,15 @@ def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Se
     assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
 
 
+def test_a_read_without_a_sample_warns_that_the_start_is_not_known(session: hsframe.Session) -> None:
+    df = session.his_read("@fan", (f"{DAY}T10:00", f"{DAY}T11:00"))
+    assert df.empty
+    with pytest.warns(
+        ReadWarning, match="'Fan' is at the start of the span is not known, up to the end.*boundary='before'"
+    ):
+        assert df.hs.episodes("@fan").empty
+
+
 @pytest.mark.parametrize("is_false", [True, False])
 def test_an_episode_is_not_open_where_a_sample_says_that_it_began_or_ended(is_false: bool) -> None:
     """At the last sample that is known, and where a line is at its limit there; by a condition and by masks."""

@@ -244,7 +244,7 @@ def test_two_that_read_before_the_first_commit_do_not_undo_each_other() -> None:
         first, second = session.read("site or point"), session.read("site or point")
         session.commit(first.assign(dis="A's name"))
         with pytest.raises(
-            hsframe.MetadataError, match=r"@s \(HQ\) was changed on the server since the frame was read"
+            hsframe.MetadataError, match=r"@s \(A's name\) was changed on the server since the frame was read"
         ):
             session.commit(second.assign(note="B's note"))
         assert session.read("site or point")["dis"].tolist() == ["A's name"] * 3
@@ -500,6 +500,19 @@ def test_what_moves_by_itself_is_not_sent_and_an_unknown_unit_is_told() -> None:
         assert session.commit(df.assign(curStatus="down", hisSize=0)).empty
         with pytest.warns(hsframe.UnitWarning, match=r"@p \(kW\) gets the unit 'kilowat': .*did you mean 'kilowatt'"):
             assert told(session.commit(df.assign(unit="kilowat"), dry_run=True)) == {("p", "unit", "kW", "kilowat")}
+        with pytest.warns(hsframe.ZoneWarning, match=r"@p \(kW\) gets the tz 'Bogus'"):
+            session.commit(df.assign(tz="Bogus"), dry_run=True)
+
+
+def test_a_record_that_gets_another_name_is_found_by_it_everywhere(server: RunningServer) -> None:
+    """The Refs that lead to it have the present name too, as SkySpark and Haxall write them."""
+    with hsframe.connect(server.uri) as session:
+        assert session.read("id == @p")["siteRef->dis"].tolist() == ["HQ"]
+        session.commit(session.read("site").assign(dis="Tower"))
+        session.commit(session.read("id == @p").assign(dis="New kW"))
+        assert session.read("id == @p")["siteRef->dis"].tolist() == ["Tower"]
+        assert session.find(["New kW", "kW"])["status"].tolist() == ["found", "missing"]
+        assert session.latest("@p")["dis"].tolist() == ["New kW"]
 
 
 def test_who_refers_to_what_goes_is_counted(server: RunningServer) -> None:

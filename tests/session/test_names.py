@@ -170,3 +170,14 @@ def test_sites_and_equips_of_a_frame_are_left_out_and_named(building: Database) 
         with pytest.warns(ReadWarning, match=r"1 of 2 records of the frame are no points .*: @ahu; read\('point and"):
             df = s.his_read(both, DAY)
         assert list(df.hs.points["id"]) == ["fan"]
+
+
+@pytest.mark.parametrize("text", ["Nonsense Name", "Zzz", "point temp"])
+def test_what_is_near_no_name_and_no_filter_is_told_as_both(building: Database, text: str) -> None:
+    with (
+        connected(building) as s,
+        pytest.raises(UnknownRecError, match=f"no point '{text}'.*[aA]s a filter it is refused"),
+    ):
+        s.his_read(text, DAY)
+    with connected(building) as s, pytest.raises(hsframe.CallError, match="expected a tag name"):
+        s.his_read("point and", DAY)

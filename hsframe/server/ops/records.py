@@ -83,4 +83,5 @@ def nav(call: Call) -> Grid:
         children = [rec for rec in call.database if rec.get("siteRef") == key and "equipRef" not in rec]
     else:
         children = [rec for rec in call.database if rec.get("equipRef") == key]
-    return grid_of([{**rec, "navId": rec["id"]} if "site" in rec or "equip" in rec else rec for rec in children])
+    shown = map(call.database.shown, children)
+    return grid_of([{**rec, "navId": rec["id"]} if "site" in rec or "equip" in rec else rec for rec in shown])

@@ -24,7 +24,8 @@ def watch_sub(call: Call) -> Grid:
         watch = watches.open(lease_s)
     else:
         raise OpRefusal("the request's meta has neither watchDis (a new watch) nor watchId (add to one)", "ArgErr")
-    recs = [call.database.get(ref) for ref in ids]
+    found = map(call.database.get, ids)
+    recs = [None if rec is None else call.database.shown(rec) for rec in found]
     # The client is sent the records as they are now.
     watch.seen |= {rec["id"].val: call.database.revision(rec["id"]) for rec in recs if rec is not None}
     return grid_of(recs, meta={"watchId": watch.id, "lease": Number(round(watch.lease_s), "sec")})
@@ -34,7 +35,7 @@ def watch_poll(call: Call) -> Grid:
     """The records that changed since the last poll; with the marker ``refresh``, all."""
     watch = call.state.watches.find(_watch_id(call))
     changed = call.state.watches.changes(watch, refresh=call.grid.meta.get("refresh") is not None)
-    return grid_of(changed, meta={"watchId": watch.id})
+    return grid_of([*map(call.database.shown, changed)], meta={"watchId": watch.id})
 
 
 def watch_unsub(call: Call) -> Grid:
