@@ -43,7 +43,7 @@ def episodes(
     In a wide frame of samples a value is also missing where only other points have a sample. A mask of a column of Bool
     (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is
     of that column alone, and one made of several is wrong. Give a condition, or compare rows in which all have a value,
-    read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill()``, and
+    read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill().dropna()``, and
     ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``.
 
     A frame remembers its read: from a sample that pandas has taken out or cleared, as from NA, nothing is known up to

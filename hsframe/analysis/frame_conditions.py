@@ -69,6 +69,8 @@ def _column_of(samples: FrameSamples, condition: Any) -> int:
 def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     if mask.dtype.kind != "b":
         raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
+    if samples.interval is not None and mask.index.isin(samples.given.index).all():
+        mask = mask.astype("boolean").reindex(samples.given.index)  # what was cut off is not known
     is_own, is_true = mask.index.equals(samples.given.index), mask.fillna(False).to_numpy(dtype=bool)
     rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
@@ -83,15 +85,14 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         rows.attrs, idents = of.given.attrs, of.idents[place]
         holes = of.holes(place) if of is samples else of.holes_of_read(place)
         if _is_doubtful(mask, of, place, holes, of is samples):
-            _warn_of_holes(int(after_the_first(holes).sum()), repr(mask.name))
-        is_blank = ~of.has_value(place) if of is samples and of.rows is not None else holes
+            _warn_of_holes(int(holes.sum()), repr(mask.name))
+        is_blank = ~of.has_value(place) if of is samples and not (of.rows is None and of.interval is None) else holes
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
-    elif samples.interval is None:
-        if not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
-            warn_of_unknown_read(alone)
-        elif count := _count_holes(samples, rows, is_true):
-            _warn_of_holes(count)
+    elif not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
+        warn_of_unknown_read(alone)
+    elif count := _count_holes(samples, rows):
+        _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
     if not len(own.ts_us):
@@ -118,12 +119,15 @@ def _is_doubtful(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Mask
 
     It is of a filled column if it equals that, or, in another frame, is true where the column had no sample.
     """
+    is_true = mask.fillna(False).to_numpy(dtype=bool)
     between = after_the_first(holes)  # before its first sample it has none if filled too
+    if is_own:  # what was negated is true before that, and in intervals without a value
+        has_value = of.has_value(place)
+        between |= is_true & ~(has_value if of.interval is not None else np.logical_or.accumulate(has_value))
     if mask.isna()[between].all():
         return False
     if is_own:
         return not mask.equals(of.df.iloc[:, place].ffill())
-    is_true = mask.fillna(False).to_numpy(dtype=bool)
     return bool(is_true.any()) and not is_true[between].any()
 
 
@@ -147,52 +151,31 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 
 
-def _count_holes(samples: FrameSamples, rows: pd.DataFrame, is_true: Mask) -> int:
-    """In how many rows of a mask some column of the frame has no sample, after its first.
+def _count_holes(samples: FrameSamples, rows: pd.DataFrame) -> int:
+    """In how many rows of a mask some column of the frame has no value, or some point that was read no sample.
 
-    There a mask tells nothing, unless it was made of filled columns. It was, and none counts, if it divides the filled
-    values of one column in two. A row does not count if each point has a sample in the row before it and in the one
-    after it, and the mask is the same in all three. A point that is no column of the frame counts if the mask is
-    missing where it has no sample; or if the mask is true in none of these rows, though it was at the sample before.
+    There a mask of that column tells nothing, and which columns it was made of, nothing tells. The points that were
+    read count where the frame has no column of a point, or not the rows of the mask. Of intervals, most of which have
+    a value, those alone count in which the mask is true, as what was negated is.
     """
-    ts_us, has_hole = pd.DatetimeIndex(rows.index).as_unit("us").asi8, np.zeros(len(rows), dtype=bool)
-    is_missing, numbers, lacking = rows["condition"].isna().to_numpy(), np.arange(len(rows)), 0
-    of_frame: tuple[str, ...] = ()
-    if are_in(ts_us, samples.ts_us).all():
-        of_frame, at = samples.ids, np.searchsorted(samples.ts_us, ts_us)
+    ts_us, read = pd.DatetimeIndex(rows.index).as_unit("us").asi8, rows_of(rows)
+    has_hole, ids = np.zeros(len(rows), dtype=bool), tuple[str, ...]()
+    if are_in(ts_us, samples.ts_us).all() and (samples.rows is not None or samples.interval is not None):
+        ids, at = samples.ids, np.searchsorted(samples.ts_us, ts_us)
         for place in samples.places:
-            holes = after_the_first(samples.holes(place))[at]
-            if (is_true & holes).any() and _divides(is_true, samples.df.iloc[at, place].ffill()):
-                return 0
-            has_hole |= holes
-    is_whole = ~has_hole
-    if (read := rows_of(rows)) is not None:
+            has_hole |= ~(samples.has_value(place) | samples.is_to_come)[at]
+        if samples.interval is not None:
+            has_hole &= rows.iloc[:, 0].fillna(False).to_numpy(dtype=bool)
+    if read is not None and not ids:
         for ident in read.samples:
-            has_sample = are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
-            is_whole &= has_sample
-            holes, last = after_the_first(~has_sample), np.maximum.accumulate(np.where(has_sample, numbers, 0))
-            is_by_row = not (is_true & holes).any() and (is_true[last] & holes).any()
-            if ident not in of_frame and (is_by_row or (is_missing & holes).any()):
-                lacking = max(lacking, int(np.count_nonzero(holes)))
-    is_between = is_whole[:-2] & ~is_whole[1:-1] & is_whole[2:]
-    is_same = (is_true[:-2] == is_true[1:-1]) & (is_true[2:] == is_true[1:-1])
-    has_hole[1:-1] &= ~(is_between & is_same)
-    return max(lacking, int(np.count_nonzero(has_hole)))
-
-
-def _divides(is_true: Mask, values: pd.Series[Any]) -> bool:
-    """Whether a mask is true of some values of a column alone: of those above or below a bound, or those of a set."""
-    chosen, others = values[is_true].dropna(), values[~is_true].dropna()
-    if values.dtype.kind in "iuf":
-        return bool(chosen.min() > others.max() or chosen.max() < others.min())
-    return not chosen.isin(others.unique()).any()
+            has_hole |= ~are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
+    return int(np.count_nonzero(has_hole))
 
 
 def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
     """Warn of columns that are masks, and tell nothing in some rows."""
     for place in filter(samples.is_mask, places):
-        rows = samples.given.iloc[:, [place]].set_axis(["condition"], axis=1)
-        if count := _count_holes(samples, rows, rows["condition"].to_numpy(dtype=bool)):
+        if count := _count_holes(samples, samples.given.iloc[:, [place]]):
             _warn_of_holes(count)
             return
 
@@ -200,9 +183,9 @@ def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
 def _warn_of_holes(count: int, label: str = "") -> None:
     """Say in how many rows of a mask the column of a label, or of some column, has no sample."""
     warn_caller(
-        f"in {count} rows of the mask {label or 'a column'} has no sample, where others have, and the mask tells "
-        f"nothing of it there. For it alone give a condition, as ({label or 'column'}, '>', Number(...)); for more "
-        "take the episodes of these columns alone, filled = df[[...]].ffill() and filled.hs.episodes(a mask of "
-        "filled), whose windows where= takes too",
+        f"in {count} rows of the mask {label or 'a column'} has no sample, and the mask tells nothing of it there. For "
+        f"it alone give a condition, as ({label or 'column'}, '>', Number(...)); for more read with boundary='before', "
+        "and take the episodes of these columns alone, filled = df[[...]].ffill().dropna() and filled.hs.episodes(a "
+        "mask of filled), whose windows where= takes too",
         ReadWarning,
     )

@@ -30,7 +30,7 @@ from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.points import Point, points_of
+from hsframe.frame.points import Point, noted, points_from, points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of
 from hsframe.frame.reads import Read, reads_of, source_of
 from hsframe.frame.stamps import interval_of
@@ -197,6 +197,11 @@ class FrameSamples:
         point, index = self.points[place], self.df.index
         if self.interval is not None:
             return PointSampling(is_step=True)
+        if self.is_mask(place):  # which is known for as long as each of the points that were read
+            points = points_from(entries := noted(self.given, "points") or {}, entries).values()
+            known = [PointSampling.from_record(one.his_tags()) for one in points]
+            steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
+            return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
         sampling = PointSampling.from_record(point.his_tags())
         has_usual = sampling.interval_us is not None or not sampling.is_step  # else a value holds for as long as it may
         if has_usual and getattr(index, "freq", None) is not None and len(index) > 1:

@@ -321,9 +321,16 @@ def test_a_mask_that_is_a_column_is_as_the_mask() -> None:
     """It is false where its point has no sample, which warns; filled, it holds to the end of the read."""
     both = read((0, 96), kw=HOURLY, sp={5: 1.0, 41: 2.0, 77: 0.0, 80: 3.0})
     filled = both.ffill()["sp"] > 0.5
-    of_column = both.assign(on=filled).hs.episodes("on")
-    assert of_column.equals(both.hs.episodes(filled.rename(None)))
-    assert of_column.equals(both.assign(on=filled).pipe(lambda df: df.hs.episodes(df["on"])))
+    found = list[pd.DataFrame]()
+    for call in (
+        lambda: both.assign(on=filled).hs.episodes("on"),
+        lambda: both.hs.episodes(filled.rename(None)),
+        lambda: both.assign(on=filled).pipe(lambda df: df.hs.episodes(df["on"])),
+    ):  # right, though nothing tells of which columns it is
+        with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
+            found.append(call())
+    of_column = found[0]
+    assert all(of_column.equals(one) for one in found)
     assert of_column["end"].iloc[-1] > both.index[-1]
     with_mask = both.assign(on=both["sp"] > 0.5)
     for call in (
@@ -353,9 +360,8 @@ def test_a_mask_of_several_columns_that_are_not_filled_warns() -> None:
     for call in calls:
         with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
             call()
-    filled = both.ffill()
+    filled = both.ffill().dropna()
     filled.hs.episodes((filled["kw"] > 3) | (filled["sp"] > 1.5))
-    both.hs.episodes((filled["sp"] > 1.5).rename(None))  # what divides the values of one column was made of that alone
 
 
 def test_a_mask_warns_of_rows_that_are_gone() -> None:
@@ -369,8 +375,39 @@ def test_a_mask_warns_of_rows_that_are_gone() -> None:
             lambda df=less: df[["kw"]].hs.resample("1D", "mean", edges="partial", min_coverage=0.01, where=df["on"]),
             lambda df=less: df.hs.over(df.hs.episodes(("sp", ">", 1.5)), {"on": "share"}, min_coverage=0.01),
         ):
-            with pytest.warns(hsframe.ReadWarning, match="rows were taken out of the read"):
+            with pytest.warns(hsframe.ReadWarning) as told:
                 call()
+            assert [one for one in told if "rows were taken out of the read" in str(one.message)]
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_one_row_between_two_whole_ones_counts(step: int) -> None:
+    """A point of twice the period of another lacks each second row, and the mask is false there, or true if negated."""
+    both = read((0, 25), fan=dict.fromkeys(range(0, 25, step), 1), kw={at: at % step for at in range(25)})
+    for mask in ((both["kw"] > 0) & both["fan"].fillna(False), ~((both["kw"] > 0) & (both["fan"] == True))):  # noqa: E712 -- as people write it
+        with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
+            both.hs.episodes(mask.rename(None))
+
+
+def test_a_negated_comparison_is_not_known_before_the_first_sample() -> None:
+    """It is true there, though nothing is known; and so in an interval without a value."""
+    late = read((0, 48), kw=dict.fromkeys(range(24, 48), 1.0), sp=dict.fromkeys(range(48), 1.0))
+    for mask in (~(late["kw"] > 2), late["kw"] != 2, ~(late["kw"] > 2) & (late["sp"] > 0)):
+        with pytest.warns(hsframe.ReadWarning, match="has no sample"):
+            late.hs.episodes(mask)
+
+
+@pytest.mark.filterwarnings("ignore::hsframe.GapWarning")
+def test_a_computed_bool_column_is_known_for_as_long_as_its_points() -> None:
+    """A gap of a logger is no more known of a column than of the same mask."""
+    kw = read((0, 48), kw=dict.fromkeys([*range(18), *range(30, 48)], 5.0))
+    df = kw.assign(on=kw["kw"] > 3)
+    hours = df.hs.episodes(df["kw"] > 3)["duration"].sum() / pd.Timedelta("1h")
+    assert hours == 8.5 + 3 + 9  # three hours after the last sample before the gap
+    assert df.hs.episodes("on")["duration"].sum() / pd.Timedelta("1h") == hours
+    alone = df[["on"]]  # which is known to its last row
+    assert alone.hs.episodes("on")["duration"].sum() / pd.Timedelta("1h") == hours - 0.5
+    assert alone.hs.integrate("1D", min_coverage=0.01)["on"].iloc[0] == hours - 0.5
 
 
 @pytest.mark.filterwarnings("ignore::hsframe.GapWarning")
