@@ -85,13 +85,13 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         rows.attrs, idents = of.given.attrs, of.idents[place]
         holes = of.holes(place) if of is samples else of.holes_of_read(place)
         if _is_doubtful(mask, of, place, holes, of is samples):
-            _warn_of_holes(int(holes.sum()), repr(mask.name))
+            _warn_of_holes(int((holes | (is_true & ~of.has_value(place))).sum()), repr(mask.name))
         is_blank = ~of.has_value(place) if of is samples and not (of.rows is None and of.interval is None) else holes
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
         warn_of_unknown_read(alone)
-    elif count := _count_holes(samples, rows):
+    elif count := _count_holes(samples, mask.to_frame("mask")):
         _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
@@ -151,23 +151,24 @@ def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple
     return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
 
 
-def _count_holes(samples: FrameSamples, rows: pd.DataFrame) -> int:
+def _count_holes(samples: FrameSamples, mask: pd.DataFrame) -> int:
     """In how many rows of a mask some column of the frame has no value, or some point that was read no sample.
 
-    There a mask of that column tells nothing, and which columns it was made of, nothing tells. The points that were
-    read count where the frame has no column of a point, or not the rows of the mask. Of intervals, most of which have
-    a value, those alone count in which the mask is true, as what was negated is.
+    There a mask of that column tells nothing, and which columns it was made of, nothing tells. Points that were read
+    count where the frame has no column of a point, or not the rows of the mask, and those of another read. Of
+    intervals, most of which have a value, those alone count in which the mask is true, as what was negated is.
     """
-    ts_us, read = pd.DatetimeIndex(rows.index).as_unit("us").asi8, rows_of(rows)
-    has_hole, ids = np.zeros(len(rows), dtype=bool), tuple[str, ...]()
+    ts_us, read = pd.DatetimeIndex(mask.index).as_unit("us").asi8, rows_of(mask) or samples.rows
+    has_hole, own = np.zeros(len(mask), dtype=bool), frozenset[str]()
     if are_in(ts_us, samples.ts_us).all() and (samples.rows is not None or samples.interval is not None):
-        ids, at = samples.ids, np.searchsorted(samples.ts_us, ts_us)
+        own = frozenset(samples.rows.samples if samples.rows is not None and samples.ids else ())
+        at = np.searchsorted(samples.ts_us, ts_us)
         for place in samples.places:
             has_hole |= ~(samples.has_value(place) | samples.is_to_come)[at]
         if samples.interval is not None:
-            has_hole &= rows.iloc[:, 0].fillna(False).to_numpy(dtype=bool)
-    if read is not None and not ids:
-        for ident in read.samples:
+            return int(np.count_nonzero(has_hole & mask.iloc[:, 0].fillna(False).to_numpy(dtype=bool)))
+    if read is not None:
+        for ident in (one for one in read.samples if one not in own):
             has_hole |= ~are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
     return int(np.count_nonzero(has_hole))
 

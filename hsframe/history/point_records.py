@@ -43,7 +43,6 @@ READ_TAGS: Final = ("archiveSince", "archiveUntil")
 HIS_ENDS: Final = ("hisStart", "hisEnd")
 _LOOK_UP: Final = "look points up with read('point and his')"
 _COMPARES: Final = re.compile("->|[=<>]")
-_IN_FILTERS: Final = re.compile(rf"{_COMPARES.pattern}|\b(and|or|not)\b")
 _NEEDS_PATH: Final = " (a tag of its equip or site has a path there: equipRef->siteMeter, siteRef->dis)"
 
 
@@ -190,7 +189,7 @@ async def _by_filter(source: Source, text: str, tags: Sequence[str]) -> list[Poi
                 error.args = (refused if refusal else f"as a filter it finds no record{why}, and {error}",)
                 raise error from refusal and (refusal.__cause__ or refusal)
             if refusal is not None:  # it says what is wrong with the filter
-                if _IN_FILTERS.search(text):
+                if not text[:1].isupper() or _COMPARES.search(text):  # as tags begin, and filters
                     raise refusal from refusal.__cause__
                 error.args = (f"{error}; as a filter it is refused: {refusal}",)
                 raise error from refusal.__cause__ or refusal

@@ -389,6 +389,15 @@ def test_one_row_between_two_whole_ones_counts(step: int) -> None:
             both.hs.episodes(mask.rename(None))
 
 
+def test_a_mask_of_another_read_warns_by_the_points_of_that() -> None:
+    """Also where its rows are among those of the frame, and filled up to them."""
+    regular, changes = read((0, 96), kw=dict.fromkeys(range(96), 1.0)), read((0, 96), sp=COV, fan={3: 1, 50: 0})
+    mask = (changes["sp"] > 0.5) | changes["fan"].fillna(False)
+    for one in (mask, mask.reindex(regular.index, method="ffill").fillna(False)):
+        with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
+            regular.hs.resample("1D", "mean", edges="partial", min_coverage=0.01, where=one)
+
+
 def test_a_negated_comparison_is_not_known_before_the_first_sample() -> None:
     """It is true there, though nothing is known; and so in an interval without a value."""
     late = read((0, 48), kw=dict.fromkeys(range(24, 48), 1.0), sp=dict.fromkeys(range(48), 1.0))
