@@ -158,7 +158,8 @@ def _count_holes(samples: FrameSamples, mask: pd.DataFrame) -> int:
     count where the frame has no column of a point, or not the rows of the mask, and those of another read. Of
     intervals, most of which have a value, those alone count in which the mask is true, as what was negated is.
     """
-    ts_us, read = pd.DatetimeIndex(mask.index).as_unit("us").asi8, rows_of(mask) or samples.rows
+    index = pd.DatetimeIndex(mask.index.get_level_values(0))  # of rows named by both ends the starts
+    ts_us, read = index.as_unit("us").asi8, rows_of(mask) or samples.rows
     has_hole, own = np.zeros(len(mask), dtype=bool), frozenset[str]()
     if are_in(ts_us, samples.ts_us).all() and (samples.rows is not None or samples.interval is not None):
         own = frozenset(samples.rows.samples if samples.rows is not None and samples.ids else ())

@@ -729,6 +729,10 @@ def test_a_mask_that_was_cut_holds_to_the_next_row(session: hsframe.Session) -> 
 def test_rows_of_intervals_hold_for_their_interval(session: hsframe.Session, label: Any) -> None:
     df = session.his_read(["@kw", "@fan"], DAY, interval="30min", agg={"@kw": "mean"}, label=label)
     assert windows(df.hs.episodes(df["Kw"] > 4)) == windows(df.hs.episodes(("@kw", ">", 4))) == [(6, 7), (9, 11.5)]
+    unnamed = (df["Kw"] > 4).rename(None)
+    for mask in (unnamed, unnamed[unnamed], pd.Series(unnamed.to_numpy(), df.index)):
+        assert windows(df.hs.episodes(mask)) == [(6, 7), (9, 11.5)]
+    assert windows(df.assign(on=unnamed).hs.episodes("on")) == [(6, 7), (9, 11.5)]
     less = df.drop(df.index[21])
     assert windows(less.hs.episodes(less["Kw"] > 4)) == [(6, 7), (9, 10.5), (11, 11.5)]
     assert windows(df.hs.episodes("@fan")) == [(0, 2), (9, 24)]
