@@ -169,7 +169,7 @@ def _count_holes(samples: FrameSamples, mask: pd.DataFrame) -> int:
         if samples.interval is not None:
             return int(np.count_nonzero(has_hole & mask.iloc[:, 0].fillna(False).to_numpy(dtype=bool)))
     if read is not None:
-        for ident in (one for one in read.samples if one not in own):
+        for ident in frozenset(read.samples) - own:
             has_hole |= ~are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
     return int(np.count_nonzero(has_hole))
 

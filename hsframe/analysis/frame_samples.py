@@ -161,6 +161,11 @@ class FrameSamples:
         return not are_in(within_us, self.ts_us).all()
 
     @property
+    def points_read(self) -> list[Point]:
+        """The points that were read, whether the frame still has their columns or not."""
+        return [*points_from(entries := noted(self.given, "points") or {}, entries).values()]
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """The ids of all points by whose samples the columns are known."""
         return tuple(ident for own in self.idents for ident in own)
@@ -198,8 +203,7 @@ class FrameSamples:
         if self.interval is not None:
             return PointSampling(is_step=True)
         if self.is_mask(place):  # which is known for as long as each of the points that were read
-            points = points_from(entries := noted(self.given, "points") or {}, entries).values()
-            known = [PointSampling.from_record(one.his_tags()) for one in points]
+            known = [PointSampling.from_record(one.his_tags()) for one in self.points_read]
             steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
             return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
         sampling = PointSampling.from_record(point.his_tags())

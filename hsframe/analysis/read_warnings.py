@@ -11,7 +11,7 @@ import pandas as pd
 from hsframe.analysis.frame_samples import FrameSamples, after_the_first
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ReadWarning
-from hsframe.frame.points import noted, points_from
+from hsframe.frame.points import noted
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, warn_of_unknown_read
 from hsframe.frame.stamps import interval_of
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
@@ -83,7 +83,7 @@ def warn_of_unknown(samples: FrameSamples, rules: Mapping[int, Sequence[Rule]]) 
 
 def _is_doubtful(samples: FrameSamples, place: int, rules: Sequence[Rule]) -> bool:
     """Whether a column that was renamed or computed may have other values, by the points that were read."""
-    points = points_from(entries := noted(samples.given, "points") or {}, entries).values()
+    points = samples.points_read
     if not points or samples.interval is not None or samples.is_of_unknown_read or samples.is_known(place):
         return False
     by_time = [rule for rule in rules if replace(rule, is_step=True).bridges]

@@ -43,8 +43,8 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
     """The point of a condition, its operator and what its value is compared with; a MetadataError for anything else."""
-    is_text = isinstance(condition, str) and condition.startswith("@") and not ID.pattern.fullmatch(condition[1:])
-    if isinstance(condition, str | Ref) and not is_text:
+    is_no_id = isinstance(condition, str) and condition.startswith("@") and not ID.pattern.fullmatch(condition[1:])
+    if isinstance(condition, str | Ref) and not is_no_id:
         return condition, "==", True
     if not isinstance(condition, tuple) or len(condition) != 3 or not isinstance(condition[0], str | Ref):
         given = repr(condition) if isinstance(condition, str | tuple) else f"a value of type {type(condition).__name__}"

@@ -187,7 +187,7 @@ def record(file: str | os.PathLike[str], *, rename: bool = False) -> Iterator[Ma
     def write(answer: HttpAnswer, is_whole: bool | None) -> None:
         if rename:
             names.learn(answer)
-        put(_line(answer, is_whole, names.renamed if rename else lambda text, asked: text))
+        put(_line(answer, is_whole, names.renamed if rename else None))
 
     def listen(answer: HttpAnswer, is_whole: bool | None) -> None:
         with is_listening:
@@ -220,11 +220,14 @@ def _named(file: str | os.PathLike[str]) -> Iterator[None]:
         raise MetadataError(f"{file} cannot be written: {advised(error)}") from error
 
 
-def _line(answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str, Collection[str]], str]) -> dict[str, Any]:
+def _line(
+    answer: HttpAnswer, is_whole: bool | None, renamed: Callable[[str, Collection[str]], str] | None
+) -> dict[str, Any]:
     def clean(text: str, ids: Collection[str] = ()) -> str:
-        return renamed(answer.secrets.redacted(text, is_kept=True), ids)
+        text = answer.secrets.redacted(text, is_kept=True)
+        return text if renamed is None else renamed(text, ids)
 
-    asked, ids = answer.request, _asked_ids(answer.request)
+    asked, ids = answer.request, set() if renamed is None else _asked_ids(answer.request)
     headers = {name: answer.header(name) for name in _KEPT_HEADERS if answer.header(name)}
     if "Location" in headers:
         headers["Location"] = answer.target
