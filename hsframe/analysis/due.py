@@ -80,13 +80,13 @@ def _gaps(begins: Instants, ends: Instants, lost: Instants, tz: tzinfo | None) -
 
 
 def rows_of_group(
-    index: pd.DatetimeIndex, interval: Interval, ts_us: Instants, at: str
+    index: pd.DatetimeIndex, interval: Interval, ts_us: Instants, at_us: int
 ) -> tuple[Instants, Instants] | None:
-    """The edges and the stamps of the rows, of an unknown zone, that have a value or were over at the instant `at`."""
+    """The edges and the stamps of the rows, of an unknown zone, that have a value or were over at an instant."""
     step, stamps_us = parse_step(interval.length), index.as_unit("us").asi8
     later = index[-1:] + pd.DateOffset(months=step.months, days=step.days, microseconds=step.elapsed_us)
     edges_us = np.append(stamps_us, later.as_unit("us").asi8)
-    over_us = pd.Timestamp(at).value // 1000 - (DAY_US if index.tz is None else 0)  # of local times not known exactly
+    over_us = at_us - (DAY_US if index.tz is None else 0)  # of local times not known exactly
     count = np.count_nonzero((edges_us[1:] <= over_us) | (stamps_us <= ts_us.max(initial=0)))
     return (edges_us[: count + 1], stamps_us[:count]) if count else None
 

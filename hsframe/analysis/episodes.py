@@ -46,10 +46,9 @@ def episodes(
     read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill().dropna()``, and
     ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``.
 
-    A frame remembers its read: from a sample that pandas has taken out or cleared, as from NA, nothing is known up to
-    the next one. A frame that does not know its read, as after ``join`` of two, warns: put them together with
-    :func:`hsframe.concat`. In such a frame, in one that was not read, and in a column that was renamed or computed
-    since, all missing values are NA.
+    :mod:`hsframe.analysis.frame_samples` says what a frame knows: from a sample that pandas has taken out or cleared,
+    as from NA, nothing is known up to the next one. A frame that does not know its read, as after ``join`` of two,
+    warns: put reads together with :func:`hsframe.concat`.
 
     Parameters
     ----------

@@ -1,14 +1,13 @@
 """When a condition holds in a frame: a mask of its rows, one on a column, or the windows of a frame of episodes.
 
-In a wide frame a value is missing where only other points have a sample. A mask with the name of a column is of that
-alone if it is missing in all those rows, as masks of Bool are, and the rows in which the column has a sample are its
-rows. A comparison of a number is False there, and so may be what was made of several columns: which of both it is
-nothing tells.
+In a wide frame a column has no value in the rows in which only other points have a sample. There a mask of Bool is
+missing, and a comparison of numbers is False. A mask with the name of a column is of that alone if it is missing in all
+these rows. If it is False in them it may be of several columns, and nothing tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +21,7 @@ from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.histories import Instants
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
-from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read
+from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read, without
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import Rule, rule_of_time
 from hsframe.intervals.samples import Mask
@@ -50,11 +49,6 @@ def truth_in(samples: FrameSamples, condition: Any) -> Truth:
     return truth
 
 
-def _place_called(samples: FrameSamples, label: Hashable) -> int | None:
-    labels: list[Hashable] = list(samples.df.columns)
-    return labels.index(label) if labels.count(label) == 1 else None
-
-
 def _column_of(samples: FrameSamples, condition: Any) -> int:
     """The place of the column that a condition names."""
     named = parse_condition(condition)[0]
@@ -71,27 +65,26 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
     if samples.interval is not None and mask.index.isin(samples.given.index).all():
         mask = mask.astype("boolean").reindex(samples.given.index)  # what was cut off is not known
-    is_own, is_true = mask.index.equals(samples.given.index), mask.fillna(False).to_numpy(dtype=bool)
+    is_own, is_true = mask.index.equals(samples.given.index), _is_true(mask)
     rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
     idents: tuple[str, ...] | None = samples.ids if is_own else None
-    made_of = _made_of(samples, mask, is_own)
-    if made_of is not None:
+    if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
         warn_of_start(of, place)
         warn_of_read(of, [place])
         warn_of_unknown(of, {place: []})
         rows.attrs, idents = of.given.attrs, of.idents[place]
         holes = of.holes(place) if of is samples else of.holes_of_read(place)
-        if _is_doubtful(mask, of, place, holes, of is samples):
+        if _may_be_of_several(mask, of, place, holes, of is samples):
             _warn_of_holes(int((holes | (is_true & ~of.has_value(place))).sum()), repr(mask.name))
         is_blank = ~of.has_value(place) if of is samples and not (of.rows is None and of.interval is None) else holes
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
         warn_of_unknown_read(alone)
-    elif count := _count_holes(samples, mask.to_frame("mask")):
+    elif count := _count_holes(samples, mask):
         _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
@@ -101,25 +94,27 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         own.points = [replace(own.points[0], tz=samples.zones[0])]
     if own.rows is not None:
         own.idents = [tuple(own.rows.samples) if idents is None else idents]
-        if (
-            made_of is None
-            and not samples.has_warned
-            and not are_in(own.samples_read_us(own.idents[0]), own.ts_us).all()
-        ):
+        gone_us = without(own.samples_read_us(own.idents[0]), own.ts_us)
+        if made_of is None and not samples.has_warned and len(gone_us):
             warn_of_taken_out("the mask")
     histories, until_us = own.column(0)
     if own.interval is None and not own.is_known_to_end(0):
-        until_us = max(until_us, _held_until(samples, pd.DatetimeIndex(mask.index).as_unit("us").asi8))
+        until_us = max(until_us, _held_until(samples, own.ts_us))
     gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
     return truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
 
 
-def _is_doubtful(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Mask, is_own: bool) -> bool:
+def _is_true(mask: pd.Series[Any]) -> Mask:
+    found: Mask = mask.fillna(False).to_numpy(dtype=bool)
+    return found
+
+
+def _may_be_of_several(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Mask, is_own: bool) -> bool:
     """Whether nothing tells if a mask is of its column alone, since it is false where that has no sample.
 
     It is of a filled column if it equals that, or, in another frame, is true where the column had no sample.
     """
-    is_true = mask.fillna(False).to_numpy(dtype=bool)
+    is_true = _is_true(mask)
     between = after_the_first(holes)  # before its first sample it has none if filled too
     if is_own:  # what was negated is true before that, and in intervals without a value
         has_value = of.has_value(place)
@@ -145,13 +140,14 @@ def _held_until(samples: FrameSamples, ts_us: Instants) -> int:
 
 def _made_of(samples: FrameSamples, mask: pd.Series[Any], is_own: bool) -> tuple[FrameSamples, int] | None:
     """The column that a mask was made of, by its name: of the frame, or the mask itself where that is a point."""
-    if is_own and (place := _place_called(samples, mask.name)) is not None:
-        return None if samples.is_mask(place) else (samples, place)
-    alone = None if mask.name is None else mask.to_frame()
-    return None if alone is None or not points_of(alone) else (FrameSamples(alone), 0)
+    called = [place for place, label in enumerate(samples.df.columns) if label == mask.name]
+    if is_own and len(called) == 1:
+        return None if samples.is_mask(called[0]) else (samples, called[0])
+    is_point = mask.name is not None and points_of(alone := mask.to_frame())
+    return (FrameSamples(alone), 0) if is_point else None
 
 
-def _count_holes(samples: FrameSamples, mask: pd.DataFrame) -> int:
+def _count_holes(samples: FrameSamples, mask: pd.Series[Any]) -> int:
     """In how many rows of a mask some column of the frame has no value, or some point that was read no sample.
 
     There a mask of that column tells nothing, and which columns it was made of, nothing tells. Points that were read
@@ -167,7 +163,7 @@ def _count_holes(samples: FrameSamples, mask: pd.DataFrame) -> int:
         for place in samples.places:
             has_hole |= ~(samples.has_value(place) | samples.is_to_come)[at]
         if samples.interval is not None:
-            return int(np.count_nonzero(has_hole & mask.iloc[:, 0].fillna(False).to_numpy(dtype=bool)))
+            return int(np.count_nonzero(has_hole & _is_true(mask)))
     if read is not None:
         for ident in frozenset(read.samples) - own:
             has_hole |= ~are_in(ts_us, read.ts_us[read.has([ident], values_only=True)])
@@ -177,7 +173,7 @@ def _count_holes(samples: FrameSamples, mask: pd.DataFrame) -> int:
 def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
     """Warn of columns that are masks, and tell nothing in some rows."""
     for place in filter(samples.is_mask, places):
-        if count := _count_holes(samples, samples.given.iloc[:, [place]]):
+        if count := _count_holes(samples, samples.given.iloc[:, place]):
             _warn_of_holes(count)
             return
 

@@ -31,8 +31,8 @@ from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
 from hsframe.frame.histories import History, Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
-from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of
-from hsframe.frame.reads import Read, reads_of, source_of
+from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, without
+from hsframe.frame.reads import Read, read_at_us, reads_of
 from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, check_times, is_of_text
 from hsframe.intervals.regular import edges_around
@@ -73,7 +73,8 @@ class FrameSamples:
             raise MetadataError(
                 "the index must be of times in order, each once: df.sort_index(), df.groupby(level=0).first()"
             )
-        self.df, self.tz, self.interval = in_one_unit(df), index.tz, interval if len(index) else None
+        self.df, self.interval = in_one_unit(df), interval if len(index) else None
+        self.tz, self.freq = index.tz, index.freq
         self.ts_us: Instants = index.as_unit("us").asi8
         self.reads, own_tz = reads_of(df), haystack_name(index.tz)
         units: dict[Any, str | None] = dict(zip(self.df.columns, map(unit_of_dtype, self.df.dtypes), strict=True))
@@ -116,7 +117,7 @@ class FrameSamples:
     @cached_property
     def _gone_us(self) -> Instants:
         """The instants from the first row to the last at which the read had a sample, and the frame has no row."""
-        return _without(self.samples_read_us(self.rows.samples if self.rows is not None else ()), self.ts_us)
+        return without(self.samples_read_us(self.rows.samples if self.rows is not None else ()), self.ts_us)
 
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
@@ -129,7 +130,7 @@ class FrameSamples:
             return self.ts_us[:0]
         ts_us = self.ts_us[self.has_value(place)]
         if self.idents[place]:
-            return _without(self.samples_read_us(self.idents[place]), ts_us)
+            return without(self.samples_read_us(self.idents[place]), ts_us)
         gone_us = self._gone_us
         if not len(gone_us) or len(self.places) > 1:
             return gone_us
@@ -154,10 +155,9 @@ class FrameSamples:
     def _is_made_anew(self) -> bool:
         """Whether pandas has made regular rows, as ``resample`` does, in place of those that were read."""
         rows = rows_of(self.given)
-        if rows is None or self.interval is not None or getattr(self.df.index, "freq", None) is None:
+        if rows is None or self.interval is not None or self.freq is None or not len(self.ts_us):
             return False
-        first_us, last_us = (self.ts_us[0], self.ts_us[-1]) if len(self.ts_us) else (0, 0)
-        within_us = rows.ts_us[(rows.ts_us >= first_us) & (rows.ts_us < last_us)]
+        within_us = rows.ts_us[(rows.ts_us >= self.ts_us[0]) & (rows.ts_us < self.ts_us[-1])]
         return not are_in(within_us, self.ts_us).all()
 
     @property
@@ -183,38 +183,40 @@ class FrameSamples:
     @property
     def end_us(self) -> int:
         """The last row, or the end of its interval."""
-        return int(self.ts_us[-1]) if self.interval is None else max(int(self._rows_of(tz)[1][-1]) for tz in self.zones)
+        return (
+            int(self.ts_us[-1])
+            if self.interval is None
+            else max(int(self._intervals_in(tz)[1][-1]) for tz in self.zones)
+        )
 
     @cached_property
-    def read_us(self) -> int:
+    def read_at_us(self) -> int:
         """The instant of the read, after which only forecasts have values; where it is not known, the end of time."""
-        source = source_of(self.given)
-        return _LAST_US if source is None else pd.Timestamp(source["at"]).value // 1000
+        return read_at_us(self.given)
 
     @property
     def is_to_come(self) -> Mask:
         """The rows of intervals that begin after the read, in which no column has a value."""
         is_empty: Mask = self.df.isna().all(axis=1).to_numpy()
-        return is_empty & (self.interval is not None) & (self.ts_us >= self.read_us)
+        return is_empty & (self.interval is not None) & (self.ts_us >= self.read_at_us)
 
     def sampling(self, place: int) -> PointSampling:
         """How a column is sampled: by its record, but rows of intervals hold, and those of pandas are as far apart."""
-        point, index = self.points[place], self.df.index
         if self.interval is not None:
             return PointSampling(is_step=True)
         if self.is_mask(place):  # which is known for as long as each of the points that were read
             known = [PointSampling.from_record(one.his_tags()) for one in self.points_read]
             steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
             return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
-        sampling = PointSampling.from_record(point.his_tags())
+        sampling = PointSampling.from_record(self.points[place].his_tags())
         has_usual = sampling.interval_us is not None or not sampling.is_step  # else a value holds for as long as it may
-        if has_usual and getattr(index, "freq", None) is not None and len(index) > 1:
+        if has_usual and self.freq is not None and len(self.ts_us) > 1:
             usual_us = int(np.median(np.diff(self.ts_us)))
             if usual_us > (sampling.interval_us or HOUR_US):
                 return replace(sampling, interval_us=usual_us)
         return sampling
 
-    def _rows_of(self, tz: str) -> tuple[Mask, Instants]:
+    def _intervals_in(self, tz: str) -> tuple[Mask, Instants]:
         """Which rows are the starts of intervals of a zone, beside which there may be others, and the end of each."""
         assert self.interval is not None
         edges_us = edges_around(self.interval, int(self.ts_us[0]), int(self.ts_us[-1]), zone(tz))
@@ -248,7 +250,7 @@ class FrameSamples:
         """The instants at which a column has NA, or had a value that is no longer there."""
         has_value, label = self.has_value(place), self.df.columns[place]
         if self.interval is not None:
-            return self.ts_us[~has_value & self._rows_of(self.points[place].tz or "UTC")[0]]
+            return self.ts_us[~has_value & self._intervals_in(self.points[place].tz or "UTC")[0]]
         if self.rows is None or not self.idents[place]:
             return np.union1d(self.ts_us[~has_value], self.taken_out(place))
         lost_us = self.rows.lost(self.idents[place], self.ts_us[has_value])
@@ -286,9 +288,9 @@ class FrameSamples:
         is_there, lost_us = self.has_value(place), self._lost_us(place)
         ts_us = self.ts_us[is_there]
         if self.interval is not None:
-            is_row, row_ends_us = self._rows_of(self.points[place].tz or "UTC")
-            if len(ts_us) and ts_us[-1] < self.read_us:  # the interval of the present goes on, and nothing tells how
-                row_ends_us = np.where(self.ts_us < ts_us[-1], row_ends_us, np.minimum(row_ends_us, self.read_us))
+            is_row, row_ends_us = self._intervals_in(self.points[place].tz or "UTC")
+            if len(ts_us) and ts_us[-1] < self.read_at_us:  # the interval of the present goes on, and nothing tells how
+                row_ends_us = np.where(self.ts_us < ts_us[-1], row_ends_us, np.minimum(row_ends_us, self.read_at_us))
             return ts_us, np.append(lost_us, row_ends_us[is_row | is_there]), int(row_ends_us[-1])
         ends_us, until_us = self._ends_us(ts_us, lost_us, place)
         return ts_us, np.append(lost_us[lost_us <= until_us], ends_us[ends_us < until_us]), until_us
@@ -315,10 +317,6 @@ class FrameSamples:
         ts_us, unknown_us, until_us = self.known_of(place)
         histories = [History(point, unknown_us, (NA,) * len(unknown_us))] if len(unknown_us) else []
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
-
-
-def _without(ts_us: Instants, others_us: Instants) -> Instants:
-    return ts_us[~are_in(ts_us, others_us)]
 
 
 def after_the_first(holes: Mask) -> Mask:

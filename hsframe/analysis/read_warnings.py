@@ -12,7 +12,7 @@ from hsframe.analysis.frame_samples import FrameSamples, after_the_first
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ReadWarning
 from hsframe.frame.points import noted
-from hsframe.frame.read_rows import are_in, is_of_unknown_read, warn_of_unknown_read
+from hsframe.frame.read_rows import is_of_unknown_read, warn_of_unknown_read, without
 from hsframe.frame.stamps import interval_of
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
 from hsframe.protocol.answers import named
@@ -63,14 +63,14 @@ def _is_thinned(samples: FrameSamples, place: int) -> bool:
     So it is where pandas has made one row of several, which nothing else tells.
     """
     own_us, ts_us = samples.samples_read_us(samples.idents[place]), samples.ts_us[samples.has_value(place)]
-    if min(len(ts_us), len(own_us)) < 4 or 2 * np.count_nonzero(~are_in(own_us, ts_us)) < len(own_us) - 1:
+    if min(len(ts_us), len(own_us)) < 4 or 2 * len(without(own_us, ts_us)) < len(own_us) - 1:
         return False
     return bool(np.diff(ts_us).min() >= 2 * np.median(np.diff(own_us)))
 
 
 def warn_of_unknown(samples: FrameSamples, rules: Mapping[int, Sequence[Rule]]) -> None:
     """Warn of columns whose point is not known, where what their rules have to assume of it may be wrong."""
-    if unknown := [repr(samples.points[one].dis) for one, own in rules.items() if _is_doubtful(samples, one, own)]:
+    if unknown := [repr(samples.points[one].dis) for one, own in rules.items() if _may_differ(samples, one, own)]:
         warn_caller(
             f"the frame does not know the point of {named(unknown)}, as after rename or where it was "
             "computed: its numbers count as on a line between samples at most three hours apart, and all its "
@@ -81,7 +81,7 @@ def warn_of_unknown(samples: FrameSamples, rules: Mapping[int, Sequence[Rule]]) 
         )
 
 
-def _is_doubtful(samples: FrameSamples, place: int, rules: Sequence[Rule]) -> bool:
+def _may_differ(samples: FrameSamples, place: int, rules: Sequence[Rule]) -> bool:
     """Whether a column that was renamed or computed may have other values, by the points that were read."""
     points = samples.points_read
     if not points or samples.interval is not None or samples.is_of_unknown_read or samples.is_known(place):
@@ -111,13 +111,15 @@ def warn_of_start(samples: FrameSamples, place: int) -> None:
     if not read.spans or not sampling.is_step:
         return
     boundary = (noted(samples.given, "settings") or {}).get("boundary", "none")
-    ts_us, start_us, start = samples.ts_us[samples.has_value(place)], read.spans[0][0], "span"
-    advice = "read with boundary='before', for the sample that holds there"
     if samples.is_cut[0]:
         start_us, start = int(samples.ts_us[0]), "rows"
         advice = "find episodes before you take rows out, or fill before that, as in df.ffill().loc[...]"
-    if start == "span" and boundary != "none":
+    elif boundary == "none":
+        start_us, start = read.spans[0][0], "span"
+        advice = "read with boundary='before', for the sample that holds there"
+    else:
         return
+    ts_us = samples.ts_us[samples.has_value(place)]
     if not len(ts_us) or ts_us[0] - start_us > (sampling.interval_us or 0):
         until = "its first sample" if len(ts_us) else "the end, since it has no sample there"
         warn_caller(

@@ -17,7 +17,7 @@ from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
-from hsframe.frame.reads import Read, reads_of, source_of, source_text
+from hsframe.frame.reads import Read, read_at_us, reads_of, source_text
 from hsframe.frame.stamps import Interval, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, is_of_text, time_index
 from hsframe.frame.whole_file import whole_file
@@ -146,13 +146,13 @@ def _report(df: pd.DataFrame) -> pd.DataFrame:
     df = in_one_unit(df, refuse=False)
     # No column of a matrix has a point, and its rows are the intervals of a group: those that were over then are due.
     is_group = interval is not None and interval.label != "end" and not points
-    at = (source_of(df) or {"at": "2262-01-01"})["at"] if is_group else None  # else the end of pandas' calendar
+    at_us = read_at_us(df) if is_group else None
     rows = []
     for place, label in enumerate(point_labels(df.columns)):
         point = points.get(label, Point(""))
         column, read = df.iloc[:, place], reads.get(point.id, Read())
         row = _row(column, point, differing.get(label, 0))
-        row |= _times(column, point, read, interval, at)
+        row |= _times(column, point, read, interval, at_us)
         is_step = PointSampling.from_record(point.his_tags()).is_step
         rows.append(row | {"verdict": verdict_of(row, records_changes=is_step)})
     times = df.index.as_unit("us").dtype if isinstance(df.index, pd.DatetimeIndex) else object
@@ -195,7 +195,7 @@ def _row(series: pd.Series[Any], point: Point, differing: int) -> dict[str, Any]
 
 
 def _times(
-    column: pd.Series[Any], point: Point, read: Read, interval: Interval | None, at: str | None
+    column: pd.Series[Any], point: Point, read: Read, interval: Interval | None, at_us: int | None
 ) -> dict[str, Any]:
     """What is due of a column, and what is missing of it."""
     index = column.index
@@ -209,7 +209,7 @@ def _times(
     if len(steps):
         row["interval"] = pd.Timedelta(int(np.median(steps)), unit="us")
     # Rows that pandas made regular, and those of a group, are due as they are, whatever was read.
-    spans = read.parts(ts_us) if index.freq is None and at is None else [(Read(), ts_us)]
+    spans = read.parts(ts_us) if index.freq is None and at_us is None else [(Read(), ts_us)]
     row["longest_gap"] = max(_longest_gap(own_us, *part.known_from(own_us)) for part, own_us in spans) or None
     sampling = PointSampling.from_record(point.his_tags())
     if sampling.is_step or not _is_number(column):
@@ -219,8 +219,8 @@ def _times(
     if step_us is None and usual_us and np.mean(np.abs(steps - usual_us) <= usual_us / 10) > 0.5:
         step_us = usual_us  # how far apart most of them are, within a tenth
     for part, own_us in spans:
-        if interval is not None and at is not None:
-            rows = rows_of_group(index, interval, own_us, at)
+        if interval is not None and at_us is not None:
+            rows = rows_of_group(index, interval, own_us, at_us)
         else:
             rows = intervals_of(index, interval, own_us, part, point.tz)
         if rows is not None:
@@ -235,7 +235,7 @@ def _times(
         gaps = [gap for _, own in parts for gap in own]
         missing = sum(gap.missing for gap in gaps)
         row |= {"expected": expected, "missing": missing, "coverage": 1 - missing / expected, "gaps": gaps}
-    if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at is None:
+    if step_us is not None and len(ts_us) and index.tz is not None and step_us <= HOUR_US and at_us is None:
         tz = zone(point.tz) if point.tz else index.tz
         changes = clock_changes(int(ts_us[0]), int(ts_us[-1]), tz)
         row["clock_shifts"] = sum(_is_shifted(ts_us, step_us, at_us, abs(by_us)) for at_us, by_us in changes)

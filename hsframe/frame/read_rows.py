@@ -57,8 +57,7 @@ class ReadRows:
 
     def lost(self, idents: Iterable[str], ts_us: Instants) -> Instants:
         """The instants at which one of some points had a value or NA, without those of `ts_us`, which are in order."""
-        own_us = self.ts_us[self.has(idents)]
-        return own_us[~are_in(own_us, ts_us)]
+        return without(self.ts_us[self.has(idents)], ts_us)
 
 
 def are_in(ts_us: Instants, others_us: Instants) -> Mask:
@@ -69,13 +68,18 @@ def are_in(ts_us: Instants, others_us: Instants) -> Mask:
     return found
 
 
+def without(ts_us: Instants, others_us: Instants) -> Instants:
+    """Instants but for those that are among others; both are in order."""
+    return ts_us[~are_in(ts_us, others_us)]
+
+
 def note_rows(df: pd.DataFrame, rows: ReadRows) -> None:
     """Have a frame remember what was read; only its attrs change."""
     df.attrs[ATTRS_KEY] = PointCatalog({**PointCatalog.of({}), **df.attrs.get(ATTRS_KEY, {})}, rows)
 
 
-def rows_of(df: pd.DataFrame) -> ReadRows | None:
-    """What was read, as a frame remembers it; None where it does not."""
+def rows_of(df: pd.DataFrame | pd.Series[Any]) -> ReadRows | None:
+    """What was read, as a frame or a column of it remembers it; None where it does not."""
     rows = getattr(df.attrs.get(ATTRS_KEY), "rows", None)
     return rows if isinstance(rows, ReadRows) else None
 

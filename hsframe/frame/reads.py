@@ -220,6 +220,12 @@ def source_of(df: pd.DataFrame) -> Mapping[str, Any] | None:
     return noted(df, _SOURCE)
 
 
+def read_at_us(df: pd.DataFrame) -> int:
+    """The instant of the read of a frame, in epoch microseconds; where that is not known, the end of time."""
+    source = source_of(df)
+    return int(np.iinfo(np.int64).max) if source is None else pd.Timestamp(source["at"]).value // 1000
+
+
 def source_text(df: pd.DataFrame) -> str:
     """What a frame was read from and when, in words for people; empty where that is not known."""
     if (known := source_of(df)) is None:
