@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from hsframe.durations import DAY_US
+from hsframe.frame.histories import Instants
 from hsframe.frame.reads import Read
 from hsframe.frame.stamps import Interval
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.intervals.regular import edges_around, parse_step
-from hsframe.intervals.samples import Instants
 from hsframe.zones import zone
 
 # A sample may be late or early by a tenth of a step.

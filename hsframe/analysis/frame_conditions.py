@@ -18,13 +18,12 @@ from hsframe.analysis.frame_samples import FrameSamples, after_the_first
 from hsframe.analysis.read_warnings import warn_of_read, warn_of_start, warn_of_taken_out, warn_of_unknown
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
-from hsframe.frame.histories import Instants
+from hsframe.frame.histories import Instants, Mask
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read, without
 from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import Rule, rule_of_time
-from hsframe.intervals.samples import Mask
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import Ref
 

@@ -28,7 +28,7 @@ from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History, Instants, Mask
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, without
@@ -37,7 +37,6 @@ from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, check_times, is_of_text
 from hsframe.intervals.regular import edges_around
 from hsframe.intervals.rules import PointSampling
-from hsframe.intervals.samples import Mask
 from hsframe.kinds import NA
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible

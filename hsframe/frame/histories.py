@@ -24,6 +24,7 @@ from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name
 
 Instants = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 NAT_US: Final = int(np.iinfo(np.int64).min)
 """No instant: what NumPy and pandas take for ``NaT``."""

@@ -17,7 +17,7 @@ import pandas as pd
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
-from hsframe.frame.histories import Instants, union_of
+from hsframe.frame.histories import Instants, Mask, union_of
 from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, column_points, listed_columns, points_of
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.reads import Read, checksum, reads_of
@@ -25,7 +25,6 @@ from hsframe.frame.stamps import interval_of
 from hsframe.protocol.answers import named
 from hsframe.unit_array.dtype import unit_of_dtype
 
-Mask: TypeAlias = npt.NDArray[np.bool_]
 _Bits: TypeAlias = npt.NDArray[np.uint8]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hsframe.durations import DAY_US, HOUR_US
-from hsframe.intervals.samples import Floats, Instants, Mask, Places
+from hsframe.frame.histories import Instants, Mask
+from hsframe.intervals.samples import Floats, Places
 
 # The growth per time that a false reading implies is more than this many times that of the steps around it.
 _SPIKE_RATIO: Final = 10

@@ -32,8 +32,8 @@ import numpy as np
 
 from hsframe.durations import DAY_US, LENGTHS_US, MONTHS, SECOND_US, Duration, amount_of
 from hsframe.errors import SpanError
+from hsframe.frame.histories import Instants
 from hsframe.frame.stamps import Interval
-from hsframe.intervals.samples import Instants
 from hsframe.spans import from_epoch_us, local_instant_us, weekday_of
 
 _MONDAY: Final = date(1970, 1, 5).toordinal()

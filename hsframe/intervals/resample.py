@@ -13,7 +13,7 @@ import pyarrow as pa
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.histories import History, OverIntervals
+from hsframe.frame.histories import History, Instants, Mask, OverIntervals
 from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
 from hsframe.frame.tracks import Track, tracks_of, warn_of_values
@@ -21,7 +21,7 @@ from hsframe.frame.values import kind_of
 from hsframe.intervals.meters import doubtful_steps, false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregation, Rule
-from hsframe.intervals.samples import Floats, Instants, IntervalSamples, Mask, Places
+from hsframe.intervals.samples import Floats, IntervalSamples, Places
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray

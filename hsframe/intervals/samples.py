@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.frame.histories import Instants, Mask
 from hsframe.intervals.truth import FALSE, TRUE, Truth
 
 Floats = npt.NDArray[np.float64]
-Instants = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 
 
 class _Segments(NamedTuple):
