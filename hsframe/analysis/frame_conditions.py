@@ -7,7 +7,7 @@ these rows. If it is False in them it may be of several columns, and nothing tel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +68,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
-    idents: tuple[str, ...] | None = samples.ids if is_own else None
+    idents: Collection[str] | None = samples.ids if is_own else None
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
         warn_of_start(of, place)
@@ -92,7 +92,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     if len(samples.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
         own.points = [replace(own.points[0], tz=samples.zones[0])]
     if own.rows is not None:
-        own.idents = [tuple(own.rows.samples) if idents is None else idents]
+        own.idents = [own.ids_read if idents is None else idents]
         gone_us = without(own.samples_read_us(own.idents[0]), own.ts_us)
         if made_of is None and not samples.has_warned and len(gone_us):
             warn_of_taken_out("the mask")
@@ -157,7 +157,7 @@ def _count_holes(samples: FrameSamples, mask: pd.Series[Any]) -> int:
     ts_us, read = index.as_unit("us").asi8, rows_of(mask) or samples.rows
     has_hole, own = np.zeros(len(mask), dtype=bool), frozenset[str]()
     if are_in(ts_us, samples.ts_us).all() and (samples.rows is not None or samples.interval is not None):
-        own = frozenset(samples.rows.samples if samples.rows is not None and samples.ids else ())
+        own = samples.ids_read if samples.ids else own
         at = np.searchsorted(samples.ts_us, ts_us)
         for place in samples.places:
             has_hole |= ~(samples.has_value(place) | samples.is_to_come)[at]

@@ -16,7 +16,7 @@ warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
@@ -98,10 +98,10 @@ class FrameSamples:
         ]
         self.points = [replace(own, id=str(one), dis=str(one)) for own, one in zip(self.known, df.columns, strict=True)]
         self.is_of_unknown_read, self.has_warned = is_of_unknown_read(df) or self._is_made_anew, False
+        self.ids_read = frozenset(self.rows.samples if self.rows is not None else ())
         # The ids of the points by whose samples each column is known: of a mask those of the columns it was made of.
-        read = self.rows.samples if self.rows is not None else ()
-        self.idents: list[tuple[str, ...]] = [
-            (point.id,) if label in self.catalog and point.id in read else ()
+        self.idents: list[Collection[str]] = [
+            (point.id,) if label in self.catalog and point.id in self.ids_read else ()
             for label, point in zip(self.df.columns, self.known, strict=True)
         ]
 
@@ -116,7 +116,7 @@ class FrameSamples:
     @cached_property
     def _gone_us(self) -> Instants:
         """The instants from the first row to the last at which the read had a sample, and the frame has no row."""
-        return without(self.samples_read_us(self.rows.samples if self.rows is not None else ()), self.ts_us)
+        return without(self.samples_read_us(self.ids_read), self.ts_us)
 
     def taken_out(self, place: int) -> Instants:
         """The instants from the first row to the last at which a column had a sample in the read, and has none now.
@@ -134,7 +134,7 @@ class FrameSamples:
         if not len(gone_us) or len(self.places) > 1:
             return gone_us
         kind, kinds = self.points[place].kind, {point.id: point.kind for point in points_of(self.given).values()}
-        read_us = {ident: self.samples_read_us([ident]) for ident in self.rows.samples}
+        read_us = {ident: self.samples_read_us([ident]) for ident in self.ids_read}
         for ident, own_us in read_us.items():
             others = (us for other, us in read_us.items() if other != ident and are_in(gone_us, us).any())
             may_be_of_it = (kinds.get(ident) or "Number") == kind and np.array_equal(ts_us, own_us)
