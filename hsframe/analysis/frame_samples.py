@@ -37,7 +37,7 @@ from hsframe.frame.stamps import interval_of
 from hsframe.frame.trend import TIMES_OF_TEXT, check_times, is_of_text
 from hsframe.intervals.regular import edges_around
 from hsframe.intervals.rules import PointSampling
-from hsframe.kinds import NA
+from hsframe.kinds import NA, Number
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone
@@ -207,7 +207,11 @@ class FrameSamples:
             known = [PointSampling.from_record(one.his_tags()) for one in self.points_read]
             steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
             return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
-        sampling = PointSampling.from_record(self.points[place].his_tags())
+        point, own = self.points[place], self.catalog.get(self.df.columns[place])
+        sampling = PointSampling.from_record(point.his_tags())
+        if (size := sampling.rollover) is not None and own is not None and point.unit is not None:
+            # Without a unit it is in that of the record, whatever the column is in by now.
+            sampling = replace(sampling, rollover=Number(size.val, size.unit or own.unit))
         has_usual = sampling.interval_us is not None or not sampling.is_step  # else a value holds for as long as it may
         if has_usual and self.freq is not None and len(self.ts_us) > 1:
             usual_us = int(np.median(np.diff(self.ts_us)))

@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hsframe
+from hsframe.analysis.frame_samples import FrameSamples
+from hsframe.analysis.lines import line_of
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError
 from hsframe.frame.points import Point
 from hsframe.kinds import MARKER, Number, Ref
@@ -280,3 +282,23 @@ def test_files_of_two_months_know_nothing_of_the_one_between(server: RunningServ
         ("2026-01", "2026-02"),
         ("2026-03", "2026-04"),
     ]
+
+
+@pytest.mark.parametrize("unit", ["kWh", "MWh", "MJ"])
+@pytest.mark.parametrize("rollover", [Number(1000), Number(1000, "kWh"), Number(1, "MWh")])
+def test_a_register_without_a_unit_is_in_that_of_the_record(unit: str, rollover: Number) -> None:
+    """Whatever unit the column is in by now, as its limits are."""
+    index = pd.date_range("2026-11-02", periods=4, freq="1h", tz="America/New_York", name="ts")
+    df = pd.DataFrame({"m": pd.array([950.0, 990.0, 20.0, 60.0], dtype="unit[kWh]")}, index)
+    record = {"id": "m", "kind": "Number", "unit": "kWh", "hisTotalized": MARKER, "hisRollover": rollover}
+    counted = hsframe.with_points(df, {"m": record}).hs.to(unit)
+    delta = counted.hs.resample("1h", edges="partial").hs.to("kWh")["m"]
+    assert delta.astype("float64").tolist() == pytest.approx([40, 30, 40])
+    assert line_of(FrameSamples(counted), 0)[1][-1] == pytest.approx(Number(110, "kWh").to(unit).val)
+
+
+def test_a_register_without_a_unit_fits_plain_numbers() -> None:
+    index = pd.date_range("2026-11-02", periods=4, freq="1h", tz="America/New_York", name="ts")
+    record = {"id": "m", "kind": "Number", "unit": "kWh", "hisTotalized": MARKER, "hisRollover": Number(1000)}
+    plain = hsframe.with_points(pd.DataFrame({"m": [950.0, 990.0, 20.0, 60.0]}, index), {"m": record})
+    assert plain.hs.resample("1h", edges="partial")["m"].tolist() == [40, 30, 40]
