@@ -73,7 +73,8 @@ def resample(
     Returns
     -------
     DataFrame
-        A row per interval that starts in the frame, in the zone of its index.
+        A row per interval that starts in the frame, in the zone of its index; dtypes and units are those of
+        :meth:`hsframe.Session.his_read`.
 
     Raises
     ------
@@ -140,7 +141,8 @@ def integrate(
     Returns
     -------
     DataFrame
-        A row per interval that starts in the frame, in the zone of its index.
+        A row per interval that starts in the frame, in the zone of its index: of kW ``unit[kWh]``, of Bool
+        ``unit[hr]``.
 
     Raises
     ------
