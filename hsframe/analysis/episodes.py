@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_conditions import truth_in
+from hsframe.analysis.frame_conditions import truths_in
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.resample import NO_ROWS_US, label_as_before, named_columns, over_intervals
 from hsframe.durations import Duration, duration_us
 from hsframe.frame.points import attach, column_points
 from hsframe.frame.trend import time_index
-from hsframe.intervals.conditions import Condition, windows_of
+from hsframe.intervals.conditions import Where, windows_of
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregations, IntervalSettings
-from hsframe.intervals.truth import Windows
+from hsframe.intervals.truth import Truth, Windows
 
 
 def episodes(
     df: pd.DataFrame,
-    condition: Condition | pd.Series[Any],
+    condition: Where,
     *,
     min: Duration | None = None,
     merge: Duration | None = None,
@@ -42,9 +42,9 @@ def episodes(
 
     In a wide frame of samples a value is also missing where only other points have a sample. A mask of a column of Bool
     (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is
-    of that column alone, and one made of several is wrong. Give a condition, or compare rows in which all have a value,
-    read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill().dropna()``, and
-    ``filled.hs.episodes((filled["heat"] > 5) & filled["fan"])``.
+    of that column alone, and one made of several is wrong. Give a condition or a list of them, or compare rows in
+    which all have a value, read with ``interval=`` and ``agg="step"``, or filled: ``filled = df.ffill().dropna()``,
+    and ``filled.hs.episodes((filled["heat"] > 5) | filled["fan"])``.
 
     :mod:`hsframe.analysis.frame_samples` says what a frame knows: from a sample that pandas has taken out or cleared,
     as from NA, nothing is known up to the next one. A frame that does not know its read, as after ``join`` of two,
@@ -54,9 +54,10 @@ def episodes(
     ----------
     df : DataFrame
         With a zone-aware index in order of time.
-    condition : Series of bool, str, Ref or tuple
-        A mask, as ``df["heat"] > 5``; a column of Bool, by label, id or display name; or one with an operator and a
-        value, ``("@oat", ">", Number(65, "°F"))``, whose unit is converted.
+    condition : Series of bool, str, Ref, tuple or list
+        A mask, as ``df["heat"] > 5``; a column of Bool, by label, id or display name; one with an operator and a
+        value, ``("@oat", ">", Number(65, "°F"))``, whose unit is converted; or a list of conditions that all hold,
+        each known by the samples of its own column: ``["@fan-run", ("@oat", ">", Number(65, "°F"))]``.
     min : str or timedelta, optional
         Shorter ones are left out. One that is open is kept: nobody knows how long it is.
     merge : str or timedelta, optional
@@ -90,7 +91,7 @@ def episodes(
     """
     samples = FrameSamples(df)
     limits_us = [0 if given is None else duration_us(given, name) for name, given in (("merge", merge), ("min", min))]
-    truth = truth_in(samples, condition).trimmed()
+    truth = Truth.all_known(truths_in(samples, condition))
     starts_us, ends_us = truth.episodes(*limits_us)
     times = {name: time_index(us, samples.tz, None) for name, us in (("start", starts_us), ("end", ends_us))}
     found = pd.DataFrame(times).rename_axis("episode")

@@ -22,14 +22,18 @@ from hsframe.frame.histories import Instants, Mask
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read, without
-from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
+from hsframe.intervals.conditions import conditions_of, parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import Rule, rule_of_time
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import Ref
 
 
-def truth_in(samples: FrameSamples, condition: Any) -> Truth:
-    """When a condition holds."""
+def truths_in(samples: FrameSamples, where: object) -> list[Truth]:
+    """When a condition holds, or each of a list."""
+    return [_truth_in(samples, condition) for condition in conditions_of(where)]
+
+
+def _truth_in(samples: FrameSamples, condition: Any) -> Truth:
     if isinstance(condition, pd.DataFrame):
         return Truth.of_windows(windows_of(condition))
     if isinstance(condition, pd.Series):
@@ -180,9 +184,9 @@ def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
 def _warn_of_holes(count: int, label: str = "") -> None:
     """Say in how many rows of a mask the column of a label, or of some column, has no sample."""
     warn_caller(
-        f"in {count} rows of the mask {label or 'a column'} has no sample, and the mask tells nothing of it there. For "
-        f"it alone give a condition, as ({label or 'column'}, '>', Number(...)); for more read with boundary='before', "
-        "and take the episodes of these columns alone, filled = df[[...]].ffill().dropna() and filled.hs.episodes(a "
-        "mask of filled), whose windows where= takes too",
+        f"in {count} rows of the mask {label or 'a column'} has no sample, and the mask tells nothing of it there. Give "
+        f"a condition, as ({label or 'column'}, '>', Number(...)), or a list of those that all have to hold. For any "
+        "other mask read with boundary='before', and take the episodes of its columns alone, filled = df[[...]].ffill()"
+        ".dropna() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
         ReadWarning,
     )

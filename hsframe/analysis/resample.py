@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
-from hsframe.analysis.frame_conditions import truth_in, warn_of_masks
+from hsframe.analysis.frame_conditions import truths_in, warn_of_masks
 from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.read_warnings import warn_of_read, warn_of_unknown
 from hsframe.durations import Duration
@@ -64,9 +64,9 @@ def resample(
         As for :meth:`hsframe.Session.his_read`; but columns that a mapping does not name are left out.
     max_gap, min_coverage, rollover
         As for :meth:`hsframe.Session.his_read`.
-    where : Series of bool, condition, or frame of episodes, optional
+    where : Series of bool, condition, frame of episodes, or a list of these, optional
         Only the time counts in which it is true, as for ``df.hs.episodes``, or that of some
-        episodes. Coverage is the share of that time.
+        episodes; of a list, in which all are. Coverage is the share of that time.
     edges : {"whole", "partial"}
         ``"partial"``: the first and last interval end with the frame, and sums of rows are those of all of it.
 
@@ -108,7 +108,7 @@ def resampled(samples: FrameSamples, asked: IntervalSettings) -> pd.DataFrame:
         else Intervals.of(NO_ROWS_US)
         for tz in samples.zones
     }
-    truth = None if where is None else truth_in(samples, where)
+    truth = None if where is None else Truth.all_of(truths_in(samples, where))
     (result,) = over_intervals(samples, places, settings, [grids], truth)
     if not len(samples.ts_us):
         result = result.iloc[:0]

@@ -57,7 +57,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, tzinfo):
         return str(value)
     if isinstance(value, tuple | list):
-        return tuple(map(_plain, value))
+        kept = list(map(_plain, value))
+        return kept if isinstance(value, list) else tuple(kept)
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     raise TypeError

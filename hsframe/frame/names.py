@@ -45,16 +45,19 @@ class Names:
     ([], ['AHU-1 DAT', 'AHU-2 DAT'], ['@c', '@d'])
     """
 
-    def __init__(self, points: Iterable[Point]) -> None:
+    def __init__(self, points: Iterable[Point], nav_names: Mapping[str, str] | None = None) -> None:
         self._by_id: dict[str, Point] = {}
         self._by_name: dict[str, list[Point]] = {}
         self._by_words: dict[str, list[Point]] = {}
         self._joined: dict[str, list[Point]] = {}
+        self._by_nav_name: dict[str, list[Point]] = {}
         for point in points:
             self._by_id[point.id] = point
             self._by_name.setdefault(_composed(point.dis or point.id), []).append(point)
             self._by_words.setdefault(words := _words(point.dis or point.id), []).append(point)
-            self._joined.setdefault(_NOT_BETWEEN_NUMBERS.sub("", words), []).append(point)
+            self._joined.setdefault(_join(words), []).append(point)
+        for ident, name in (nav_names or {}).items():
+            self._by_nav_name.setdefault(_join(_words(name)), []).append(self._by_id[ident])
 
     def of(self, text: str) -> list[Point]:
         """The point of this id, or those of exactly this name."""
@@ -63,9 +66,9 @@ class Names:
         return [point] if point is not None else self._by_name.get(text, []) if text else []
 
     def alike(self, text: str) -> list[Point]:
-        """The points of a text, or else those whose name differs in case, blanks and punctuation alone."""
-        joined = _NOT_BETWEEN_NUMBERS.sub("", _words(text))
-        return self.of(text) or (self._joined.get(joined, []) if joined else [])
+        """The points of a text, or else those whose name differs in case, blanks and punctuation alone, or navName."""
+        joined = _join(_words(text))
+        return self.of(text) or (self._joined.get(joined) or self._by_nav_name.get(joined, []) if joined else [])
 
     def like(self, glob: str) -> list[Point]:
         """The points whose name fits, ``*`` being any text and ``?`` any character, in the order given."""
@@ -138,6 +141,10 @@ def _words(name: str) -> str:
     return _BETWEEN_WORDS.sub(" ", _composed(name).casefold()).strip()
 
 
+def _join(words: str) -> str:
+    return _NOT_BETWEEN_NUMBERS.sub("", words)
+
+
 def _pairs_of(words: str) -> set[str]:
     """The pairs of letters that follow each other, and those of numbers: 'VAV 2-10' is not near to 'VAV 10-2'."""
     numbers = re.findall(r"\d+", words)
@@ -146,8 +153,10 @@ def _pairs_of(words: str) -> set[str]:
     return pairs | {f"{first}, {second}" for first, second in steps}
 
 
-def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> pd.DataFrame:
-    """What each name means among some points, as :meth:`hsframe.Session.find` gives it.
+def find_frame(
+    points: Iterable[Point], names: Asked, on: str | None = None, nav_names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """What each name means among some points, as :meth:`hsframe.Session.find` gives it; `nav_names` are by id.
 
     >>> points = [Point("a", "Fan 1"), Point("b", "Fan 2"), Point("c", "Meter"), Point("d", "Meter")]
     >>> print(find_frame(points, ["fan-2", "Meter", "Fam 1"]).fillna("").to_string())
@@ -163,7 +172,7 @@ def find_frame(points: Iterable[Point], names: Asked, on: str | None = None) -> 
     given = names[on] if isinstance(names, pd.DataFrame) else names
     if not isinstance(given, Iterable):
         raise MetadataError(f"{names!r} is no name; expected a text, a list of them, or a frame and on=")
-    known = Names(points)
+    known = Names(points, nav_names)
     matches = known.like(given) if isinstance(given, str) and is_glob(given) else []
     rows: list[_Row] = [(str(given), point.id, point.dis, "found", ()) for point in matches]
     for one in () if rows else [given] if isinstance(given, str) else given:

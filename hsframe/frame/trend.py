@@ -107,7 +107,7 @@ def trend_frame(
             name: _wide(some, [name] * len(some), _index_zone([some[0].point], tz), label, header)
             for name, some in own.items()
         }
-    index_zone = _index_zone(list(points.values()), tz, "column ts" if shape == "tidy" else "")
+    index_zone = _index_zone(list(points.values()), tz, "column ts" if shape == "tidy" else "its index")
     if shape == "wide" or index_zone is None:
         return _wide(tracks, labels, index_zone, label, header)
     df = tidy_frame(tidy_table(tracks, [*map(str, labels)]), index_zone)
@@ -150,13 +150,13 @@ def check_settings(
     check_units(units)
 
 
-def _index_zone(points: Sequence[Point], tz: str | tzinfo, columns: str = "") -> ZoneInfo | None:
+def _index_zone(points: Sequence[Point], tz: str | tzinfo, times: str = "its index") -> ZoneInfo | None:
     """The zone of an index; None for local wall times, which have none."""
-    return None if tz == "local" else index_zone_of(points, tz, columns=columns)
+    return None if tz == "local" else index_zone_of(points, tz, times=times)
 
 
-def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, columns: str = "") -> ZoneInfo:
-    """The zone of the index, or of the `columns`, that some points share; UTC, with a ZoneWarning, of several."""
+def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, times: str | None = "its index") -> ZoneInfo:
+    """The zone that some points share; UTC of several, with a ZoneWarning that the `times` of a frame have it."""
     if isinstance(tz, ZoneInfo):
         return tz
     if isinstance(tz, tzinfo):
@@ -171,16 +171,15 @@ def index_zone_of(points: Sequence[Point], tz: str | tzinfo, *, columns: str = "
         return zone(tz)
     names = sorted({point.tz for point in points if point.tz is not None})
     keys = {zone_key(name) for name in names}
-    if len(keys) > 1:
+    if len(keys) > 1 and times is not None:
         message = (
             f"the points are in {len(keys)} time zones ({', '.join(names)}), so their one frame has "
-            f"{columns or 'its index'} in UTC; choose a zone with tz='New_York' (say), or say tz='UTC'"
+            f"{times} in UTC; choose a zone with tz='New_York' (say), or say tz='UTC'"
             + ", or take one frame a point, each in its own zone, with shape='dict'; tz='local' has days and months of "
-            "each zone side by side, as index='local' has them in matrix()" * (not columns)
+            "each zone side by side, as index='local' has them in matrix()" * (times == "its index")
         )
         warn_caller(message, ZoneWarning, message)  # once a server: the next read of the same points says nothing new
-        return zone("UTC")
-    return zone(keys.pop() if keys else "UTC")
+    return zone(keys.pop() if len(keys) == 1 else "UTC")
 
 
 def time_index(ts_us: Instants, index_zone: tzinfo | None, name: str | None = "ts") -> pd.DatetimeIndex:

@@ -181,7 +181,7 @@ def inventory_table(
     rows = [PointInventory(None) if point.id in failures else inventories[point.id] for point in points]
     last_us = or_nat(one.last_us for one in rows)
     known = [point for point in points if point.id not in failures]
-    index_zone = index_zone_of(known, tz, columns="columns first and last")
+    index_zone = index_zone_of(known, tz, times=None)
     reasons = [str(failures.get(point.id, "")) for point in points]
     return pd.DataFrame(
         {

@@ -215,7 +215,8 @@ def latest_frame(
 ) -> pd.DataFrame:
     """The frame of the latest values; `units` and `tz` as for :func:`hsframe.frame.trend.trend_frame`.
 
-    If the points are in several zones, ``ts`` is in UTC, and a ZoneWarning says so. The catalog has the outcomes by id.
+    If the points are in several zones, the times are in UTC: they show it, and their age is the same in each. The
+    catalog has the outcomes by id.
     """
     points = [row.point for row in rows]
     values: list[Any] = []
@@ -229,7 +230,7 @@ def latest_frame(
         missing = bool(pd.isna(array)[0])
         values.append(None if missing else float(array[0]) if symbol is not None else array.tolist()[0])
         symbols.append(symbol)
-    index_zone = index_zone_of(points, tz, columns="columns at and ts" if with_at else "column ts")
+    index_zone = index_zone_of(points, tz, times=None)
     df = pd.DataFrame(
         {
             "id": pd.array([point.id for point in points], dtype="str"),

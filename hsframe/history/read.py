@@ -31,7 +31,7 @@ from hsframe.history.plan import GUESSED_ROWS_A_DAY, ReadOptions, Window, groups
 from hsframe.history.planner import Planner
 from hsframe.history.point_records import PointRecord, find_records, with_zones
 from hsframe.history.source import Source, WholeSource
-from hsframe.intervals.conditions import parse_condition, truth_of, windows_of
+from hsframe.intervals.conditions import conditions_of, parse_condition, truth_of, windows_of
 from hsframe.intervals.gaps import warn_of_gaps, warn_of_meters, warn_of_start
 from hsframe.intervals.regular import Intervals, intervals, parse_step
 from hsframe.intervals.resample import interval_histories
@@ -161,7 +161,10 @@ async def read_intervals(
     if settings.edges is None and not step.elapsed_us:
         warn_of_start(settings.interval, grids, {tz: one.start_us for tz, one in spans.items()}, now_us)
 
-    where = None if settings.where is None else await _where(source, settings.where, grids.values(), options)
+    where = None
+    if settings.where is not None:
+        conditions = conditions_of(settings.where)
+        where = Truth.all_of([await _where(source, one, grids.values(), options) for one in conditions])
     found = await _samples_for(source, records, rules_by_id, grids, options)
     for record in records:
         end_us, after_us = grids[record.tz].end_us, max(rule.after_us for rule in rules_by_id[record.id])

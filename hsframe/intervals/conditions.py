@@ -32,13 +32,22 @@ from hsframe.units import convert, convertible, delta
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 Condition: TypeAlias = "str | Ref | tuple[str | Ref, Operator, Number | float | str | bool]"
 """A point that is true, or one, an operator and what its value is compared with."""
-Where: TypeAlias = "Condition | pd.Series[Any] | pd.DataFrame"
-"""When something holds: a condition, a mask, or the windows of a frame of episodes."""
+Where: TypeAlias = "Condition | pd.Series[Any] | pd.DataFrame | list[Condition | pd.Series[Any] | pd.DataFrame]"
+"""When something holds: a condition, a mask, the windows of a frame of episodes, or a list of these that all hold."""
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     **{"==": operator.eq, "!=": operator.ne, "<": operator.lt},
     **{"<=": operator.le, ">": operator.gt, ">=": operator.ge},
 }
+
+
+def conditions_of(where: object) -> list[object]:
+    """The conditions of a list, which all have to hold, or the only one."""
+    if not isinstance(where, list):
+        return [where]
+    if not where:
+        raise MetadataError("an empty list is no condition; expected one or several, as ['@fan-run', '@occupied']")
+    return where
 
 
 def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
@@ -50,8 +59,8 @@ def parse_condition(condition: object) -> tuple[str | Ref, str, Any]:
         given = repr(condition) if isinstance(condition, str | tuple) else f"a value of type {type(condition).__name__}"
         raise MetadataError(
             f"{given} is no condition; expected a point of kind Bool, as '@fan-run', or a point, an operator and a "
-            "value, as ('@oat', '>', hsframe.Number(65, '°F')); of a frame also a Series of bool, as "
-            "pd.Series(mask, df.index); for two conditions the episodes of a mask of filled columns"
+            "value, as ('@oat', '>', hsframe.Number(65, '°F')); a list of conditions that all hold; of a frame also a "
+            "Series of bool, as pd.Series(mask, df.index)"
         )
     check_choice("the operator of a condition", condition[1], list(_OPERATORS))
     return condition

@@ -5,6 +5,7 @@ All is NumPy on one shape, instants and a code for each piece between two of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,6 +48,20 @@ class Truth:
         edges_us = np.unique([ever.min, *np.stack([starts_us, ends_us], axis=1).ravel().tolist(), ever.max])
         return cls(edges_us, (np.arange(len(edges_us) - 1) % 2).astype(np.int8))
 
+    @classmethod
+    def all_of(cls, truths: Sequence[Truth]) -> Truth:
+        """True where all are, and false where one of them is, whatever is known of the others.
+
+        >>> Truth.all_of([Truth(np.array([0, 4, 9]), np.array([1, 0])), Truth(np.array([2, 7]), np.array([1]))])
+        Truth(edges_us=array([0, 2, 4, 7, 9]), codes=array([-1,  1,  0,  0], dtype=int8))
+        """
+        if len(truths) == 1:
+            return truths[0]
+        edges_us = np.unique(np.concatenate([one.edges_us for one in truths]))
+        codes = np.stack([one.at(edges_us[:-1]) for one in truths])
+        is_false = (codes == FALSE).any(axis=0)
+        return cls(edges_us, np.where(is_false, FALSE, codes.min(axis=0)).astype(np.int8))
+
     def at(self, ts_us: Instants) -> Codes:
         """The code at each of some instants."""
         places = np.searchsorted(self.edges_us, ts_us, side="right") - 1
@@ -65,6 +80,14 @@ class Truth:
         known = np.flatnonzero(self.codes != UNKNOWN)
         first, end = (known[0], known[-1] + 1) if len(known) else (0, 0)
         return Truth(self.edges_us[first : end + 1], self.codes[first:end])
+
+    @classmethod
+    def all_known(cls, truths: Sequence[Truth]) -> Truth:
+        """True where all are, from the first to the last instant at which each of them is known."""
+        known = [one.trimmed() for one in truths]
+        if not all(len(one.codes) for one in known):
+            return known[0].clip(0, 0)
+        return cls.all_of(known).clip(max(one.edges_us[0] for one in known), min(one.edges_us[-1] for one in known))
 
     def episodes(self, merge_us: int = 0, least_us: int = 0) -> Windows:
         """The windows in which it is true: those at most `merge_us` apart are one, and shorter ones are left out then.

@@ -30,7 +30,8 @@ class InventoryVerbs(ReadingBase):
         """Points by the names that a list from a spreadsheet or a drawing has, and what comes near where there is none.
 
         Names are compared without case, blanks and punctuation, except between numbers (``"2-10"`` is not ``"21-0"``);
-        what is equal to the letter goes before. An id is a name too. All records of the filter are read for it.
+        what is equal to the letter goes before. An id is a name too, and so is a ``navName`` where no display name is
+        equal: ``"Main Meter Power"`` of each site. All records of the filter are read for it.
 
         Parameters
         ----------
@@ -59,8 +60,10 @@ class InventoryVerbs(ReadingBase):
         """
         with self._one_verb() as source:
             grid = await source.read(filter, raw=True)
-        points = [Point.from_record(row) for row in grid if "id" in row]
-        df = await in_thread(find_frame, points, names, on)
+        rows = [row for row in grid if "id" in row]
+        points = [Point.from_record(row) for row in rows]
+        nav_names = {row["id"].val: name for row in rows if isinstance(name := row.get("navName"), str)}
+        df = await in_thread(find_frame, points, names, on, nav_names)
         found = set(df["id"])
         self._remember(point for point in points if point.id in found)
         return df
@@ -114,7 +117,7 @@ class InventoryVerbs(ReadingBase):
         span : optional
             As for :meth:`his_read`; by default all up to now.
         tz : str or tzinfo
-            The zone of ``first`` and ``last``; ``"point"`` is that of the points.
+            The zone of ``first`` and ``last``; ``"point"`` is that of the points, or UTC where they have several.
         on_error : {"raise", "warn", "catalog"}
             As for :meth:`his_read`; a point that could not be read has a row all the same, of status ``"failed"``.
 
@@ -137,8 +140,6 @@ class InventoryVerbs(ReadingBase):
 
         Warns
         -----
-        ZoneWarning
-            The points are in several zones, and the times are in UTC; once a server.
         ReadWarning
             With ``on_error="warn"``: points that could not be read.
         """

@@ -32,7 +32,7 @@ from hsframe.history.point_records import PointRecord, find_records, read_labels
 from hsframe.history.read import Boundary, read_histories, read_intervals, read_with_boundary
 from hsframe.history.source import Progress, Source
 from hsframe.history.unread import Unread, part_read, unread_of, warn_of_unread
-from hsframe.intervals.conditions import Condition, parse_condition, windows_of
+from hsframe.intervals.conditions import Condition, conditions_of, parse_condition, windows_of
 from hsframe.intervals.regular import intervals, parse_step
 from hsframe.intervals.rules import Aggregations, Edges, IntervalSettings
 from hsframe.kinds import Number, Ref
@@ -68,7 +68,7 @@ class ReadRequest:
     min_coverage: float | None = None
     rollover: float | Number | bool | Mapping[str, float | Number | bool] | None = None
     edges: Edges | None = None
-    where: Condition | pd.DataFrame | None = None
+    where: Condition | pd.DataFrame | list[Condition | pd.DataFrame] | None = None
     label: Label = "start"
     boundary: Boundary = "none"
     pad: Duration | None = None
@@ -144,8 +144,9 @@ class ReadRequest:
         """The settings of intervals; None for a read of samples."""
         if self.interval is None:
             return None
-        if self.where is not None and not isinstance(self.where, pd.DataFrame):
-            parse_condition(self.where)
+        for one in () if self.where is None else conditions_of(self.where):
+            if not isinstance(one, pd.DataFrame):
+                parse_condition(one)
         return IntervalSettings(
             self.interval, self.agg, self.max_gap, self.min_coverage, self.rollover, self.edges, self.where
         )

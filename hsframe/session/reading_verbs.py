@@ -187,10 +187,11 @@ class ReadingVerbs(ReadingBase):
             ``"partial"``: `span` is covered exactly, and the first and last row are the parts of their intervals that
             it has. In a month to date (``"thisMonth"`` by ``"1M"``) the last row ends with the last sample of a point,
             if that is at most `max_gap` old. By default whole intervals, with a warning of days that are in none.
-        where : str, Ref, tuple or frame of episodes, optional
+        where : str, Ref, tuple, frame of episodes or list, optional
             Only the time in which it holds counts in an interval, and `coverage` is the share of it that is known: the
             Bool point ``"@fan-run"``, or a filter that finds one; ``("@oat", ">", Number(65, "°F"))``, whose unit is
-            converted (``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``); or the windows of some episodes.
+            converted (``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``); the windows of some episodes; or a list of these that all
+            hold.
         label : {"start", "end", "both"}
             Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
             written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it, and
@@ -333,7 +334,7 @@ class ReadingVerbs(ReadingBase):
         units : {"native", "si", "ip"}, unit or mapping
             As for :meth:`his_read`.
         tz : str or tzinfo
-            The zone of column ``ts``; ``"point"`` is that of the points.
+            The zone of ``ts`` and ``at``; ``"point"`` is that of the points, or UTC where they have several.
         max_age : str, timedelta or Number
             How far back the last sample is looked for.
         on_error : {"raise", "warn", "catalog"}
@@ -357,8 +358,6 @@ class ReadingVerbs(ReadingBase):
 
         Warns
         -----
-        ZoneWarning
-            The points are in several zones, and ``ts`` is in UTC; once a server.
         ReadWarning
             With ``on_error="warn"``: points that could not be read.
         """

@@ -142,6 +142,35 @@ def test_conditions_go_by_the_kind_of_the_point(session: hsframe.Session) -> Non
     assert df.hs.episodes(("@fan", "==", np.True_)).equals(fan)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_list_holds_where_each_of_its_conditions_does(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@sp", "@fan", "@mode"], DAY, na="flag", boundary="before")
+    above = ("@kw", ">", Number(2, "kW"))
+    both = df.hs.episodes([above, "@fan"])
+    assert windows(both) == [(9, 13), (20, 23)]
+    # The span ends at 24:00, but of the power nothing is known after its last sample.
+    assert both[["open_start", "open_end"]].to_numpy().tolist() == [[False, False], [False, True]]
+    fan, dawn = df.hs.episodes("@fan"), pd.DataFrame({"start": [FIRST], "end": [FIRST + pd.Timedelta("6h")]})
+    assert windows(df.hs.episodes([("@kw", "<=", 4.0), fan])) == [(0, 2), (11.5, 13), (20, 23)]
+    assert windows(df.hs.episodes([df["Fan"], above, dawn])) == []
+    assert windows(df.hs.episodes([~df["Fan"], above, dawn])) == [(5.25, 6)]
+    pd.testing.assert_frame_equal(df.hs.episodes(["@fan"]), fan)
+    how: dict[str, Any] = {"interval": "6h", "agg": ["integral", "coverage", "max"]}
+    found = session.his_read("@kw", DAY, where=[above, "@fan"], **how)
+    # NA is known to be left out while the fan is off; from 13:00 to 20:00 it is on, and the power is not known.
+    nothing = float("nan")
+    assert found["Kw", "integral"].tolist() == pytest.approx([0, 14.0, nothing, nothing], nan_ok=True)
+    pd.testing.assert_frame_equal(session.his_read("@kw", DAY, where=[("Kw", ">", 2.0), fan], **how), found)
+    resampled = df.hs.resample("6h", {"Kw": how["agg"]}, where=[above, "@fan"])
+    pd.testing.assert_frame_equal(resampled[FIRST:], found, check_freq=False)
+    named = session.his_read("@kw", DAY, where=["@fan", "@night"], **how)
+    assert named.hs.again(DAY, session=session).equals(named)
+    for wrong in ([], ["@fan", ("@kw", ">")], ["@fan", ["@kw"]]):
+        for read in (lambda where: df.hs.episodes(where), lambda where: session.his_read("@kw", DAY, where=where, **how)):
+            with pytest.raises(MetadataError, match="is no condition; expected"):
+                read(wrong)
+
+
 def test_a_mask_is_known_for_as_long_as_its_points_are() -> None:
     """A Number of which the record says nothing is on a line for three hours; what is no point holds on."""
     df = frame(FIRST_US + np.array([0, 1, 9, 10]) * HOUR_US, P=np.array([1.0, 2, 2, 1]))

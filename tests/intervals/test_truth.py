@@ -53,6 +53,23 @@ def slow_episodes(codes, merge=0, least=0, start=0):
     return [(a, b) for a, b in joined if b - a >= least or a == ends[0] or b == ends[1]]
 
 
+@given(st.lists(st.tuples(st.integers(0, 6), CODES), min_size=1, max_size=3))
+def test_all_of_some_are_true_in_the_minutes_of_the_model(some):
+    truths = [Truth(start + np.arange(len(codes) + 1), np.array(codes, dtype=np.int8)) for start, codes in some]
+    minutes = [
+        [codes[minute - start] if 0 <= minute - start < len(codes) else UNKNOWN for minute in range(50)]
+        for start, codes in some
+    ]
+    expected = [FALSE if FALSE in codes else min(codes) for codes in zip(*minutes, strict=True)]
+    assert Truth.all_of(truths).at(np.arange(50)).tolist() == expected
+    known = [[minute for minute, code in enumerate(codes) if code != UNKNOWN] for codes in minutes]
+    first, end = max(own[0] if own else 50 for own in known), min(own[-1] + 1 if own else 0 for own in known)
+    own = slow_episodes(expected[first:end], start=first)
+    found = Truth.all_known(truths)
+    assert pairs(found.episodes()) == own
+    assert not own or (found.edges_us[0], found.edges_us[-1]) == (first, end)
+
+
 def pairs(windows):
     return list(zip(*(one.tolist() for one in windows), strict=True))
 

@@ -174,7 +174,7 @@ def test_a_warning_points_at_the_line_that_awaits(server: RunningServer) -> None
             for category, read in (
                 (hsframe.GapWarning, s.his_read("kw", DAY, interval="1min", max_gap="1min")),
                 (hsframe.ReadWarning, s.his_read(["kw", "none"], DAY, on_error="warn")),
-                (hsframe.ZoneWarning, s.latest(["kw", "lon"])),
+                (hsframe.ReadWarning, s.latest(["kw", "none"], on_error="warn")),
             ):
                 with pytest.warns(category) as caught:
                     await read

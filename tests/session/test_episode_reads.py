@@ -219,7 +219,7 @@ def test_what_held_before_the_span_is_searched() -> None:
         (("@oat", ">", Number(2, "kW")), UnitError, "compares with kW, and @oat is in °F"),
         (("@oat", "above", 5), MetadataError, "operator of a condition='above' is unknown"),
         (("@oat", 5), MetadataError, "is no condition"),
-        ("@oat and @fan", MetadataError, "is no condition.*for two conditions the episodes"),
+        ("@oat and @fan", MetadataError, "is no condition.*a list of conditions that all hold"),
         ("@nothing", HsFrameError, "nothing"),
     ],
 )

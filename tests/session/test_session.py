@@ -264,8 +264,7 @@ def test_his_read_takes_points_in_every_form(session: hsframe.Session) -> None:
 def test_several_zones_are_told_once_a_server(session: hsframe.Session) -> None:
     reads = [
         lambda: session.his_read("power", "2026-11-02"),
-        lambda: session.latest("power"),
-        lambda: session.inventory("power"),
+        lambda: session.his_read("power", "2026-11-02", shape="tidy"),
         lambda: session.his_read(["@lon", "@p:bne:1"], "2026-11-02"),  # which are other zones
     ]
     for read in reads:

@@ -405,18 +405,15 @@ def test_samples_that_are_too_far_apart_are_said() -> None:
     assert floats(df["daily"]) == [24, 24, 24]
 
 
-def test_what_a_warning_of_the_latest_values_advises_can_be_followed(s: hsframe.Session) -> None:
+def test_times_in_a_column_show_that_they_are_in_utc(s: hsframe.Session) -> None:
     points = ["@kw", "@lon"]
-    for read, words in [
-        (lambda: s.latest(points), "their one frame has column ts in UTC"),
-        (lambda: s.latest(points, at="2026-11-01"), "their one frame has columns at and ts in UTC"),
-        (lambda: s.inventory(points), "their one frame has columns first and last in UTC"),
-        (lambda: s.his_read(points, "2026-11-01", shape="tidy"), "their one frame has column ts in UTC"),
-    ]:
-        with pytest.warns(hsframe.errors.ZoneWarning, match=f"so {words}; choose a zone with tz=") as caught:
-            read()
-        s.client.dialect.told.clear()  # it is told once a server
-        assert "dict" not in str(caught[0].message)
+    with warnings.catch_warnings(action="error"):
+        tables = {"ts": s.latest(points), "at": s.latest(points, at="2026-11-01"), "first": s.inventory(points)}
+    assert {str(table[name].dt.tz) for name, table in tables.items()} == {"UTC"}
+    words = "so their one frame has column ts in UTC; choose a zone with tz="
+    with pytest.warns(hsframe.errors.ZoneWarning, match=words) as caught:  # whose rows are grouped by days, say
+        s.his_read(points, "2026-11-01", shape="tidy")
+    assert "dict" not in str(caught[0].message)
     assert str(s.latest(["@kw", "@lon"], tz="New_York")["ts"].dt.tz) == "America/New_York"
 
 
