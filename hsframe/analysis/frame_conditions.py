@@ -71,7 +71,10 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     is_own, is_true = mask.index.equals(samples.given.index), _is_true(mask)
     rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
-    rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
+    is_unknown_read = not is_own and is_of_unknown_read(mask.to_frame("the mask"))
+    # What is of another read holds for as long as the points of that, and what is of none up to its next row.
+    own_places = samples.places if is_own or is_unknown_read else []
+    rules = [rule_of_time(samples.sampling(place)) for place in own_places if samples.is_known(place)]
     idents: Collection[str] | None = samples.ids if is_own else None
     if (made_of := _made_of(samples, mask, is_own)) is not None:
         of, place = made_of
@@ -85,8 +88,8 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         is_blank = ~of.has_value(place) if of is samples and not (of.rows is None and of.interval is None) else holes
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
-    elif not is_own and is_of_unknown_read(alone := mask.to_frame("the mask")):
-        warn_of_unknown_read(alone)
+    elif is_unknown_read:
+        warn_of_unknown_read(mask.to_frame("the mask"))
     elif count := _count_holes(samples, mask):
         _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
@@ -103,7 +106,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     histories, until_us = own.column(0)
     if own.interval is None and not own.is_known_to_end(0):
         until_us = max(until_us, _held_until(samples, own.ts_us))
-    gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling(0)).gap_us)
+    gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling_of_mask).gap_us)
     return truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
 
 
@@ -161,7 +164,7 @@ def _count_holes(samples: FrameSamples, mask: pd.Series[Any]) -> int:
     ts_us, read = index.as_unit("us").asi8, rows_of(mask) or samples.rows
     has_hole, own = np.zeros(len(mask), dtype=bool), frozenset[str]()
     if are_in(ts_us, samples.ts_us).all() and (samples.rows is not None or samples.interval is not None):
-        own = samples.ids_read if samples.ids else own
+        own = samples.ids_read if any(samples.idents) else own
         at = np.searchsorted(samples.ts_us, ts_us)
         for place in samples.places:
             has_hole |= ~(samples.has_value(place) | samples.is_to_come)[at]

@@ -166,8 +166,8 @@ class FrameSamples:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all points by whose samples the columns are known."""
-        return tuple(ident for own in self.idents for ident in own)
+        """The ids of all points by whose samples the columns are known; where no column is of one, of all that were."""
+        return tuple(ident for own in self.idents for ident in own) or tuple(self.ids_read)
 
     @property
     def places(self) -> list[int]:
@@ -203,10 +203,8 @@ class FrameSamples:
         """How a column is sampled: by its record, but rows of intervals hold, and those of pandas are as far apart."""
         if self.interval is not None:
             return PointSampling(is_step=True)
-        if self.is_mask(place):  # which is known for as long as each of the points that were read
-            known = [PointSampling.from_record(one.his_tags()) for one in self.points_read]
-            steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
-            return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
+        if self.is_mask(place):
+            return self.sampling_of_mask
         point, own = self.points[place], self.catalog.get(self.df.columns[place])
         sampling = PointSampling.from_record(point.his_tags())
         if (size := sampling.rollover) is not None and own is not None and point.unit is not None:
@@ -218,6 +216,13 @@ class FrameSamples:
             if usual_us > (sampling.interval_us or HOUR_US):
                 return replace(sampling, interval_us=usual_us)
         return sampling
+
+    @property
+    def sampling_of_mask(self) -> PointSampling:
+        """How a mask of what was read is sampled: it is known for as long as each of these points, or its interval."""
+        known = [PointSampling.from_record(one.his_tags()) for one in self.points_read if self.interval is None]
+        steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
+        return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
 
     def _intervals_in(self, tz: str) -> tuple[Mask, Instants]:
         """Which rows are the starts of intervals of a zone, beside which there may be others, and the end of each."""
@@ -262,7 +267,7 @@ class FrameSamples:
 
     def read_of(self, place: int) -> Read:
         """What was read of a column, as far as the frame knows it."""
-        known = (self.reads.get(ident, Read()) for ident in self.idents[place])
+        known = (self.reads.get(ident, Read()) for ident in self.idents[place] or self.ids)
         return next((read for read in known if read.spans), Read())
 
     def is_added(self, place: int) -> Mask:

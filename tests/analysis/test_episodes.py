@@ -494,7 +494,7 @@ def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsfr
     df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
     filled, cold, late = df.ffill(), [(-10, 3), (20, 24)], np.array(df.index.hour) >= 21
     limit = Number(65, "°F")
-    words = r"in 1\d rows of the mask 'Sp' has no sample.* \('Sp', '>', Number\(\.\.\.\)\); .* df\[\[\.\.\.\]\]\.ffill"
+    words = r"in 1\d rows of the mask 'Sp' has no sample.* \('Sp', '>', Number\(\.\.\.\)\), or a list .* df\[\[\.\.\.\]\]\.ffill"
     with pytest.warns(hsframe.errors.ReadWarning, match=words):
         assert windows(df.hs.episodes(df["Sp"] < limit)) == cold
     for mask in ((df["Sp"] < limit) & late, late & (df["Sp"] < limit), (df["Sp"].hs.magnitude() < 65) & late):
@@ -911,7 +911,7 @@ def test_a_limit_of_a_difference_says_which_unit_it_is_in(session: hsframe.Sessi
     for compare in (lambda: df.hs.episodes(("d", ">", Number(5, "K"))), lambda: df["d"] > Number(5, "K")):
         with pytest.raises(UnitError, match="a difference is in ΔK"):
             compare()
-    with pytest.raises(MetadataError, match=r"^a value of type list is no condition; .*pd\.Series\(mask, df\.index\)"):
+    with pytest.raises(MetadataError, match=r"^a value of type bool is no condition; .*pd\.Series\(mask, df\.index\)"):
         df.hs.episodes([True] * 600)
 
 
