@@ -339,7 +339,9 @@ class Grid(Sequence[Row]):
             body.append(f"<tr>{cells}</tr>")
         meta = ", ".join(f"{name}: {_cell_text(value)}" for name, value in self.meta.items())
         more = f", the first {_HTML_ROWS} shown" if self._length > _HTML_ROWS else ""
-        caption = html.escape(f"Grid, {self._length} rows{more}" + (f"; {meta}" if meta else ""))
+        caption = html.escape(
+            f"Grid, {self._length} row{'s' * (self._length != 1)}{more}" + (f"; {meta}" if meta else "")
+        )
         return (
             f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
         )

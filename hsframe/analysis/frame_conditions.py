@@ -85,7 +85,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         holes = of.holes(place) if of is samples else of.holes_of_read(place)
         if _may_be_of_several(mask, of, place, holes, of is samples):
             _warn_of_holes(int((holes | (is_true & ~of.has_value(place))).sum()), repr(mask.name))
-        is_blank = ~of.has_value(place) if of is samples and not (of.rows is None and of.interval is None) else holes
+        is_blank = ~of.has_value(place) if of is samples else holes
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif is_unknown_read:
@@ -122,9 +122,8 @@ def _may_be_of_several(mask: pd.Series[Any], of: FrameSamples, place: int, holes
     """
     is_true = _is_true(mask)
     between = after_the_first(holes)  # before its first sample it has none if filled too
-    if is_own:  # what was negated is true before that, and in intervals without a value
-        has_value = of.has_value(place)
-        between |= is_true & ~(has_value if of.interval is not None else np.logical_or.accumulate(has_value))
+    if is_own:  # what was negated is true before that, and where a value is NA
+        between |= is_true & ~of.has_value(place)
     if mask.isna()[between].all():
         return False
     if is_own:
@@ -187,9 +186,9 @@ def warn_of_masks(samples: FrameSamples, places: Sequence[int]) -> None:
 def _warn_of_holes(count: int, label: str = "") -> None:
     """Say in how many rows of a mask the column of a label, or of some column, has no sample."""
     warn_caller(
-        f"in {count} rows of the mask {label or 'a column'} has no sample, and the mask tells nothing of it there. Give "
-        f"a condition, as ({label or 'column'}, '>', Number(...)), or a list of those that all have to hold. For any "
-        "other mask read with boundary='before', and take the episodes of its columns alone, filled = df[[...]].ffill()"
-        ".dropna() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
+        f"in {count} rows of the mask {label or 'a column'} has no sample, and the mask tells nothing of it there. "
+        f"Give a condition, as ({label or 'column'}, '>', Number(...)), or a list of those that all have to hold. For "
+        "any other mask read with boundary='before', and take the episodes of its columns alone, filled = "
+        "df[[...]].ffill().dropna() and filled.hs.episodes(a mask of filled), whose windows where= takes too",
         ReadWarning,
     )

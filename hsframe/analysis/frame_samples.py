@@ -6,12 +6,12 @@ Any other missing value is no sample. Values that were filled in or computed are
 the end of the span that was read, or to the last row where rows after it were cut off. Between spans that
 :func:`hsframe.concat` put together nothing is known.
 
-In a frame that does not know its read (it warns), in one that was not read, and in a column that was renamed or
-computed since, or that is now of another quantity, all missing values are NA, and the last value tells of its own
-instant alone. Rows of the read that are gone count as NA in a renamed or computed column too, and it warns; they do not
-where the column is alone and seems to be made of one point, which had no sample in them (``FrameSamples.taken_out``).
-``pd.concat`` keeps what its first frame remembers; that the rows of the others are of another read is seen, and it
-warns. Rows of intervals (``df.hs.interval``) hold for theirs.
+In a frame that does not know its read (it warns), and in one that was not read, all missing values are NA, and the last
+value tells of its own instant alone. In a column that was renamed or computed since, or that is now of another
+quantity, they are NA too, and what holds does so to the end of the read. Rows of the read that are gone count as NA in
+a renamed or computed column too, and it warns; they do not where the column is alone and seems to be made of one point,
+which had no sample in them (``FrameSamples.taken_out``). ``pd.concat`` keeps what its first frame remembers; that the
+rows of the others are of another read is seen, and it warns. Rows of intervals (``df.hs.interval``) hold for theirs.
 """
 
 from __future__ import annotations

@@ -152,8 +152,15 @@ def record_changes(
             except (HsFrameError, ValueError) as error:
                 wrong.append(f"{who}, tag {tag}: {error}")
                 continue
-            if tag == "unit" and isinstance(new, str) and not new.startswith("_") and find(new) is None:
-                warn_caller(f"{who} gets the unit {new!r}: {unknown(new)}", UnitWarning)
+            if tag == "unit" and isinstance(new, str) and not new.startswith("_"):
+                if find(new) is None:
+                    warn_caller(f"{who} gets the unit {new!r}: {unknown(new)}", UnitWarning)
+                elif isinstance(was, str) and find(was) is not None and not convertible(was, new):
+                    warn_caller(
+                        f"{who} gets the unit {new!r} in place of {was!r}, and is another quantity then: "
+                        "the samples of its history stay as they are",
+                        UnitWarning,
+                    )
             if tag == "tz" and isinstance(new, str):
                 try:
                     zone(new)

@@ -62,7 +62,8 @@ class InventoryVerbs(ReadingBase):
             grid = await source.read(filter, raw=True)
         rows = [row for row in grid if "id" in row]
         points = [Point.from_record(row) for row in rows]
-        nav_names = {row["id"].val: name for row in rows if isinstance(name := row.get("navName"), str)}
+        pairs = zip(points, (row.get("navName") for row in rows), strict=True)
+        nav_names = {point.id: name for point, name in pairs if isinstance(name, str)}
         df = await in_thread(find_frame, points, names, on, nav_names)
         found = set(df["id"])
         self._remember(point for point in points if point.id in found)
@@ -164,7 +165,7 @@ class InventoryVerbs(ReadingBase):
         Parameters
         ----------
         points, span, week_start
-            As for :meth:`his_read`.
+            As for :meth:`his_read`; but no episodes.
 
         Returns
         -------

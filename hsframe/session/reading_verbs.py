@@ -190,8 +190,8 @@ class ReadingVerbs(ReadingBase):
         where : str, Ref, tuple, frame of episodes or list, optional
             Only the time in which it holds counts in an interval, and `coverage` is the share of it that is known: the
             Bool point ``"@fan-run"``, or a filter that finds one; ``("@oat", ">", Number(65, "°F"))``, whose unit is
-            converted (``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``); the windows of some episodes; or a list of these that all
-            hold.
+            converted (``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``); the windows of some episodes; or a list of these
+            that all hold.
         label : {"start", "end", "both"}
             Which end of its interval a row is labelled with: ``"end"`` as weather and utility files are (it cannot be
             written back); ``"both"`` is an index of two levels, ``start`` and ``end``. ``df.hs.interval`` has it, and

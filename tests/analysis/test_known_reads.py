@@ -419,6 +419,72 @@ def test_a_computed_bool_column_is_known_for_as_long_as_its_points() -> None:
     assert alone.hs.integrate("1D", min_coverage=0.01)["on"].iloc[0] == hours
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda df: df.rename(columns={"fan": "F"}),
+        lambda df: df.assign(F=df["fan"])[["F"]],
+        lambda df: df.assign(F=df["fan"]),
+        lambda df: df.assign(F=np.where(df["fan"], "on", "off")),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_was_renamed_or_computed_is_known_to_the_end_of_the_read(change: Callable[[Any], pd.DataFrame]) -> None:
+    df = change(read((0, 48), fan={0: False, 10: True, 12: False, 34: True}))
+    state = "on" if pd.api.types.is_string_dtype(df["F"]) else True
+    found = [df.hs.episodes(("F", "==", state)), df.hs.episodes(df["F"] == state)]
+    found += [df.hs.episodes("F")] if state is True else []
+    for episodes in found:
+        assert [steps_of(episodes.set_index(name)) for name in ("start", "end")] == [[10, 34], [12, 48]]
+    noon = pd.Timestamp(df.index[0]) + pd.Timedelta("20h")  # beyond the last row
+    window = pd.DataFrame({"start": [noon], "end": [noon + pd.Timedelta("2h")]})
+    assert df.hs.over(window, {"F": "coverage"}).iloc[0, 0] == 1
+
+
+COVS = {"fan": {0: False, 10: True, 34: False}, "sp": {0: 0.0, 10: 1.0, 34: 0.0}}
+LIGHT = read((0, 48), kw=dict.fromkeys(range(48), 1.0))  # known for an hour and a half after each sample
+
+
+@pytest.mark.parametrize("name", [None, "on"])
+@pytest.mark.parametrize("dtype", ["bool", "boolean"])
+@pytest.mark.parametrize("point", ["fan", "sp"])
+@pytest.mark.filterwarnings("error")
+def test_a_mask_of_another_read_holds_as_long_as_the_points_of_that(name: Any, dtype: str, point: str) -> None:
+    other = read((0, 48), **{point: COVS[point]})
+    mask = (other["fan"] if point == "fan" else other["sp"] > 0.5).astype(dtype)
+    for one in (mask.rename(name), other.assign(x=mask)["x"], other.rename(columns={point: "x"})["x"] == 1):
+        assert LIGHT.hs.episodes(one)["duration"].tolist() == [pd.Timedelta("12h")]
+        assert LIGHT.hs.resample("1D", "count", where=one, edges="partial")["kw"].tolist() == [24]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_mask_of_intervals_or_of_ones_own_rows_holds_to_the_next_row_beside_any_point() -> None:
+    day = read((0, 48), fan=COVS["fan"], kw=dict.fromkeys(range(48), 1.0)).hs.resample("6h", "coverage")
+    assert day.hs.interval is not None
+    for mask in (
+        (day["kw"] > 0) & (day.index.hour == 6),
+        pd.Series([False, True, False], LIGHT.index[[0, 12, 24]].rename("time")),
+    ):
+        for one in (mask, mask.rename("occupied"), mask.astype("boolean")):
+            assert LIGHT.hs.episodes(one)["duration"].tolist() == [pd.Timedelta("6h")]
+
+
+def test_a_mask_of_a_column_of_ones_own_is_not_known_where_that_has_no_value() -> None:
+    index = pd.date_range("2026-11-02", periods=4, freq="6h", tz="America/New_York", name="time")
+    df = pd.DataFrame({"x": [9.0, np.nan, 1.0, 1.0]}, index)
+    for mask in (df["x"] > 5, df["x"] <= 5):
+        assert df.hs.episodes(mask)["duration"].tolist() == [pd.Timedelta("6h")]
+    # What was negated is true there, as what was filled may be.
+    read_with_na = read((0, 48), kw={**dict.fromkeys(range(48), 1.0), 20: None})
+    for own, mask in (
+        (df, ~(df["x"] > 5)),
+        (read_with_na, ~(read_with_na["kw"] > 2)),
+        (read_with_na, read_with_na["kw"] != 2),
+    ):
+        with pytest.warns(hsframe.ReadWarning, match="in 1 rows of the mask '(x|kw)' has no sample"):
+            own.hs.episodes(mask)
+
+
 @pytest.mark.filterwarnings("ignore::hsframe.GapWarning")
 def test_a_joined_frame_is_not_somebodys_own_once_its_rows_are_regular() -> None:
     joined = read((0, 96), kw=HOURLY).join(read((0, 96), sp=COV), how="outer").astype("unit[kW]")

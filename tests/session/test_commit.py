@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import warnings
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
@@ -500,6 +501,12 @@ def test_what_moves_by_itself_is_not_sent_and_an_unknown_unit_is_told() -> None:
         assert session.commit(df.assign(curStatus="down", hisSize=0)).empty
         with pytest.warns(hsframe.UnitWarning, match=r"@p \(kW\) gets the unit 'kilowat': .*did you mean 'kilowatt'"):
             assert told(session.commit(df.assign(unit="kilowat"), dry_run=True)) == {("p", "unit", "kW", "kilowat")}
+        with pytest.warns(
+            hsframe.UnitWarning, match=r"@p \(kW\) gets the unit '°C' in place of 'kW', .*another quantity"
+        ):
+            session.commit(df.assign(unit="°C"), dry_run=True)
+        with warnings.catch_warnings(action="error"):
+            session.commit(df.assign(unit="W"), dry_run=True)
         with pytest.warns(hsframe.ZoneWarning, match=r"@p \(kW\) gets the tz 'Bogus'"):
             session.commit(df.assign(tz="Bogus"), dry_run=True)
 

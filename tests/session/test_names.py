@@ -133,6 +133,8 @@ def test_a_filter_that_finds_nothing_is_told_which_of_its_parts_no_point_has(
 
 
 def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) -> None:
+    for ident, name in {"kw": "Main Meter Power", "lon": "Main Meter Power", "n3": "Site Temp", "oat": "Fan"}.items():
+        building.update(ident, {"navName": name})
     with connected(building) as s:
         df = s.find(["Fan", "power", "ahu-1 dta", "@oat"])
         assert df["id"].fillna("").tolist() == ["fan", "", "", "oat"]
@@ -147,6 +149,9 @@ def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) 
         assert s.find("*ahu*", filter="power")["status"].tolist() == ["missing"]
         assert s.find("*ahu*")["id"].tolist() == ["n0", "n1"]
         assert s.find("hq", filter="site")["id"].tolist() == ["hq"]
+        by_nav_name = s.find(["ahu1 dat", "main meter-power", "Site Temp", "Fan"])  # "Fan" is the navName of another
+        assert by_nav_name["id"].fillna("").tolist() == ["n0", "", "n3", "fan"]
+        assert by_nav_name["nearest"].tolist() == [(), ("@kw", "@lon"), (), ()]
         s.export("point", DAY, tmp_path / "archive")
         archive = hsframe.Archive(tmp_path / "archive")
         assert archive.find(["Fan", "power", "ahu-1 dta", "@oat"]).equals(df)
