@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND
+from hsframe.arrays import Floats
 from hsframe.frame.flags import FLAG_DTYPE
-from hsframe.intervals.samples import Floats
 from hsframe.kinds import Ref
 
 _HATCHES: Final = ("", "///")

@@ -10,17 +10,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from hsframe.arrays import Floats, Instants
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US, Duration, duration_us
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
-from hsframe.frame.histories import Instants
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.reads import note_source, source_of
 from hsframe.frame.stamps import Interval, interval_of, note_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, check_times, index_zone_of, is_of_text, time_index
 from hsframe.intervals.regular import Intervals, Step, edges_around, intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings
-from hsframe.intervals.samples import Floats, IntervalSamples
+from hsframe.intervals.samples import IntervalSamples
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import unit_of_dtype

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hsframe.arrays import Instants
 from hsframe.durations import DAY_US
-from hsframe.frame.histories import Instants
 from hsframe.frame.reads import Read
 from hsframe.frame.stamps import Interval
 from hsframe.frame.trend import index_zone_of, time_index

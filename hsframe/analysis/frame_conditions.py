@@ -16,9 +16,9 @@ import pandas as pd
 
 from hsframe.analysis.frame_samples import FrameSamples, after_the_first
 from hsframe.analysis.read_warnings import warn_of_read, warn_of_start, warn_of_taken_out, warn_of_unknown
+from hsframe.arrays import Bools, Instants
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
-from hsframe.frame.histories import Instants, Mask
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, warn_of_unknown_read, without
@@ -110,12 +110,12 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     return truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
 
 
-def _is_true(mask: pd.Series[Any]) -> Mask:
-    found: Mask = mask.fillna(False).to_numpy(dtype=bool)
+def _is_true(mask: pd.Series[Any]) -> Bools:
+    found: Bools = mask.fillna(False).to_numpy(dtype=bool)
     return found
 
 
-def _may_be_of_several(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Mask, is_own: bool) -> bool:
+def _may_be_of_several(mask: pd.Series[Any], of: FrameSamples, place: int, holes: Bools, is_own: bool) -> bool:
     """Whether nothing tells if a mask is of its column alone, since it is false where that has no sample.
 
     It is of a filled column if it equals that, or, in another frame, is true where the column had no sample.

@@ -24,11 +24,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from hsframe.arrays import Bools, Instants
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
-from hsframe.frame.histories import History, Instants, Mask
+from hsframe.frame.histories import History
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, noted, points_from, points_of
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, without
@@ -194,9 +195,9 @@ class FrameSamples:
         return read_at_us(self.given)
 
     @property
-    def is_to_come(self) -> Mask:
+    def is_to_come(self) -> Bools:
         """The rows of intervals that begin after the read, in which no column has a value."""
-        is_empty: Mask = self.df.isna().all(axis=1).to_numpy()
+        is_empty: Bools = self.df.isna().all(axis=1).to_numpy()
         return is_empty & (self.interval is not None) & (self.ts_us >= self.read_at_us)
 
     def sampling(self, place: int) -> PointSampling:
@@ -224,7 +225,7 @@ class FrameSamples:
         steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
         return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
 
-    def _intervals_in(self, tz: str) -> tuple[Mask, Instants]:
+    def _intervals_in(self, tz: str) -> tuple[Bools, Instants]:
         """Which rows are the starts of intervals of a zone, beside which there may be others, and the end of each."""
         assert self.interval is not None
         edges_us = edges_around(self.interval, int(self.ts_us[0]), int(self.ts_us[-1]), zone(tz))
@@ -239,16 +240,16 @@ class FrameSamples:
         column, is_read = self.df.iloc[:, place], self.rows is not None
         return bool(is_read and not self.idents[place] and column.dtype.kind == "b" and column.notna().all())
 
-    def has_value(self, place: int) -> Mask:
+    def has_value(self, place: int) -> Bools:
         """The rows in which a column has a value."""
-        found: Mask = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
+        found: Bools = self.df.iloc[:, place].notna().to_numpy(dtype=bool)
         return found
 
-    def holes(self, place: int) -> Mask:
+    def holes(self, place: int) -> Bools:
         """The rows in which a column has no sample."""
         return ~self.has_value(place) & ~are_in(self.ts_us, self._lost_us(place))
 
-    def holes_of_read(self, place: int) -> Mask:
+    def holes_of_read(self, place: int) -> Bools:
         """The rows in which a column had no value when it was read, whatever it has now."""
         if self.rows is None or not self.idents[place]:
             return np.zeros(len(self.ts_us), dtype=bool)
@@ -270,7 +271,7 @@ class FrameSamples:
         known = (self.reads.get(ident, Read()) for ident in self.idents[place] or self.ids)
         return next((read for read in known if read.spans), Read())
 
-    def is_added(self, place: int) -> Mask:
+    def is_added(self, place: int) -> Bools:
         """The rows that are not of the read of a column that the frame remembers, as those of another read are."""
         if self.rows is None or not (rows_us := self.rows.ts_us).size:
             return np.zeros(len(self.ts_us), dtype=bool)
@@ -327,7 +328,7 @@ class FrameSamples:
         return [*histories, History(point, ts_us, history_of(column[column.notna()], point.dis))], until_us
 
 
-def after_the_first(holes: Mask) -> Mask:
+def after_the_first(holes: Bools) -> Bools:
     """The rows without a sample that are after the first one; none where there is none."""
     return holes & np.logical_or.accumulate(~holes)
 

@@ -11,15 +11,14 @@ from hsframe.analysis.frame_samples import FrameSamples
 from hsframe.analysis.picture_style import axes_for, escaped, name_text
 from hsframe.analysis.resample import resampled
 from hsframe.analysis.time_axis import label_dates, offsets_us
+from hsframe.arrays import Floats, Instants
 from hsframe.durations import DAY_US, HOUR_US, Duration
 from hsframe.errors import MetadataError
-from hsframe.frame.histories import Instants
 from hsframe.frame.points import listed_columns
 from hsframe.frame.reads import source_text
 from hsframe.frame.trend import in_order_of_time
 from hsframe.intervals.regular import parse_step
 from hsframe.intervals.rules import Aggregation, IntervalSettings
-from hsframe.intervals.samples import Floats
 from hsframe.unit_array.dtype import unit_of_dtype
 
 

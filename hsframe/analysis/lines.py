@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hsframe.analysis.frame_samples import FrameSamples
-from hsframe.frame.histories import Instants
+from hsframe.arrays import Floats, Instants
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.resample import register_in
 from hsframe.intervals.rules import IntervalSettings, rule_of_time, rules_of
-from hsframe.intervals.samples import Floats, IntervalSamples
+from hsframe.intervals.samples import IntervalSamples
 
 
 def line_of(samples: FrameSamples, place: int, codes: Floats | None = None) -> tuple[Instants, Floats, bool]:

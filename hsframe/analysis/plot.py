@@ -13,15 +13,14 @@ from hsframe.analysis.frame_samples import FrameSamples, one_of
 from hsframe.analysis.lines import is_meter, line_of
 from hsframe.analysis.picture_style import COLOURS, GREY, LEGEND, axes_for, escaped, name_text
 from hsframe.analysis.time_axis import label_dates, label_in_local_time
+from hsframe.arrays import Floats, Instants
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, MetadataError
-from hsframe.frame.histories import Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import column_points, listed_columns
 from hsframe.frame.reads import reads_of, source_of, source_text
 from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, is_of_text
 from hsframe.intervals.conditions import windows_of
-from hsframe.intervals.samples import Floats
 from hsframe.unit_array.dtype import unit_of_dtype
 
 _STATES: Final = "states"

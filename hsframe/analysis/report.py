@@ -13,9 +13,9 @@ from hsframe.analysis.due import Gap, due_of_intervals, due_of_samples, interval
 from hsframe.analysis.read_warnings import warn_of_report
 from hsframe.analysis.report_page import report_page, verdict_of
 from hsframe.analysis.time_axis import clock_changes
+from hsframe.arrays import Floats, Instants
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError
-from hsframe.frame.histories import Instants
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.reads import Read, read_at_us, reads_of, source_text
@@ -24,7 +24,6 @@ from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, is_of_text, tim
 from hsframe.frame.whole_file import whole_file
 from hsframe.intervals.meters import false_readings, reading_deltas
 from hsframe.intervals.rules import IntervalSettings, PointSampling, rules_of
-from hsframe.intervals.samples import Floats
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import unit_of_dtype
 from hsframe.units import convert, convertible, delta

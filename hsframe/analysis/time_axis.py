@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from hsframe.arrays import Instants
 from hsframe.durations import DAY_US, MINUTE_US
-from hsframe.frame.histories import Instants
 from hsframe.frame.trend import time_index
 
 _FEW: Final = 2  # changes of a clock, those of a year; more would hide what is drawn

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from hsframe.archive.histories import histories_of
 from hsframe.archive.layout import ROWS_SCHEMA
+from hsframe.arrays import Instants
 from hsframe.columns import BoolColumn, NumberColumn, StrColumn
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.his_grids import frame_columns
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.frame.match import frame_of
 from hsframe.frame.points import TIDY_COLUMNS, Point, is_tidy, points_of
 from hsframe.frame.points_like import as_points

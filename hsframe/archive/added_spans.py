@@ -12,9 +12,9 @@ import numpy as np
 
 from hsframe.archive.added_frames import Added
 from hsframe.archive.parquet_file import END_US
+from hsframe.arrays import Instants
 from hsframe.columns import ArrowColumn
 from hsframe.durations import DAY_US
-from hsframe.frame.histories import Instants
 from hsframe.frame.reads import Read
 from hsframe.frame.values import bools_of
 from hsframe.history.point_records import PointRecord

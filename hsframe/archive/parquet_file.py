@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from hsframe.archive.layout import ROWS_SCHEMA, Partition
 from hsframe.archive.storage import MEMORY, Storage, words_of
+from hsframe.arrays import Instants
 from hsframe.errors import CodecError, MetadataError
 from hsframe.spans import epoch_us
 
@@ -167,9 +168,9 @@ def bounds_of(rows: pa.Table) -> dict[str, Bounds]:
     return {ident: (int(ts_us[begin]), int(ts_us[end - 1]), end - begin) for ident, begin, end in runs_of(rows)}
 
 
-def instants(rows: pa.Table | pa.RecordBatch) -> npt.NDArray[np.int64]:
+def instants(rows: pa.Table | pa.RecordBatch) -> Instants:
     """The instants, in epoch microseconds."""
-    found: npt.NDArray[np.int64] = rows.column("ts").cast(pa.int64()).to_numpy()
+    found: Instants = rows.column("ts").cast(pa.int64()).to_numpy()
     return found
 
 

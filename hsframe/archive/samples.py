@@ -28,6 +28,7 @@ from hsframe.archive.parquet_file import (
     runs_of,
     written,
 )
+from hsframe.arrays import Instants
 from hsframe.durations import DAY_US
 from hsframe.errors import IncompleteError
 from hsframe.frame.values import bools_of
@@ -132,14 +133,14 @@ def _find(
     )
 
 
-def _are_sorted(owner: npt.NDArray[np.int32], ts_us: npt.NDArray[np.int64]) -> bool:
+def _are_sorted(owner: npt.NDArray[np.int32], ts_us: Instants) -> bool:
     begins = np.flatnonzero(owner[1:] != owner[:-1])
     rises = ts_us[1:] > ts_us[:-1]
     rises[begins] = owner[begins + 1] > owner[begins]
     return bool(rises.all())
 
 
-def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def sort_keys(rows: pa.Table) -> tuple[npt.NDArray[np.int32], Instants]:
     """What rows, whose ids are one dictionary, are sorted by: the rank of the id among theirs, and the instant."""
     ids = rows.column("id").combine_chunks()
     texts = np.array(ids.dictionary.to_pylist() if len(ids) else [], dtype=object)

@@ -20,10 +20,9 @@ from hsframe.protocol.request_grids import OPS
 from hsframe.spans import Span, dates_text, range_text, resolve
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
+    from hsframe.arrays import Instants
     from hsframe.codecs.histories import HistoryStream
 
 
@@ -109,7 +108,7 @@ class AnsweredRows:
         )
 
 
-def _samples(batch: pa.RecordBatch) -> dict[str, npt.NDArray[np.int64]]:
+def _samples(batch: pa.RecordBatch) -> dict[str, Instants]:
     """The instants of the rows, under ``ts``, and of the samples of each column of values."""
     ts_us = batch.column("ts").cast("int64").to_numpy()
     names = [name for name in batch.schema.names if not name.endswith(".na")]

@@ -24,9 +24,7 @@ from hsframe.protocol.http import HttpAnswer
 from hsframe.protocol.request_grids import op_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from hsframe.arrays import Instants
     from hsframe.client import Client
 
 Answer = tuple[str, str]
@@ -80,7 +78,7 @@ class HistoryPiece:
     point: Point
     start_us: int
     end_us: int
-    ts_us: npt.NDArray[np.int64]
+    ts_us: Instants
 
 
 @dataclass

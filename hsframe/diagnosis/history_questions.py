@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from hsframe.arrays import Instants
 from hsframe.diagnosis.examination import Answer, Examination, HistoryPiece, Reply, brief
 from hsframe.durations import DAY_US, SECOND_US
 from hsframe.errors import CallError, CodecError, HsFrameError, IncompleteError
-from hsframe.frame.histories import History, Instants, grid_histories
+from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.points import Point
 from hsframe.history.failures import may_be_too_large
 from hsframe.history.point_records import PointRecord, read_records, with_zones

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow.compute as pc
 
+from hsframe.arrays import Bools, Codes
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.errors import MetadataError
 from hsframe.frame.labels import with_suffix
@@ -36,7 +36,6 @@ _SUFFIX: Final = " [na]"
 FLAG_DTYPE: Final = pd.CategoricalDtype(pd.Index(["NA", "NaN", "null"], dtype="str"))
 
 _VALUE, _NA, _NAN, _NULL = -1, 0, 1, 2
-Codes = npt.NDArray[np.int8]
 
 
 def flag_label(label: AnyLabel) -> AnyLabel:
@@ -44,14 +43,14 @@ def flag_label(label: AnyLabel) -> AnyLabel:
     return with_suffix(label, _SUFFIX)
 
 
-def rows_of_na(df: pd.DataFrame, label: Any) -> npt.NDArray[np.bool_] | None:
+def rows_of_na(df: pd.DataFrame, label: Any) -> Bools | None:
     """The rows in which the flags of a column are NA or NaN; None where it has no flags."""
     flag = flag_label(label) if isinstance(label, str | tuple) else None
     places = [place for place, own in enumerate(df.columns) if own == flag]  # several, as of a file with labels twice
     if not places:
         return None
     flags = df.iloc[:, places[0]]
-    found: npt.NDArray[np.bool_] = flags.isin(["NA", "NaN"]).to_numpy(dtype=bool)
+    found: Bools = flags.isin(["NA", "NaN"]).to_numpy(dtype=bool)
     return found
 
 

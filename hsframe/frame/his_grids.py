@@ -18,9 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from hsframe.arrays import Bools, Floats, Instants, Places
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn, TimeColumn
 from hsframe.errors import HsFrameError, MetadataError, UnitError, ZoneError, check_choice
-from hsframe.frame.histories import Instants, places_in, union_of
+from hsframe.frame.histories import places_in, union_of
 from hsframe.frame.match import frame_of, match_columns, of_amounts
 from hsframe.frame.points import COLUMN_LEVELS, Point, column_points, listed_columns
 from hsframe.frame.reads import Read, reads_of
@@ -37,10 +38,6 @@ from hsframe.unit_array.scalars import is_missing
 from hsframe.units import convert as convert_values
 from hsframe.units import convertible
 from hsframe.zones import haystack_name, zone_key
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Order = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +192,7 @@ def _with_plain_times(df: pd.DataFrame) -> pd.DataFrame:
     return df.set_axis(times, axis=0)
 
 
-def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Order]:
+def _checked_instants(df: pd.DataFrame) -> tuple[Instants, Places]:
     """The times in epoch microseconds, increasing, and the row of each."""
     index = df.index
     columns = listed_columns(df)
@@ -250,13 +247,13 @@ class FrameColumn:
     """
 
     def __init__(
-        self, label: Hashable, point: Point, frame: pd.DataFrame, ts_us: Instants, order: Order, inf: str, convert: bool
+        self, label: Hashable, point: Point, df: pd.DataFrame, ts_us: Instants, order: Places, inf: str, convert: bool
     ) -> None:
         self.label, self.point = label, point
-        self.index = frame.index
+        self.index = df.index
         self.inf, self.convert = inf, convert
         self.units: dict[str | None, slice | Bools] = {}
-        array: Any = frame[label].array
+        array: Any = df[label].array
         dtype = array.dtype
         texts = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
         has_objects = dtype.kind not in "biuf" and not isinstance(texts, pd.StringDtype)
@@ -271,7 +268,7 @@ class FrameColumn:
         keep = filled[order]
         self.ts_us: Instants = ts_us if keep.all() else ts_us[keep]  # without missing values: shared
         self.missing_us: Instants = ts_us[~keep]
-        self.rows: Order = order[keep]
+        self.rows: Places = order[keep]
         if dtype.kind == "b":
             self.kind, cells = "Bool", pd.Series(array).to_numpy(dtype=bool, na_value=False)
         elif dtype.kind in "iuf":

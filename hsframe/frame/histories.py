@@ -13,8 +13,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from hsframe.arrays import Instants, Places
 from hsframe.columns import ArrowColumn, TimeColumn
 from hsframe.errors import MetadataError, ZoneError
 from hsframe.frame.points import Point
@@ -22,9 +22,6 @@ from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name
-
-Instants = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 NAT_US: Final = int(np.iinfo(np.int64).min)
 """No instant: what NumPy and pandas take for ``NaT``."""
@@ -105,7 +102,7 @@ def union_of(times: Iterable[Instants]) -> Instants:
     return union
 
 
-def places_in(union: Instants, ts_us: Instants) -> npt.NDArray[np.intp] | None:
+def places_in(union: Instants, ts_us: Instants) -> Places | None:
     """For each instant of the union its place in `ts_us`, -1 where it is not there; None where both are equal."""
     if len(union) == len(ts_us):
         return None

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hsframe.arrays import Bools, Instants
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
-from hsframe.frame.histories import Instants, Mask, union_of
+from hsframe.frame.histories import union_of
 from hsframe.frame.points import ATTRS_KEY, Point, PointCatalog, attach, column_points, listed_columns, points_of
 from hsframe.frame.points_like import PointsLike, as_points
 from hsframe.frame.reads import Read, checksum, reads_of
@@ -40,12 +41,12 @@ class ReadRows:
     missing: Mapping[str, _Bits]
 
     @classmethod
-    def of(cls, ts_us: Instants, samples: Mapping[str, Mask], missing: Mapping[str, Mask]) -> ReadRows:
+    def of(cls, ts_us: Instants, samples: Mapping[str, Bools], missing: Mapping[str, Bools]) -> ReadRows:
         """From masks of the instants."""
         bits = {ident: np.packbits(rows) for ident, rows in samples.items()}
         return cls(ts_us, bits, {ident: np.packbits(rows) for ident, rows in missing.items() if rows.any()})
 
-    def has(self, idents: Iterable[str], *, values_only: bool = False) -> Mask:
+    def has(self, idents: Iterable[str], *, values_only: bool = False) -> Bools:
         """At which instants one of some points had a value, or NA."""
         found = np.zeros(len(self.ts_us), dtype=bool)
         for ident in idents:
@@ -59,11 +60,11 @@ class ReadRows:
         return without(self.ts_us[self.has(idents)], ts_us)
 
 
-def are_in(ts_us: Instants, others_us: Instants) -> Mask:
+def are_in(ts_us: Instants, others_us: Instants) -> Bools:
     """Which of some instants are among others; both are in order."""
     if not len(others_us):
         return np.zeros(len(ts_us), dtype=bool)
-    found: Mask = others_us[np.minimum(np.searchsorted(others_us, ts_us), len(others_us) - 1)] == ts_us
+    found: Bools = others_us[np.minimum(np.searchsorted(others_us, ts_us), len(others_us) - 1)] == ts_us
     return found
 
 
@@ -93,8 +94,8 @@ def united_rows(frames: Sequence[pd.DataFrame]) -> ReadRows | None:
     ts_us = union_of([rows.ts_us for rows in parts])
     places = [np.searchsorted(ts_us, rows.ts_us) for rows in parts]
 
-    def united(bits: Sequence[Mapping[str, _Bits]]) -> dict[str, Mask]:
-        found: dict[str, Mask] = {}
+    def united(bits: Sequence[Mapping[str, _Bits]]) -> dict[str, Bools]:
+        found: dict[str, Bools] = {}
         for own, where in zip(bits, places, strict=True):
             for ident, packed in own.items():
                 mask = found.setdefault(ident, np.zeros(len(ts_us), dtype=bool))
@@ -113,7 +114,7 @@ def rows_of_whole(df: pd.DataFrame) -> ReadRows | None:
     if not any(points) or ts_us is None:
         return None
     is_empty = df.isna().all(axis=1).to_numpy()
-    samples, missing = dict[str, Mask](), dict[str, Mask]()
+    samples, missing = dict[str, Bools](), dict[str, Bools]()
     for place, point in enumerate(points):
         if point is None:
             continue
@@ -173,7 +174,7 @@ def with_points(df: pd.DataFrame, points: Mapping[Any, PointsLike]) -> pd.DataFr
             "the index must be of zone-aware times in order, each once and none NaT: df.tz_localize(...).sort_index()"
         )
     known: dict[Any, Point] = {}
-    samples, missing = dict[str, Mask](), dict[str, Mask]()
+    samples, missing = dict[str, Bools](), dict[str, Bools]()
     for label, given in points.items():
         column, found = df.get(label) if isinstance(label, str | tuple) else None, as_points(given)
         if not isinstance(column, pd.Series) or len(found) != 1 or found[0].id in samples:

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from hsframe.arrays import Bools, Instants
 from hsframe.errors import MetadataError
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.frame.points import ColumnLabel, label_index, label_key, label_of, note, noted, points_of
 from hsframe.frame.values import null_mask
 
@@ -81,7 +81,7 @@ class Read:
         own = np.split(ts_us, np.searchsorted(ts_us, [extent(span)[0] for span in self.spans[1:]]))
         return [(Read(self.aggs, (span,)), part) for span, part in zip(self.spans, own, strict=True)]
 
-    def has(self, ts_us: Instants) -> npt.NDArray[np.bool_]:
+    def has(self, ts_us: Instants) -> Bools:
         """Which instants are of one of the spans; a note may be that of one of several frames alone."""
         ends_us = np.sort(np.array([extent(span) for span in self.spans], np.int64).reshape(-1, 2), axis=0)
         return np.searchsorted(ends_us[:, 0], ts_us, side="right") > np.searchsorted(ends_us[:, 1], ts_us, side="right")

@@ -16,9 +16,10 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from hsframe.arrays import Instants
 from hsframe.durations import DAY_US, HOUR_US, LENGTHS_US, MONTHS, Duration, amount_of
 from hsframe.errors import MetadataError, check_choice
-from hsframe.frame.histories import NAT_US, Instants
+from hsframe.frame.histories import NAT_US
 from hsframe.frame.points import note, noted, points_of
 from hsframe.frame.reads import remember
 from hsframe.frame.tracks import Track

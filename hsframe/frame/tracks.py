@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from hsframe.arrays import Bools, Instants, Places
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import ReadWarning
 from hsframe.frame.flags import FLAG_DTYPE, flag_codes, has_missing
-from hsframe.frame.histories import History, Instants, OverIntervals
+from hsframe.frame.histories import History, OverIntervals
 from hsframe.frame.points import Point
 from hsframe.frame.reads import Read, checksum
 from hsframe.frame.values import count_differing, kind_of, null_mask, value_array
@@ -38,12 +38,12 @@ class Track:
     ts_us: Instants
     array: Any
     differing: int = 0
-    missing: npt.NDArray[np.bool_] | None = None
+    missing: Bools | None = None
     flags: pd.Categorical | None = None
     over: OverIntervals | None = None
     span_us: tuple[int, int] | None = None
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Track:
+    def take(self, rows: Places) -> Track:
         """The track of some of its rows, in their order."""
         flags = None if self.flags is None else self.flags.take(rows)
         missing = None if self.missing is None else self.missing[rows]
@@ -115,7 +115,7 @@ def reads_of_tracks(tracks: Sequence[Track]) -> dict[str, Read]:
     return {ident: one for ident, one in found.items() if ident and (one.aggs or one.spans)}
 
 
-_Clock: TypeAlias = tuple[Instants, bool, npt.NDArray[np.intp] | None]
+_Clock: TypeAlias = tuple[Instants, bool, Places | None]
 
 
 def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
@@ -135,7 +135,7 @@ def _clock(batch: Sequence[Sequence[History]], *, drop_null: bool) -> _Clock:
     return ts_us[kept], True, kept
 
 
-def _no_sample(parts: Sequence[History]) -> npt.NDArray[np.bool_]:
+def _no_sample(parts: Sequence[History]) -> Bools:
     masks = [null_mask(part.values) if part.sparse else np.zeros(len(part.values), dtype=bool) for part in parts]
     return np.concatenate(masks)
 
@@ -182,7 +182,7 @@ def _track(parts: Sequence[History], clock: _Clock, *, drop_null: bool, flags: b
     return track.take(order[last])
 
 
-def _count_lost(array: Any, order: npt.NDArray[np.intp], last: npt.NDArray[np.bool_]) -> int:
+def _count_lost(array: Any, order: Places, last: Bools) -> int:
     """How many rows that are not the last of their instant have another value than that last one."""
     kept, lost = np.flatnonzero(last), np.flatnonzero(~last)
     differing = 0

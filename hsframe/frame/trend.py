@@ -14,13 +14,13 @@ from typing import Any, Final, Literal, get_args, overload
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from hsframe.arrays import Bools, Instants, Places
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ZoneWarning, check_choice
 from hsframe.frame.flags import flag_label
-from hsframe.frame.histories import History, Instants, places_in, union_of
+from hsframe.frame.histories import History, places_in, union_of
 from hsframe.frame.in_units import Units, check_units, in_units, targets_in_units
 from hsframe.frame.labels import Header, column_index, labels_of, levels_of
 from hsframe.frame.points import ColumnLabel, Point, attach
@@ -250,8 +250,8 @@ def _wide(
     return df
 
 
-def _read_rows(union: Instants, tracks: Sequence[Track], places: Sequence[npt.NDArray[np.intp] | None]) -> ReadRows:
-    samples, missing = dict[str, npt.NDArray[np.bool_]](), dict[str, npt.NDArray[np.bool_]]()
+def _read_rows(union: Instants, tracks: Sequence[Track], places: Sequence[Places | None]) -> ReadRows:
+    samples, missing = dict[str, Bools](), dict[str, Bools]()
     for track, place in zip(tracks, places, strict=True):
         has = ~np.asarray(pd.isna(track.array), dtype=bool)
         for found, rows in ((samples, has), (missing, track.missing)):
@@ -306,7 +306,7 @@ def _distinct(vectors: Sequence[Instants]) -> tuple[list[Instants], list[int]]:
     return distinct, [numbers[id(ts_us)] for ts_us in vectors]
 
 
-def _take(array: Any, places: npt.NDArray[np.intp]) -> Any:
+def _take(array: Any, places: Places) -> Any:
     """The cells at some places, missing for -1; counts stay whole numbers."""
     if array.dtype.kind == "i" and not isinstance(array.dtype, pd.Int64Dtype):
         array = pd.array(array, dtype="Int64")

@@ -20,13 +20,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from hsframe.arrays import Bools, Floats, Places
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Na, Number, same
 from hsframe.unit_array.array import UnitArray
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units import find
 
-Floats = npt.NDArray[np.float64]
 # An extension array, or a float64 or object ndarray: what a DataFrame takes as a column.
 ValueArray = Any
 
@@ -186,7 +186,7 @@ def kind_of(array: ValueArray) -> str | None:
     return "Number" if array.dtype.kind == "f" or all(cell != cell or type(cell) is Number for cell in array) else None
 
 
-def null_mask(column: Sequence[Any]) -> npt.NDArray[np.bool_]:
+def null_mask(column: Sequence[Any]) -> Bools:
     """Where a cell is null, that is, no sample; NA and NaN are samples."""
     if isinstance(column, ArrowColumn):
         mask = bools_of(column.values.is_null())
@@ -194,12 +194,12 @@ def null_mask(column: Sequence[Any]) -> npt.NDArray[np.bool_]:
     return np.fromiter((cell is None for cell in column), dtype=bool, count=len(column))
 
 
-def bools_of(mask: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def bools_of(mask: pa.Array | pa.ChunkedArray) -> Bools:
     """An Arrow mask as NumPy has it; a null is False."""
     return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def count_differing(array: ValueArray, left: npt.NDArray[np.intp], right: npt.NDArray[np.intp]) -> int:
+def count_differing(array: ValueArray, left: Places, right: Places) -> int:
     """How many of the cells at `left` have another value than those at `right`; missing equals missing."""
     a, b = array.take(left), array.take(right)
     if isinstance(array, UnitArray) or (isinstance(array, np.ndarray) and array.dtype == np.float64):

@@ -13,14 +13,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.arrays import Bools, Codes, Floats, Instants, Places
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn
 from hsframe.durations import SECOND_US
 from hsframe.frame.his_grids import PointSamples
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.frame.values import null_mask, same_unit
 from hsframe.kinds import Number
-
-Bools = npt.NDArray[np.bool_]
 
 MISSING: Final = 0
 SAME: Final = 1
@@ -40,7 +39,7 @@ class Comparison:
     `first` is the position of the first that is different; `there` is its value on the server, `meant` that to write.
     """
 
-    state: npt.NDArray[np.int8]
+    state: Codes
     first: int | None = None
     there: Any = None
     meant: Any = None
@@ -84,7 +83,7 @@ def compare(found: Sequence[History], meant: PointSamples) -> Comparison:
     return Comparison(state, row, there, meant.values[row])
 
 
-def _at(ts_us: Instants, place: npt.NDArray[np.intp], wanted: Instants) -> Bools:
+def _at(ts_us: Instants, place: Places, wanted: Instants) -> Bools:
     inside = place < len(ts_us)
     hit = np.zeros(len(place), dtype=np.bool_)
     hit[inside] = ts_us[place[inside]] == wanted[inside]
@@ -123,7 +122,7 @@ def _is_own(unit: str | None, own: str | None) -> bool:
     return unit is None or own is None or same_unit(unit, own)
 
 
-def _same(meant: ArrowColumn, rows: npt.NDArray[np.intp], stored: npt.NDArray[Any]) -> Bools:
+def _same(meant: ArrowColumn, rows: Places, stored: npt.NDArray[Any]) -> Bools:
     wanted = meant.values.to_numpy(zero_copy_only=False)[rows]
     if not isinstance(meant, NumberColumn):
         kind = bool if isinstance(meant, BoolColumn) else str
@@ -138,7 +137,7 @@ def _is_number(cell: object) -> bool:
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
-def _same_numbers(meant: npt.NDArray[np.float64], stored: npt.NDArray[np.float64]) -> Bools:
+def _same_numbers(meant: Floats, stored: Floats) -> Bools:
     with np.errstate(invalid="ignore", over="ignore"):
         single = meant.astype(np.float32).astype(np.float64)
         same = np.isclose(stored, meant, rtol=_ONE_DOUBLE, atol=0.0)

@@ -15,11 +15,12 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from hsframe.arrays import Instants
 from hsframe.caller_warnings import warn_caller
 from hsframe.columns import ArrowColumn, NumberColumn
 from hsframe.durations import DAY_US
 from hsframe.errors import CodecError, ReadWarning, UnitWarning
-from hsframe.frame.histories import History, Instants, grid_histories
+from hsframe.frame.histories import History, grid_histories
 from hsframe.frame.values import null_mask
 from hsframe.grid import Grid
 from hsframe.history.plan import RANGE_PADDING_US, Request, Window

@@ -15,9 +15,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from hsframe.arrays import Instants
 from hsframe.durations import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from hsframe.errors import HsFrameError
-from hsframe.frame.histories import NAT_US, Instants, or_nat
+from hsframe.frame.histories import NAT_US, or_nat
 from hsframe.frame.points import Point
 from hsframe.frame.trend import index_zone_of, time_index
 from hsframe.history.his_answers import sample_instants

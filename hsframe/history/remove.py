@@ -19,16 +19,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from hsframe.arrays import Bools, Instants
 from hsframe.client.in_thread import in_thread
 from hsframe.columns import StrColumn, TimeColumn
 from hsframe.durations import SECOND_US
 from hsframe.errors import CallError, HsFrameError, MetadataError, SpanError, ZoneError
 from hsframe.frame.his_grids import PointSamples
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.frame.points import is_tidy
 from hsframe.frame.points_like import PointsLike
 from hsframe.history.compare import compare
@@ -213,8 +213,8 @@ def _when(sample: PointWrite) -> str:
     return from_epoch_us(int(sample.samples.ts_us[0]), zone(sample.samples.tz)).isoformat()
 
 
-def _at_fractions(entry: PointWrite) -> npt.NDArray[np.bool_]:
-    fractions: npt.NDArray[np.bool_] = entry.samples.ts_us % SECOND_US != 0
+def _at_fractions(entry: PointWrite) -> Bools:
+    fractions: Bools = entry.samples.ts_us % SECOND_US != 0
     return fractions
 
 

@@ -17,10 +17,11 @@ from typing import Final
 
 import numpy as np
 
+from hsframe.arrays import Instants
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import DAY_US
 from hsframe.errors import HsFrameError, IncompleteError, ReadWarning
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.history.concurrency import ConcurrencyLimit
 from hsframe.history.his_answers import Answer, sample_instants
 from hsframe.history.plan import Request, Window

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow.compute as pc
 
+from hsframe.arrays import Instants
 from hsframe.client.in_thread import in_thread
 from hsframe.columns import NumberColumn, StrColumn, TimeColumn
 from hsframe.durations import DAY_US, SECOND_US
@@ -33,7 +34,7 @@ from hsframe.errors import (
     RequestTimeoutError,
 )
 from hsframe.frame.his_grids import batch_grid
-from hsframe.frame.histories import History, Instants
+from hsframe.frame.histories import History
 from hsframe.grid import Grid
 from hsframe.history.compare import compare
 from hsframe.history.failures import is_not_run, may_still_run

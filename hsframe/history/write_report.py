@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hsframe.arrays import Codes
 from hsframe.errors import CallError, HsFrameError, MetadataError
 from hsframe.frame.his_grids import PointSamples
 from hsframe.frame.histories import NAT_US
@@ -46,7 +47,7 @@ class PointWrite:
 
     samples: PointSamples
     record: PointRecord
-    status: npt.NDArray[np.int8] = field(init=False)
+    status: Codes = field(init=False)
     whole: PointSamples = field(init=False)
     kept: int = 0
     comparison: Comparison | None = None

@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from hsframe.arrays import Bools, Floats, Instants, Places
 from hsframe.durations import DAY_US, HOUR_US
-from hsframe.frame.histories import Instants, Mask
-from hsframe.intervals.samples import Floats, Places
 
 # The growth per time that a false reading implies is more than this many times that of the steps around it.
 _SPIKE_RATIO: Final = 10
@@ -46,7 +44,7 @@ def reading_deltas(readings: Floats, rollover: float | bool) -> Floats:
     return np.where(rolled, deltas + float(rollover), np.where(reset, after, deltas))
 
 
-def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, reach_us: int) -> npt.NDArray[np.bool_]:
+def false_readings(ts_us: Instants, readings: Floats, rollover: float | bool, reach_us: int) -> Bools:
     """Which readings are spikes: zeros and other absurd values that a meter which only counts up cannot have shown.
 
     Each flat run is judged by the readings around it as they came, none of them further than `reach_us` from the next,
@@ -131,7 +129,7 @@ def doubtful_steps(ts_us: Instants, readings: Floats, rollover: float | bool) ->
     return steps
 
 
-def _set_back_daily(ts_us: Instants, is_reset: Mask, length_us: int) -> Mask:
+def _set_back_daily(ts_us: Instants, is_reset: Bools, length_us: int) -> Bools:
     """Which drops are at the time of day at which most of several resets are; all, where there is one on most days."""
     times_us = np.sort(ts_us[is_reset] % DAY_US)
     if (count := len(times_us)) <= _FEW_RESETS:
@@ -140,5 +138,5 @@ def _set_back_daily(ts_us: Instants, is_reset: Mask, length_us: int) -> Mask:
     alike = np.searchsorted(two_days_us, times_us + _SAME_TIME_US, side="right") - np.arange(count)
     if 2 * alike.max() <= count:
         return np.full(len(ts_us), 2 * count * DAY_US > length_us)
-    usual: Mask = (ts_us - times_us[alike.argmax()]) % DAY_US <= _SAME_TIME_US
+    usual: Bools = (ts_us - times_us[alike.argmax()]) % DAY_US <= _SAME_TIME_US
     return usual

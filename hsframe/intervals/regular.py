@@ -30,9 +30,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from hsframe.arrays import Instants
 from hsframe.durations import DAY_US, LENGTHS_US, MONTHS, SECOND_US, Duration, amount_of
 from hsframe.errors import SpanError
-from hsframe.frame.histories import Instants
 from hsframe.frame.stamps import Interval
 from hsframe.spans import from_epoch_us, local_instant_us, weekday_of
 

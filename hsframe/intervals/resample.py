@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from hsframe.arrays import Bools, Floats, Instants, Places
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.durations import HOUR_US
 from hsframe.errors import MetadataError, UnitError
-from hsframe.frame.histories import History, Instants, Mask, OverIntervals
+from hsframe.frame.histories import History, OverIntervals
 from hsframe.frame.in_units import in_units
 from hsframe.frame.points import Point
 from hsframe.frame.tracks import Track, tracks_of, warn_of_values
@@ -21,7 +22,7 @@ from hsframe.frame.values import kind_of
 from hsframe.intervals.meters import doubtful_steps, false_readings, reading_deltas
 from hsframe.intervals.regular import Intervals
 from hsframe.intervals.rules import Aggregation, Rule
-from hsframe.intervals.samples import Floats, IntervalSamples, Places
+from hsframe.intervals.samples import IntervalSamples
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import Number
 from hsframe.unit_array.array import UnitArray
@@ -200,10 +201,10 @@ class _Values:
             return self.array
         return np.where(self._codes >= 0, self._codes, np.nan)
 
-    def _enough(self, known: Floats, rule: Rule, agg: Aggregation) -> Mask:
+    def _enough(self, known: Floats, rule: Rule, agg: Aggregation) -> Bools:
         """Whether enough microseconds of each interval are known; of none of it all that there is to know is known."""
         lengths_us = self.times.lengths_us
-        enough: Mask = (known >= rule.share_needed(agg) * lengths_us) & ((known > 0) | (lengths_us == 0))
+        enough: Bools = (known >= rule.share_needed(agg) * lengths_us) & ((known > 0) | (lengths_us == 0))
         return enough
 
     def _numbers(self, rule: Rule, agg: Aggregation) -> tuple[Floats, str | None]:
@@ -338,7 +339,7 @@ def _taken(values: Floats, places: Places) -> Floats:
     return np.where(places >= 0, values[places], np.nan)
 
 
-def _ratio(values: Floats, whole: Floats | Instants | float, where: Mask) -> Floats:
+def _ratio(values: Floats, whole: Floats | Instants | float, where: Bools) -> Floats:
     known = where & np.not_equal(whole, 0)
     found: Floats = np.divide(values, whole, out=np.full(len(values), np.nan), where=known)
     return found

@@ -14,12 +14,13 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from hsframe.arrays import Floats
 from hsframe.caller_warnings import warn_caller
 from hsframe.durations import HOUR_US, MINUTE_US, SECOND_US, Duration, duration_us
 from hsframe.errors import MetadataError, ReadWarning, UnitError, check_choice
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import ColumnLabel, Point
-from hsframe.intervals.samples import Floats, IntervalSamples
+from hsframe.intervals.samples import IntervalSamples
 from hsframe.kinds import Number
 from hsframe.protocol.answers import named
 from hsframe.units import convert, convertible, delta, find, multiply

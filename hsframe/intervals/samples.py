@@ -13,20 +13,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from hsframe.frame.histories import Instants, Mask
+from hsframe.arrays import Bools, Floats, Instants, Places
 from hsframe.intervals.truth import FALSE, TRUE, Truth
-
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 
 
 class _Segments(NamedTuple):
     """Where each piece lies on the line between two samples; its middle is left * (1 - share) + right * share."""
 
     left: Places  # the sample before, 0 where `inside` is False
-    inside: Mask  # whether the piece is between two samples
+    inside: Bools  # whether the piece is between two samples
     share: Floats
     part: Floats  # the share of the piece in the time between the two samples
     apart_us: Instants  # that time
@@ -60,7 +56,7 @@ class IntervalSamples:
         return np.searchsorted(self.ts_us, self.edges_us, side="right") - 1
 
     @cached_property
-    def parts(self) -> tuple[IntervalSamples, Places, Mask, Mask]:
+    def parts(self) -> tuple[IntervalSamples, Places, Bools, Bools]:
         """The intervals divided where `where` changes: these, the interval of each, if it counts, and if it may.
 
         Where nothing is known of `where`, a part may count.
@@ -83,15 +79,15 @@ class IntervalSamples:
         return found
 
     @cached_property
-    def _counts(self) -> Mask:
+    def _counts(self) -> Bools:
         """Whether each piece counts."""
         if self.where is None:
             return np.ones(len(self._pieces[1]), dtype=bool)
-        counts: Mask = self.where.at(self._pieces[0][:-1]) == TRUE
+        counts: Bools = self.where.at(self._pieces[0][:-1]) == TRUE
         return counts
 
     @cached_property
-    def is_counted(self) -> Mask:
+    def is_counted(self) -> Bools:
         """Whether each sample counts."""
         return np.ones(len(self.ts_us), dtype=bool) if self.where is None else self.where.at(self.ts_us) == TRUE
 
@@ -152,7 +148,7 @@ class IntervalSamples:
         result[between[known]] = (a * (1 - share) + b * share)[known]
         return result
 
-    def _step_lengths(self, known: Mask, gap_us: int | Instants, now_us: int) -> Instants:
+    def _step_lengths(self, known: Bools, gap_us: int | Instants, now_us: int) -> Instants:
         """For how many microseconds of each piece a sample holds that is known."""
         breaks, before, _ = self._pieces
         if not len(self.ts_us):
@@ -198,7 +194,7 @@ class IntervalSamples:
     def _summed(self, weights: Any, owner: Places) -> Floats:
         return np.bincount(owner, weights=weights, minlength=self.count).astype(np.float64, copy=False)
 
-    def linear_deltas(self, deltas: Floats, joined: Mask, gap_us: int) -> Floats:
+    def linear_deltas(self, deltas: Floats, joined: Bools, gap_us: int) -> Floats:
         """The delta of each interval, NaN without a reading at both edges; between samples they are spread evenly.
 
         `deltas` are those from each sample to the next; `joined` is False where an unknown sample lies between the
@@ -216,7 +212,7 @@ class IntervalSamples:
         known = exact | (within & joined[start] & (np.diff(self.ts_us)[start] <= gap_us))
         return np.where(known[:-1] & known[1:], sums, np.nan)
 
-    def step_deltas(self, deltas: Floats, known: Mask) -> Floats:
+    def step_deltas(self, deltas: Floats, known: Bools) -> Floats:
         """As :meth:`linear_deltas`, where a reading holds up to the next; `known` is whether one holds at each edge."""
         # A reading at the end of an interval is the one that it ends with.
         owner = np.searchsorted(self.edges_us, self.ts_us[1:], side="left") - 1
@@ -224,7 +220,7 @@ class IntervalSamples:
         sums = self._summed(deltas[inside], owner[inside])
         return np.where(known[:-1] & known[1:], sums, np.nan)
 
-    def sample_counts(self, valid: Mask) -> Instants:
+    def sample_counts(self, valid: Bools) -> Instants:
         """How many samples with a value each interval has."""
         running = np.append(0, np.cumsum(valid))
         return np.diff(running[self.bounds])
@@ -239,7 +235,7 @@ class IntervalSamples:
                 result[filled] = ufunc.reduceat(values[:end], starts[filled])
         return result
 
-    def first_or_last(self, valid: Mask, *, last: bool) -> Places:
+    def first_or_last(self, valid: Bools, *, last: bool) -> Places:
         """The place of the first or last sample with a value in each interval, -1 where there is none."""
         places = np.flatnonzero(valid)
         bounds = np.searchsorted(places, self.bounds, side="left")

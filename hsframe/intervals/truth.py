@@ -12,9 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hsframe.frame.histories import Instants
+from hsframe.arrays import Codes, Instants
 
-Codes = npt.NDArray[np.int8]
 Windows: TypeAlias = tuple[Instants, Instants]
 """The starts and the ends of half-open windows [start, end)."""
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hsframe.arrays import Bools, Instants
 from hsframe.codecs.zinc_write import write_value
 from hsframe.errors import CodecError, MetadataError, ZoneError
 from hsframe.filters import Filter, parse
@@ -195,9 +196,9 @@ class Database:
     def set_history(
         self,
         id: Ref | str,
-        ts_us: NDArray[np.int64],
+        ts_us: Instants,
         values: NDArray[Any] | list[str],
-        na: NDArray[np.bool_] | None = None,
+        na: Bools | None = None,
     ) -> None:
         """Replace the history of a point.
 

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.arrays import Instants
 from hsframe.caller_warnings import warn_caller
 from hsframe.errors import MetadataError, ReadWarning, ZoneError
 from hsframe.frame.arrow import field_entries
@@ -25,7 +26,6 @@ from hsframe.frame.parquet import read_table
 from hsframe.frame.points import TIDY_COLUMNS, Point
 from hsframe.kinds import MARKER, Ref
 from hsframe.server.database import Database
-from hsframe.server.samples import Times
 from hsframe.server.written import WrittenFolder
 from hsframe.spans import from_epoch_us
 from hsframe.zones import haystack_name
@@ -135,7 +135,9 @@ def _kind(of: pa.DataType) -> str | None:
     return "Str" if pa.types.is_string(of) or pa.types.is_large_string(of) else None
 
 
-def _add_point(database: Database, rec: Mapping[str, Any], ts_us: Times, column: pa.ChunkedArray, where: str) -> None:
+def _add_point(
+    database: Database, rec: Mapping[str, Any], ts_us: Instants, column: pa.ChunkedArray, where: str
+) -> None:
     known = database.get(rec["id"])
     if known is None:
         database.add(rec)

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hsframe.arrays import Bools, Instants, Places
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 
 Kind = Literal["Number", "Bool", "Str"]
-Times = NDArray[np.int64]
 
 _DTYPES: Final[dict[str, type[Any]]] = {"Number": np.float64, "Bool": np.bool_, "Str": np.object_}
 
@@ -27,9 +27,9 @@ class Samples:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self.ts_us: Times = np.empty(0, np.int64)
+        self.ts_us: Instants = np.empty(0, np.int64)
         self.values: NDArray[Any] = np.empty(0, _DTYPES[kind])
-        self.na: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self.na: Bools = np.empty(0, np.bool_)
 
     def __len__(self) -> int:
         return len(self.ts_us)
@@ -49,7 +49,7 @@ class Samples:
             return BoolColumn(pa.array(values, mask=mask), na_array)
         return StrColumn(pa.array(values, pa.string(), mask=mask), na_array)
 
-    def merge(self, ts_us: Times, values: NDArray[Any] | Sequence[Any], na: NDArray[np.bool_]) -> None:
+    def merge(self, ts_us: Instants, values: NDArray[Any] | Sequence[Any], na: Bools) -> None:
         """Add samples in any order; of equal instants the last one wins, and new ones replace old ones."""
         fresh = np.asarray(values, _DTYPES[self.kind])
         all_ts = np.concatenate([self.ts_us, ts_us])
@@ -62,7 +62,7 @@ class Samples:
         self.values = np.concatenate([self.values, fresh])[keep]
         self.na = np.concatenate([self.na, na])[keep]
 
-    def remove(self, ts_us: Times) -> None:
+    def remove(self, ts_us: Instants) -> None:
         keep = ~np.isin(self.ts_us, ts_us)
         self.ts_us, self.values, self.na = self.ts_us[keep], self.values[keep], self.na[keep]
 
@@ -72,13 +72,13 @@ class Change:
     """What a hisWrite does to one point: samples, in any order, as :meth:`Samples.merge` takes them, and removals."""
 
     rec: Mapping[str, Any]
-    ts_us: Times
+    ts_us: Instants
     values: NDArray[Any] | list[Any]
-    na: NDArray[np.bool_]
-    removed_us: Times
+    na: Bools
+    removed_us: Instants
 
 
-def placed(cells: Sequence[Any], rows: NDArray[np.intp], length: int) -> Sequence[Any]:
+def placed(cells: Sequence[Any], rows: Places, length: int) -> Sequence[Any]:
     """A column of that `length` in which each cell is in its row; the other rows are null."""
     if not isinstance(cells, ArrowColumn):
         column: list[Any] = [None] * length

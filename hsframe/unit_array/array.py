@@ -14,6 +14,7 @@ from pandas.api.extensions import ExtensionArray
 from pandas.api.indexers import check_array_indexer
 from pandas.api.types import is_integer, pandas_dtype
 
+from hsframe.arrays import Bools, Floats
 from hsframe.errors import UnitError
 from hsframe.kinds import Number
 from hsframe.unit_array.arithmetic import UnitArithmetic
@@ -22,7 +23,6 @@ from hsframe.unit_array.mixed import MixedUnitsDtype, objects_of
 from hsframe.unit_array.pandas_internals import algorithms, format_array, missing, quantile_with_mask
 from hsframe.unit_array.reductions import UnitReductions
 from hsframe.unit_array.scalars import UnitFloat, as_float, is_missing, unit_of
-from hsframe.unit_array.values import Floats
 from hsframe.units import convert
 from hsframe.units.scalars import UnitScalar
 
@@ -116,7 +116,7 @@ class UnitArray(UnitArithmetic, UnitReductions):
     def __len__(self) -> int:
         return len(self._data)
 
-    def isna(self) -> npt.NDArray[np.bool_]:
+    def isna(self) -> Bools:
         """Where values are missing."""
         return np.isnan(self._data)
 
@@ -282,11 +282,11 @@ class UnitArray(UnitArithmetic, UnitReductions):
         """Where values belong in a sorted array; values of a convertible unit are converted."""
         return self._data.searchsorted(self._value_to_set(value), side=side, sorter=sorter)
 
-    def duplicated(self, keep: Any = "first") -> npt.NDArray[np.bool_]:
+    def duplicated(self, keep: Any = "first") -> Bools:
         """Which values were there before."""
         return np.asarray(algorithms.duplicated(self._data, keep=keep))
 
-    def isin(self, values: Any) -> npt.NDArray[np.bool_]:
+    def isin(self, values: Any) -> Bools:
         """Which values are among `values`; those of another unit are not, unless they convert."""
         if isinstance(values, UnitArray):
             try:

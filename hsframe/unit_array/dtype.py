@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pandas.api.extensions import ExtensionDtype, register_extension_dtype
 
+from hsframe.arrays import Floats
 from hsframe.errors import UnitError
 from hsframe.unit_array.mixed import MixedUnitsDtype
 from hsframe.units import converter, convertible
@@ -126,7 +126,7 @@ class UnitDtype(ExtensionDtype):
         return self.array_type(from_arrow(array), self)
 
 
-def from_arrow(array: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def from_arrow(array: pa.Array | pa.ChunkedArray) -> Floats:
     """The doubles of Arrow numbers; a null is NaN."""
     import pyarrow as pa
 

@@ -12,10 +12,8 @@ import weakref
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.intp]
+from hsframe.arrays import Floats, Places
 
 _HOWS = frozenset({"sum", "mean", "min", "max"})
 
@@ -29,13 +27,13 @@ _MOST_GROUPS = 2**16 - 1
 class _Runs(NamedTuple):
     """Where the runs of equal codes begin, their codes and lengths; the rows are in `order`, or as they are."""
 
-    starts: Codes
-    codes: Codes
-    lengths: Codes
-    order: Codes | None
+    starts: Places
+    codes: Places
+    lengths: Places
+    order: Places | None
 
     @classmethod
-    def of(cls, ids: Codes, order: Codes | None = None) -> _Runs:
+    def of(cls, ids: Places, order: Places | None = None) -> _Runs:
         starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
         return cls(starts, ids[starts], np.diff(np.append(starts, len(ids))), order)
 
@@ -43,12 +41,12 @@ class _Runs(NamedTuple):
 class _Memory(threading.local):
     """The runs of the last codes: the columns of a frame are reduced one by one, all with the same codes."""
 
-    ids: weakref.ref[Codes] | None = None
+    ids: weakref.ref[Places] | None = None
     ngroups = 0
     calls = 0
     runs: _Runs | None = None
 
-    def found(self, ids: Codes, ngroups: int) -> _Runs | None:
+    def found(self, ids: Places, ngroups: int) -> _Runs | None:
         """The runs of these codes; None where there are none, or not yet."""
         if self.ids is None or self.ids() is not ids or self.ngroups != ngroups:
             self.ids, self.ngroups, self.calls, self.runs = weakref.ref(ids), ngroups, 0, None
@@ -65,7 +63,7 @@ class _Memory(threading.local):
 _memory = _Memory()
 
 
-def reduce_runs(values: Floats, how: str, ids: Codes, ngroups: int, min_count: int, kwargs: dict[str, Any]) -> Any:
+def reduce_runs(values: Floats, how: str, ids: Places, ngroups: int, min_count: int, kwargs: dict[str, Any]) -> Any:
     """One value per group, or None where only pandas' own way gives the result.
 
     `how` is what pandas calls it, `ids` the group of each row, -1 for none, and `min_count` how many values a group

@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+from hsframe.arrays import Floats
 
 
 def _inside(module: str) -> Any:
@@ -26,7 +25,7 @@ format_array: Final = _inside("io.formats.format").format_array
 _GroupOperation: Final = _inside("core.groupby.ops").WrappedCythonOp
 
 
-def grouped(values: npt.NDArray[np.float64], how: str, has_dropped_na: bool, **kwargs: Any) -> Any:
+def grouped(values: Floats, how: str, has_dropped_na: bool, **kwargs: Any) -> Any:
     """The result of a group operation on plain doubles, as ``groupby`` computes it for a float64 column."""
     operation = _GroupOperation(how=how, has_dropped_na=has_dropped_na)
     return operation.cython_operation(values=values, axis=0, **kwargs)

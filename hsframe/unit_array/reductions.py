@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from hsframe.arrays import Places
 from hsframe.errors import UnitError
 from hsframe.unit_array.groups import reduce_runs
 from hsframe.unit_array.pandas_internals import grouped, nanops
@@ -89,7 +89,7 @@ class UnitReductions(UnitValues):
         return self._accumulate("cumsum", skipna=skipna)
 
     def _groupby_op(
-        self, *, how: str, has_dropped_na: bool, min_count: int, ngroups: int, ids: npt.NDArray[np.intp], **kwargs: Any
+        self, *, how: str, has_dropped_na: bool, min_count: int, ngroups: int, ids: Places, **kwargs: Any
     ) -> Any:
         values = reduce_runs(self._data, how, ids, ngroups, min_count, kwargs)
         if values is None:

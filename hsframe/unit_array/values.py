@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from pandas.api.extensions import ExtensionArray
 
+from hsframe.arrays import Floats
 from hsframe.errors import UnitError
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.units.scalars import UnitFunctions, UnitRows
 from hsframe.units.unit_rules import conversion
-
-Floats = npt.NDArray[np.float64]
 
 
 class UnitValues(UnitFunctions, ExtensionArray):

@@ -18,11 +18,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.arrays import Bools
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, any_between, split_bytes
 from hsframe.codecs.entities.split_json import QUOTES
 from hsframe.codecs.histories.byte_words import (
     PAD,
-    Bools,
     Ints,
     Positions,
     coded_texts,

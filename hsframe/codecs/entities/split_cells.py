@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.arrays import Bools
 from hsframe.codecs.formats import NeedsExactParserError
-from hsframe.codecs.histories.byte_words import PAD, Block, Bools, Ints, Positions, Words, bit_index
+from hsframe.codecs.histories.byte_words import PAD, Block, Ints, Positions, Words, bit_index
 from hsframe.options import Limits
 
 _PIECE: Final = 1 << 18

@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.arrays import Bools
 from hsframe.codecs.entities.split_cells import ColumnCells, SplitBody, Splitter
 from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.byte_words import (
     PAD,
     Block,
-    Bools,
     Ints,
     Positions,
     Words,

@@ -8,8 +8,9 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hsframe.arrays import Floats
 from hsframe.codecs.formats import NeedsExactParserError
-from hsframe.codecs.histories.byte_words import PAD, Block, Floats, Ints
+from hsframe.codecs.histories.byte_words import PAD, Block, Ints
 from hsframe.options import Limits
 
 #: Large enough that the few hundred calls per block do not count, small enough that its columns stay in the cache.

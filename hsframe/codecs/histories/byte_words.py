@@ -21,11 +21,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hsframe.arrays import Bools, Floats
+
 Words: TypeAlias = npt.NDArray[np.uint64]
 Positions: TypeAlias = npt.NDArray[np.int64]
 Ints: TypeAlias = npt.NDArray[np.int64]
-Floats: TypeAlias = npt.NDArray[np.float64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
 #: The words ``YYYY-MM-``, ``Y-MM-DDT`` and ``±hh:mm`` with two zero bytes; 0 for ``Z``.
 Day: TypeAlias = tuple[int, int, int]
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from hsframe.arrays import Bools, Floats
 from hsframe.codecs.formats import NeedsExactParserError
-from hsframe.codecs.histories.byte_words import Bools, Floats, Ints
+from hsframe.codecs.histories.byte_words import Ints
 from hsframe.columns import ArrowColumn, BoolColumn, NumberColumn, StrColumn
 from hsframe.kinds import NA, Number
 

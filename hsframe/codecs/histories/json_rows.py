@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from hsframe.arrays import Bools
 from hsframe.codecs.formats import NeedsExactParserError, decode_exact
-from hsframe.codecs.histories.byte_words import Block, Bools, Positions, ends_of, equal_bytes
+from hsframe.codecs.histories.byte_words import Block, Positions, ends_of, equal_bytes
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
 from hsframe.codecs.json_text import json_value_length, scan_json, skip_json_blanks

@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from hsframe.codecs.histories.byte_words import CACHED_CELLS, Block, Bools, Floats, Ints, Positions, Words, read_numbers
+from hsframe.arrays import Bools, Floats
+from hsframe.codecs.histories.byte_words import CACHED_CELLS, Block, Ints, Positions, Words, read_numbers
 from hsframe.codecs.histories.cells import ABSENT, boxed
 from hsframe.codecs.histories.row_shape import RowShape
 from hsframe.codecs.histories.stamps import clock_seconds, midnights

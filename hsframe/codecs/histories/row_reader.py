@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hsframe.arrays import Bools, Floats
 from hsframe.codecs.formats import NeedsExactParserError
 from hsframe.codecs.histories.buffers import RowBuffers
-from hsframe.codecs.histories.byte_words import Block, Bools, Day, Floats, Ints, Positions, coded_texts, read_numbers
+from hsframe.codecs.histories.byte_words import Block, Day, Ints, Positions, coded_texts, read_numbers
 from hsframe.codecs.histories.cells import ABSENT, INVALID, SpecialCells, boxed, column_of
 from hsframe.codecs.histories.repeated_rows import RepeatedRows
 from hsframe.codecs.histories.row_shape import RowShape, SplitRows

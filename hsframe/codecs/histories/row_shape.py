@@ -11,7 +11,8 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hsframe.codecs.histories.byte_words import Block, Bools, Ints, Positions
+from hsframe.arrays import Bools
+from hsframe.codecs.histories.byte_words import Block, Ints, Positions
 from hsframe.grid import Grid
 from hsframe.options import Limits
 

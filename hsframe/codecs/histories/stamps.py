@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from hsframe.arrays import Bools
 from hsframe.codecs.histories.byte_words import (
     HIGH_BITS,
     ZEROS,
     Block,
-    Bools,
     Day,
     Ints,
     Positions,

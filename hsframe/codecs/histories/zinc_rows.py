@@ -8,8 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from hsframe.arrays import Bools
 from hsframe.codecs.formats import NeedsExactParserError
-from hsframe.codecs.histories.byte_words import Block, Bools, Positions, Words
+from hsframe.codecs.histories.byte_words import Block, Positions, Words
 from hsframe.codecs.histories.row_shape import Hole, Key, RowShape, SplitRows
 from hsframe.codecs.histories.stamps import STAMP_TEXT, read_stamps
 from hsframe.codecs.zinc import decode_zinc

@@ -14,12 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hsframe.arrays import Bools, Floats, Instants
 from hsframe.durations import MINUTE_US
 from hsframe.spans import epoch_us
 from hsframe.zones import zone
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 STEP_MIN: Final = 15
 LEAD: Final = 96
@@ -51,7 +49,7 @@ class Axis:
         return np.arange(self.first, self.first + self.count, dtype=np.int64)
 
     @property
-    def ts_us(self) -> NDArray[np.int64]:
+    def ts_us(self) -> Instants:
         return self.steps * _STEP_US
 
     @property

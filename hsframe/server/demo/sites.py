@@ -13,13 +13,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hsframe.arrays import Bools, Floats
 from hsframe.durations import DAY_US
 from hsframe.kinds import MARKER, Coord, Number, Ref
 from hsframe.server.database import Database
 from hsframe.server.demo.signals import LEAD, STEP_MIN, Axis, Local, daily_chance, lag, noise, weather
 from hsframe.server.priority import DEFAULT_LEVEL
 
-Floats = NDArray[np.float64]
 Signal = NDArray[Any]
 
 # The last days have no gaps: a read of the last week finds every sampled point.
@@ -92,7 +92,7 @@ class Builder:
             self.database.priorities(id).write(DEFAULT_LEVEL, current, "demo")
             self.database.update(id, {"writeVal": current, "writeLevel": Number(DEFAULT_LEVEL)})
 
-    def _window(self, name: str, chance: float, shortest_h: float, longest_h: float) -> NDArray[np.bool_]:
+    def _window(self, name: str, chance: float, shortest_h: float, longest_h: float) -> Bools:
         """Hours of trouble on some days, none of them among the last ones."""
         name = f"{self.key}/{name}"
         axis, local = self.axis, self.local

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from hsframe.arrays import Instants
 from hsframe.caller_warnings import unsaid
 from hsframe.codecs.zinc import parse_value
 from hsframe.columns import TimeColumn
@@ -18,7 +19,7 @@ from hsframe.frame.histories import union_of
 from hsframe.grid import Col, Grid
 from hsframe.kinds import Ref
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Samples, Times, placed
+from hsframe.server.samples import Samples, placed
 from hsframe.server.state import Call, ref_of
 from hsframe.spans import Span, epoch_us, from_epoch_us, resolve
 from hsframe.zones import zone
@@ -98,7 +99,7 @@ def _check_cells(count: int) -> None:
         )
 
 
-def _bounds(call: Call, span: Span, ts_us: Times) -> dict[str, Any]:
+def _bounds(call: Call, span: Span, ts_us: Instants) -> dict[str, Any]:
     end = span.end
     if end is None:
         # An open end: that of the last sample, and at least the present.

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from hsframe.arrays import Instants
 from hsframe.columns import NumberColumn, TimeColumn
 from hsframe.errors import ZoneError
 from hsframe.grid import Grid
 from hsframe.kinds import NA, REMOVE, Number
 from hsframe.server.refusal import OpRefusal
-from hsframe.server.samples import Change, Times
+from hsframe.server.samples import Change
 from hsframe.server.state import Call, checked_value, ref_of
 from hsframe.spans import epoch_us
 from hsframe.zones import haystack_name, zone_key
@@ -37,7 +38,7 @@ def his_write(call: Call) -> Grid:
         )
     if not value_cols:
         raise OpRefusal("the request has no column of values", "ArgErr")
-    times: dict[str, Times] = {}  # by zone, so that the rows of a batch are not checked again for each point
+    times: dict[str, Instants] = {}  # by zone, so that the rows of a batch are not checked again for each point
     changes = []
     for col in value_cols:
         id = col.meta.get("id") if single is None else single
@@ -57,7 +58,7 @@ def his_write(call: Call) -> Grid:
     return Grid()
 
 
-def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
+def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Instants:
     """Epoch microseconds of the timestamps, each in the point's zone."""
     key = zone_key(rec["tz"])
     if isinstance(times, TimeColumn) and len(times) and not times.values.null_count and zone_key(times.tz) == key:
@@ -80,7 +81,7 @@ def _instants(times: Sequence[Any], rec: Mapping[str, Any]) -> Times:
     return instants
 
 
-def _change(cells: Sequence[Any], ts_us: Times, rec: Mapping[str, Any], column: str) -> Change:
+def _change(cells: Sequence[Any], ts_us: Instants, rec: Mapping[str, Any], column: str) -> Change:
     kind, units = rec["kind"], (None, rec.get("unit"))
     none = np.empty(0, np.int64)
     if kind == "Number" and isinstance(cells, NumberColumn) and not cells.values.null_count and cells.unit in units:
