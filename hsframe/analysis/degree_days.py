@@ -16,7 +16,7 @@ from hsframe.durations import DAY_US, Duration, duration_us
 from hsframe.errors import GapWarning, MetadataError, SpanError, UnitError, ZoneError, ZoneWarning, check_choice
 from hsframe.frame.points import Point, points_of
 from hsframe.frame.reads import note_source, source_of
-from hsframe.frame.stamps import Interval, interval_of, note_interval
+from hsframe.frame.stamps import Interval, has_both_ends, interval_of, note_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, check_times, index_zone_of, is_of_text, time_index
 from hsframe.intervals.regular import Intervals, Step, edges_around, intervals, parse_step
 from hsframe.intervals.rules import IntervalSettings
@@ -173,8 +173,7 @@ def degree_days(
 
 
 def _zone_of_days(df: pd.DataFrame, tz: str | tzinfo | None) -> ZoneInfo:
-    has_both = df.index.names == ["start", "end"]
-    times = df.index.get_level_values(0) if has_both else df.index
+    times = df.index.get_level_values(0) if has_both_ends(df.index) else df.index
     if not isinstance(times, pd.DatetimeIndex) or times.tz is None:
         what = f"of the levels {df.index.names}" if isinstance(times, pd.MultiIndex) else f"{times.dtype} without one"
         if is_of_text(times):

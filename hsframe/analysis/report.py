@@ -19,7 +19,7 @@ from hsframe.errors import MetadataError
 from hsframe.frame.in_units import in_one_unit
 from hsframe.frame.points import Point, differing_of, point_labels, points_of
 from hsframe.frame.reads import Read, read_at_us, reads_of, source_text
-from hsframe.frame.stamps import Interval, interval_of, noted_interval
+from hsframe.frame.stamps import Interval, has_both_ends, interval_of, noted_interval
 from hsframe.frame.trend import TIMES_OF_TEXT, in_order_of_time, is_of_text, time_index
 from hsframe.frame.whole_file import whole_file
 from hsframe.intervals.meters import false_readings, reading_deltas
@@ -123,7 +123,7 @@ def report(df: pd.DataFrame, *, html: str | os.PathLike[str] | None = None) -> p
 
 
 def _report(df: pd.DataFrame) -> pd.DataFrame:
-    if df.index.names == ["start", "end"]:
+    if has_both_ends(df.index):
         df = df.droplevel("end")
     df = in_order_of_time(df)
     if is_of_text(df.index):

@@ -18,6 +18,7 @@ from hsframe.frame.histories import grid_histories, is_history
 from hsframe.frame.labels import Header
 from hsframe.frame.points import DIS_SUFFIX, points_of
 from hsframe.frame.points_like import PointsLike, as_points
+from hsframe.frame.stamps import has_both_ends
 from hsframe.frame.trend import Shape, trend_frame
 from hsframe.grid import Col, Grid
 from hsframe.kinds import MARKER, NA, Ref
@@ -100,7 +101,7 @@ def grid_to_frame(
 
 def frame_to_grid(df: pd.DataFrame) -> Grid:
     """What ``df.hs.to_grid()`` gives."""
-    if not isinstance(df.index, pd.DatetimeIndex) and list(df.index.names) != ["start", "end"]:
+    if not isinstance(df.index, pd.DatetimeIndex) and not has_both_ends(df.index):
         return _records(df)
     columns: list[Any] = []
     cols = [Col("ts"), Col("end")][: df.index.nlevels]

@@ -101,6 +101,11 @@ def interval_of(df: pd.DataFrame) -> Interval | None:
     return interval if np.abs(np.diff(times.as_unit("us").asi8)).min() <= interval.longest_us else None
 
 
+def has_both_ends(index: pd.Index) -> bool:
+    """Whether rows are labelled with both ends of their interval, in two levels."""
+    return list(index.names) == ["start", "end"]
+
+
 def stamped(tracks: Sequence[Track], label: Label, *, local: bool) -> list[Track]:
     """The tracks of values over intervals with the times of the rows that are wanted; `local`: as local wall time."""
     made: dict[tuple[int, str | None], Instants] = {}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hsframe.errors import MetadataError, UnitError
 from hsframe.frame.points import column_points
+from hsframe.frame.stamps import has_both_ends
 from hsframe.kinds import Number
 from hsframe.unit_array.dtype import unit_of_dtype
 
@@ -24,7 +25,7 @@ def frame_to_xarray(df: pd.DataFrame) -> Any:
         raise MetadataError(f"a Dataset needs different names of its variables; twice: {twice}")
     index: Any = df.index
     end = None
-    if list(index.names) == ["start", "end"]:  # one dimension: the end is another coordinate of each interval
+    if has_both_ends(index):  # one dimension: the end is another coordinate of each interval
         index, end = index.droplevel("end"), index.get_level_values("end")
     levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
     unnamed = [f"level_{n}" for n in range(len(levels))] if isinstance(index, pd.MultiIndex) else ["index"]
