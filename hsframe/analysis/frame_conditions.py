@@ -43,7 +43,7 @@ def _truth_in(samples: FrameSamples, condition: Any) -> Truth:
         return _truth_of_mask(samples, samples.df.iloc[:, place].rename(None))
     warn_of_start(samples, place)
     warn_of_read(samples, [place])
-    if not len(samples.ts_us):
+    if not len(samples.ts_us):  # nor do its columns tell their kind
         return Truth(samples.ts_us, np.empty(0, np.int8))
     rule = rule_of_time(samples.sampling(place))
     histories, until_us = samples.column(place)
@@ -94,8 +94,6 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])
     own = FrameSamples(rows[~samples.is_to_come] if is_own else rows)
-    if not len(own.ts_us):
-        return Truth(own.ts_us, np.empty(0, np.int8))
     if len(samples.zones) == 1:  # whose days the rows may be, whatever zone the index is shown in
         own.points = [replace(own.points[0], tz=samples.zones[0])]
     if own.rows is not None:
@@ -104,7 +102,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         if made_of is None and not samples.has_warned and len(gone_us):
             warn_of_taken_out("the mask")
     histories, until_us = own.column(0)
-    if own.interval is None and not own.is_known_to_end(0):
+    if len(own.ts_us) and own.interval is None and not own.is_known_to_end(0):
         until_us = max(until_us, _held_until(samples, own.ts_us))
     gap_us = min((rule.gap_us for rule in rules), default=rule_of_time(own.sampling_of_mask).gap_us)
     return truth_of(histories, ("condition", "==", True), Rule("coverage", True, gap_us), until_us)
