@@ -36,9 +36,9 @@ from hsframe.server.state import State
 # Tests share the machine with other work; a slow draw says nothing about the code.
 _QUIET = (HealthCheck.too_slow,)
 # Where CI is set, Hypothesis itself takes no random examples: said here, so that the leg with a random seed does.
-settings.register_profile("dev", max_examples=25, deadline=None, derandomize=False, suppress_health_check=_QUIET)
+settings.register_profile("dev", max_examples=16, deadline=None, derandomize=False, suppress_health_check=_QUIET)
 settings.register_profile(
-    "ci", max_examples=20, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
+    "ci", max_examples=12, deadline=None, derandomize=True, print_blob=True, suppress_health_check=_QUIET
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
