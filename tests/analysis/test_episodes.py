@@ -22,89 +22,8 @@ from hsframe.kinds import MARKER, Number, Ref
 from hsframe.server.database import Database
 from hsframe.spans import resolve
 from hsframe.testing.server import RunningServer, running_server
-from hsframe.zones import zone
-from tests.intervals.clock_changes import CHANGES
-from tests.intervals.test_truth import slow_episodes
+from tests.analysis.one_day import DAY, FIRST, FIRST_US, HOUR_US, MINUTE_US, frame, windows
 from tests.intervals.test_where import model
-
-FIRST = pd.Timestamp("2026-10-30", tz="America/New_York")
-MINUTE_US = 60_000_000
-HOUR_US = 60 * MINUTE_US
-FIRST_US = 1_793_332_800_000_000  # 2026-10-30T04:00Z, New York's midnight
-
-
-def frame(ts_us: Any, tz: Any = "America/New_York", **columns: Any) -> pd.DataFrame:
-    index = pd.DatetimeIndex(np.asarray(ts_us, dtype=np.int64), dtype="datetime64[us, UTC]", name="ts")
-    return hsframe.with_points(pd.DataFrame(columns, index.tz_convert(tz)), {})
-
-
-def windows(episodes: pd.DataFrame, start_us: int = FIRST_US, unit_us: int = HOUR_US) -> list[tuple[float, float]]:
-    """Each from and to, in hours after the first instant."""
-    starts, ends = ((episodes[name].astype("int64") - start_us) / unit_us for name in ("start", "end"))
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
-
-
-@given(
-    st.sampled_from(CHANGES),
-    st.lists(st.sampled_from([True, False, None]), min_size=60, max_size=60),
-    st.integers(0, 4),
-    st.integers(0, 4),
-)
-def test_rows_of_a_mask_hold_until_the_next_over_clock_changes(
-    change: tuple[str, str], cells: list[bool | None], merge: int, least: int
-) -> None:
-    tz, day = change
-    start_us = resolve(day, tz).start_us - 24 * HOUR_US
-    df = frame(start_us + np.arange(61) * HOUR_US, zone(tz), mask=pd.array([*cells, None], dtype="boolean"))
-    how = {"merge": f"{merge}h" if merge else None, "min": f"{least}h" if least else None}
-    found = df.hs.episodes(df["mask"], **how)
-    codes = [-1 if cell is None else int(cell) for cell in cells]
-    known = [place for place, code in enumerate(codes) if code >= 0] or [0]
-    own = slow_episodes(codes[known[0] : known[-1] + 1], merge, least)
-    expected = [(known[0] + a, known[0] + b) for a, b in own]
-    assert windows(found, start_us) == expected
-    assert found["open_start"].tolist() == [a == known[0] for a, _ in expected]
-    assert found["open_end"].tolist() == [b == known[-1] + 1 for _, b in expected]
-    assert (found["duration"] == found["end"] - found["start"]).all()
-    assert [str(one) for one in found.dtypes] == [
-        *[f"datetime64[us, {zone(tz)}]"] * 2, "timedelta64[us]", "bool", "bool"
-    ]  # fmt: skip
-    pd.testing.assert_frame_equal(df.hs.episodes("mask", **how), found)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    database = Database(tz="New_York")
-    for name, record in {
-        "kw": {"kind": "Number", "unit": "kW", "hisInterval": Number(1, "hr")},
-        "sp": {"kind": "Number", "unit": "°F", "hisMode": "cov"},
-        "fan": {"kind": "Bool"},
-        "late": {"kind": "Bool"},
-        "night": {"kind": "Bool"},
-        "mode": {"kind": "Str", "enum": "off,on"},
-    }.items():
-        tags = {"point": MARKER, "his": MARKER, "tz": "New_York"}
-        database.add({"id": Ref(name), "dis": name.title(), **tags, **record})
-    hours = np.arange(24)
-    values = np.where(hours < 6, 1.0, np.where(hours < 12, 5.0, 3.0))
-    kept = (hours < 14) | (hours > 19)  # a gap of seven hours
-    database.set_history("kw", FIRST_US + hours[kept] * HOUR_US, values[kept], (hours == 8)[kept])
-    database.set_history("sp", FIRST_US + np.array([-10, 3, 20]) * HOUR_US, [60.0, 70.0, 60.0])
-    database.set_history("fan", FIRST_US + np.array([-5, 2, 9, 30]) * HOUR_US, [True, False, True, False])
-    database.set_history("late", FIRST_US + np.array([-5, 20, 21]) * HOUR_US, [True, True, True], [False, True, False])
-    database.set_history("night", FIRST_US + np.array([1, 3.5, 5]) * HOUR_US, [True] * 3, [False, True, False])
-    database.set_history("mode", FIRST_US + np.array([-5, 4]) * HOUR_US, ["off", "on"])
-    with running_server(database) as running:
-        yield running
-
-
-@pytest.fixture
-def session(server: RunningServer) -> Iterator[hsframe.Session]:
-    with hsframe.connect(server.uri, "demo", "demo") as session:
-        yield session
-
-
-DAY = "2026-10-30"
 
 
 def test_conditions_go_by_the_kind_of_the_point(session: hsframe.Session) -> None:
@@ -173,14 +92,6 @@ def test_a_list_holds_where_each_of_its_conditions_does(session: hsframe.Session
         ):
             with pytest.raises(MetadataError, match="is no condition; expected"):
                 read(wrong)
-
-
-def test_a_mask_is_known_for_as_long_as_its_points_are() -> None:
-    """A Number of which the record says nothing is on a line for three hours; what is no point holds on."""
-    df = frame(FIRST_US + np.array([0, 1, 9, 10]) * HOUR_US, P=np.array([1.0, 2, 2, 1]))
-    assert windows(df.hs.episodes(df["P"] > 1)) == [(1, 10)]
-    df = hsframe.with_points(df, {"P": Point("p", "P", None, "New_York", "Number")})
-    assert windows(df.hs.episodes(df["P"] > 1)) == [(1, 4), (9, 10)]
 
 
 def test_a_missing_value_is_na_unless_the_read_had_none(session: hsframe.Session) -> None:
@@ -479,59 +390,6 @@ def test_reads_that_pandas_has_joined_warn_once_a_call(session: hsframe.Session)
         pd.testing.assert_frame_equal(ask(together), ask(at_once))
 
 
-def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session) -> None:
-    """What is missing where others have samples is no row, in the frame and beside it."""
-    df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
-    fan = [(-5, 2), (9, 24)]
-    for where in (df, df[["Sp"]]):
-        assert windows(where.hs.episodes(df["Fan"])) == fan
-        assert windows(where.hs.episodes(~df["Fan"])) == windows(where.hs.episodes(df["Fan"] == False)) == [(2, 9)]  # noqa: E712
-        by_mask = where.hs.resample("1D", {"Sp": "mean"}, where=df["Fan"])
-        assert by_mask.columns.tolist() == ["Sp"]
-        pd.testing.assert_frame_equal(by_mask, df.hs.resample("1D", {"Sp": "mean"}, where="@fan"))
-    with pytest.warns(hsframe.errors.ReadWarning, match="'Fan' is at the start of the rows"):
-        assert windows(df.hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
-
-
-def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsframe.Session) -> None:
-    """Nothing tells that it is of the column alone: beside the hours of the day only rows of samples would count."""
-    df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
-    filled, cold, late = df.ffill(), [(-10, 3), (20, 24)], np.array(df.index.hour) >= 21
-    limit = Number(65, "°F")
-    advice = r"\('Sp', '>', Number\(\.\.\.\)\), or a list .* df\[\[\.\.\.\]\]\.ffill"
-    words = rf"in 1\d rows of the mask 'Sp' has no sample.* {advice}"
-    with pytest.warns(hsframe.errors.ReadWarning, match=words):
-        assert windows(df.hs.episodes(df["Sp"] < limit)) == cold
-    for mask in ((df["Sp"] < limit) & late, late & (df["Sp"] < limit), (df["Sp"].hs.magnitude() < 65) & late):
-        with pytest.warns(hsframe.errors.ReadWarning, match=words) as told:
-            df.hs.episodes(mask)
-        assert len(told) == 1
-        with pytest.warns(hsframe.errors.ReadWarning, match=words):
-            df.hs.resample("1D", {"@kw": "mean"}, where=mask, min_coverage=0.1)
-    with pytest.warns(hsframe.errors.ReadWarning, match="the mask 'Fan' has no sample"):
-        df.hs.episodes(df["Fan"].fillna(False) & late)
-    for others in (df[["Kw"]], df[["Kw", "Fan"]], filled[["Kw"]], df[["Kw"]].dropna()):  # without the column
-        with pytest.warns(hsframe.errors.ReadWarning, match=words):
-            others.hs.episodes(df["Sp"] < limit)
-    for others in (filled[["Kw"]], df[["Kw"]]):
-        assert windows(others.hs.episodes(filled["Sp"] < limit)) == cold
-    assert windows(df.hs.episodes(("Sp", "<", limit))) == windows(filled.hs.episodes(filled["Sp"] < limit)) == cold
-    assert windows(filled.hs.episodes((filled["Sp"] < limit) & late)) == [(21, 24)]
-    assert windows(filled.loc[DAY].hs.episodes(filled["Sp"].loc[DAY] < limit)) == [(0, 3), (20, 24)]
-
-
-def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Session) -> None:
-    df = session.his_read(["@sp", "@fan"], DAY, boundary="before")
-    with pytest.warns(hsframe.errors.ReadWarning, match=r"in 6 rows .* filled = df\[\[\.\.\.\]\]\.ffill\(\)"):
-        assert df.hs.episodes((df["Sp"] < Number(65, "°F")) & df["Fan"]).empty
-    by_clock = np.array(df.index.hour) > 5
-    for mask in (df["Fan"] & by_clock, df["Fan"] | by_clock):
-        with pytest.warns(hsframe.errors.ReadWarning, match=r"in 3 rows of the mask 'Fan' has no sample"):
-            df.hs.episodes(mask)
-    filled = df.ffill().dropna()
-    assert windows(filled.hs.episodes((filled["Sp"] < Number(65, "°F")) & filled["Fan"])) == [(-5, 2), (20, 24)]
-
-
 def test_a_read_without_a_sample_warns_that_the_start_is_not_known(session: hsframe.Session) -> None:
     df = session.his_read("@fan", (f"{DAY}T10:00", f"{DAY}T11:00"))
     assert df.empty
@@ -706,46 +564,6 @@ def test_days_that_were_not_read_are_not_known(session: hsframe.Session) -> None
     df = df[~df.index.duplicated()]
     assert windows(df.hs.episodes("@fan")) == windows(df.hs.episodes(df["Fan"])) == [(-5, 2), (9, 24)]
     assert df.hs.episodes("@fan")["open_end"].tolist() == [False, False]
-
-
-@pytest.mark.parametrize("is_so", [True, False])
-@pytest.mark.parametrize("step", ["frame", "15min", "1h", "1D"])
-def test_a_mask_is_not_known_after_its_end(is_so: bool, step: str) -> None:
-    """Its last row holds to the next one of the frame whose rows it has, or for its own step, true and false alike."""
-    df = frame(FIRST_US + np.arange(4 * 96 + 5) * HOUR_US // 4, P=np.full(4 * 96 + 5, 10.0))
-    if step == "frame":
-        mask = (df["P"] > 5).loc[:"2026-10-31"] == is_so
-    else:
-        mask = pd.Series(is_so, pd.date_range(FIRST, FIRST + pd.Timedelta("2D"), freq=step, inclusive="left"))
-    found = df.hs.resample("1D", ["integral", "coverage"], where=mask)["P"]
-    assert found["coverage"].fillna(-1).tolist() == ([1, 1, 0, 0] if is_so else [-1, -1, 0, 0])
-    assert found["integral"].fillna(-1).tolist() == ([240, 240, -1, -1] if is_so else [0, 0, -1, -1])
-    assert windows(df.hs.episodes(mask)) == [(0, 48)] * is_so
-
-
-def test_a_mask_of_a_shorter_read_is_known_to_the_end_of_its_span(session: hsframe.Session) -> None:
-    """Also of what changes when it likes, and renamed."""
-    points = ["@sp", "@fan"]
-    df = session.his_read(points, "2026-10-30,2026-11-03", boundary="before")
-    one = session.his_read(points, DAY, boundary="before").ffill()
-    cold, fan = one["Sp"] < Number(65, "°F"), one["Fan"]
-    renamed = one.rename(columns={"Sp": "s"})["s"] < Number(65, "°F")
-    for mask, expected in [(cold, [(-10, 3), (20, 24)]), (fan, [(-5, 2), (9, 24)])]:
-        found = df.hs.episodes(mask)
-        assert windows(found) == expected
-        assert found["open_end"].tolist() == [False, True]
-        assert df.hs.resample("1D", {"Fan": "coverage"}, where=mask)["Fan"].tolist() == [1, 0]
-    for mask, expected in [(renamed, [(-10, 3), (20, 24)]), (cold & fan, [(-5, 2), (20, 24)])]:
-        with pytest.warns(ReadWarning, match="in 6 rows of the mask a column has no sample"):
-            assert windows(df.hs.episodes(mask)) == expected  # though nothing tells that it is right
-
-
-def test_a_mask_that_was_cut_holds_to_the_next_row(session: hsframe.Session) -> None:
-    """Though its last row is the last sample of one of its columns."""
-    df = session.his_read(["@kw", "@fan"], DAY, boundary="before").ffill().dropna()
-    mask = (df["Kw"] > 0) & df["Fan"]
-    assert windows(df.hs.episodes(mask)) == [(0, 2), (9, 16), (20, 24)]
-    assert windows(df.hs.episodes(mask.loc[:"2026-10-30T09:30"])) == [(0, 2), (9, 10)]
 
 
 @pytest.mark.parametrize("label", ["start", "both"])
