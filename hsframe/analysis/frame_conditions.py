@@ -71,8 +71,8 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     is_own, is_true = mask.index.equals(samples.given.index), _is_true(mask)
     rows = pd.DataFrame({"condition": mask.astype("boolean").array}, index=mask.index)
     rows.attrs = samples.given.attrs if is_own else mask.attrs
-    is_unknown_read = not is_own and is_of_unknown_read(mask.to_frame("the mask"))
-    # What is of another read holds for as long as the points of that, and what is of none up to its next row.
+    is_unknown_read = not is_own and is_of_unknown_read(alone := mask.to_frame("the mask"))
+    # A mask of another read is known for as long as the points of that read, and one of no read up to its next row.
     own_places = samples.places if is_own or is_unknown_read else []
     rules = [rule_of_time(samples.sampling(place)) for place in own_places if samples.is_known(place)]
     idents: Collection[str] | None = samples.ids if is_own else None
@@ -89,7 +89,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         rows["condition"] = rows["condition"].mask(is_blank & ~is_true)
         rules = [rule_of_time(of.sampling(place))] if of.is_known(place) else rules
     elif is_unknown_read:
-        warn_of_unknown_read(mask.to_frame("the mask"))
+        warn_of_unknown_read(alone)
     elif count := _count_holes(samples, mask):
         _warn_of_holes(count)
     warn_of_read(samples, samples.places if is_own else [])

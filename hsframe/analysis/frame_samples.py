@@ -167,7 +167,7 @@ class FrameSamples:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all points by whose samples the columns are known; where no column is of one, of all that were."""
+        """The ids of the points by whose samples the columns are known; without such columns, of all that were read."""
         return tuple(ident for own in self.idents for ident in own) or tuple(self.ids_read)
 
     @property
@@ -220,7 +220,7 @@ class FrameSamples:
 
     @property
     def sampling_of_mask(self) -> PointSampling:
-        """How a mask of what was read is sampled: it is known for as long as each of these points, or its interval."""
+        """How a mask is sampled: a row is known for as long as a sample of any point that was read, or its interval."""
         known = [PointSampling.from_record(one.his_tags()) for one in self.points_read if self.interval is None]
         steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
         return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))

@@ -165,7 +165,7 @@ class InventoryVerbs(ReadingBase):
         Parameters
         ----------
         points, span, week_start
-            As for :meth:`his_read`; but no episodes.
+            As for :meth:`his_read`; but `span` is no frame of episodes.
 
         Returns
         -------
