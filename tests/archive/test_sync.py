@@ -424,7 +424,8 @@ def test_a_server_that_suddenly_has_nothing_takes_nothing_away(
     database.set_history("temp", np.empty(0, np.int64), np.empty(0))
     table = archive.sync(session=session).set_index("id")
     assert table.loc["temp", "status"] == "kept"
-    assert re.search(r"the server gave no samples where the archive has \d{2,3}: they stay", table.loc["temp", "reason"])
+    reason = table.loc["temp", "reason"]
+    assert re.search(r"the server gave no samples where the archive has \d{2,3}: they stay", reason)
     pd.testing.assert_frame_equal(archive.his_read("temp", (SINCE, None)), old)
 
 
