@@ -179,10 +179,7 @@ class _Values:
         listed = names if self.kind == "Bool" else self.point.states or ()
         kept = [place for place, name in enumerate(names) if name in listed or lasted[:, place].any()]
         for state, time_us in [(names[place], lasted[:, place]) for place in kept] or [("", known)]:
-            yield (
-                state,
-                _ratio(time_us, float(HOUR_US), enough) if agg == "duration" else _ratio(time_us, known, enough),
-            )
+            yield state, _ratio(time_us, float(HOUR_US) if agg == "duration" else known, enough)
 
     @property
     def _codes(self) -> Places:

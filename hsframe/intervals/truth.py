@@ -54,8 +54,6 @@ class Truth:
         >>> Truth.all_of([Truth(np.array([0, 4, 9]), np.array([1, 0])), Truth(np.array([2, 7]), np.array([1]))])
         Truth(edges_us=array([0, 2, 4, 7, 9]), codes=array([-1,  1,  0,  0], dtype=int8))
         """
-        if len(truths) == 1:
-            return truths[0]
         edges_us = np.unique(np.concatenate([one.edges_us for one in truths]))
         codes = np.stack([one.at(edges_us[:-1]) for one in truths])
         is_false = (codes == FALSE).any(axis=0)
