@@ -135,5 +135,5 @@ def _changes(df: pd.DataFrame, again: pd.DataFrame) -> list[str]:
 def _of_points(setting: Mapping[str, Any], points: Mapping[ColumnLabel, Point], df: pd.DataFrame) -> dict[str, Any]:
     """What a setting has for the points of a frame; a key of units= may be the unit of a column, as kWh of kW."""
     named = {key for label, point in points.items() for key in keys_of(point, label)}
-    units = {unit_of_dtype(dtype) for dtype in df.dtypes}
+    units = [unit_of_dtype(dtype) for dtype in df.dtypes]  # the value may be a list, which is in no set
     return {key: value for key, value in setting.items() if key in named or value in units}
