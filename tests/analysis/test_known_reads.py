@@ -442,7 +442,7 @@ def test_what_was_renamed_or_computed_is_known_to_the_end_of_the_read(change: Ca
 
 
 COVS = {"fan": {0: False, 10: True, 34: False}, "sp": {0: 0.0, 10: 1.0, 34: 0.0}}
-LIGHT = read((0, 48), kw=dict.fromkeys(range(48), 1.0))  # known for an hour and a half after each sample
+LIGHT = read((0, 48), kw=dict.fromkeys(range(48), 1.0))  # known for three hours after each sample
 
 
 @pytest.mark.parametrize("name", [None, "on"])
@@ -455,6 +455,13 @@ def test_a_mask_of_another_read_holds_as_long_as_the_points_of_that(name: Any, d
     for one in (mask.rename(name), other.assign(x=mask)["x"], other.rename(columns={point: "x"})["x"] == 1):
         assert LIGHT.hs.episodes(one)["duration"].tolist() == [pd.Timedelta("12h")]
         assert LIGHT.hs.resample("1D", "count", where=one, edges="partial")["kw"].tolist() == [24]
+
+
+def test_a_mask_of_a_read_that_is_not_known_holds_as_long_as_the_points_of_the_frame() -> None:
+    mask = read((0, 48), fan=COVS["fan"])["fan"]
+    mask.attrs.clear()
+    with pytest.warns(hsframe.ReadWarning, match="does not know what was read of 'the mask'"):
+        assert LIGHT.hs.episodes(mask)["duration"].tolist() == [pd.Timedelta("3h")]
 
 
 @pytest.mark.filterwarnings("error")

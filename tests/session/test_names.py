@@ -149,7 +149,7 @@ def test_names_are_found_in_the_order_asked(building: Database, tmp_path: Path) 
         assert s.find("*ahu*", filter="power")["status"].tolist() == ["missing"]
         assert s.find("*ahu*")["id"].tolist() == ["n0", "n1"]
         assert s.find("hq", filter="site")["id"].tolist() == ["hq"]
-        by_nav_name = s.find(["ahu1 dat", "main meter-power", "Site Temp", "Fan"])  # "Fan" is the navName of another
+        by_nav_name = s.find(["ahu1 dat", "main meter-power", "Site Temp", "FAN"])  # "Fan" is the navName of another
         assert by_nav_name["id"].fillna("").tolist() == ["n0", "", "n3", "fan"]
         assert by_nav_name["nearest"].tolist() == [(), ("@kw", "@lon"), (), ()]
         s.export("point", DAY, tmp_path / "archive")

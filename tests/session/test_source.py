@@ -303,6 +303,11 @@ def test_episodes_are_read_again(session: Session) -> None:
     pd.testing.assert_frame_equal(df.hs.again(SPAN).hs.again(episodes, session=session).iloc[:1], df.iloc[:1])
 
 
+def test_a_list_of_conditions_is_read_again(session: Session) -> None:
+    hours = session.his_read("@kw", SPAN, interval="1h", agg="coverage", where=["@fan"])
+    pd.testing.assert_frame_equal(hours.hs.again(SPAN), hours)
+
+
 def test_settings_do_not_keep_pandas_from_putting_frames_together(session: Session) -> None:
     df = session.his_read("@kw", SPAN)
     both = pd.concat([df, df.hs.again("2026-11-05"), session.his_read("@kw", "2026-11-06", tz="New_York")])
