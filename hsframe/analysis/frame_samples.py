@@ -31,7 +31,7 @@ from hsframe.frame.convert import history_of
 from hsframe.frame.flags import FLAG_DTYPE, rows_of_na
 from hsframe.frame.histories import History
 from hsframe.frame.in_units import in_one_unit
-from hsframe.frame.points import Point, noted, points_from, points_of
+from hsframe.frame.points import Point, points_of, points_read
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, without
 from hsframe.frame.reads import Read, read_at_us, reads_of
 from hsframe.frame.stamps import interval_of
@@ -163,7 +163,7 @@ class FrameSamples:
     @property
     def points_read(self) -> list[Point]:
         """The points that were read, whether the frame still has their columns or not."""
-        return [*points_from(entries := noted(self.given, "points") or {}, entries).values()]
+        return points_read(self.given)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -205,7 +205,7 @@ class FrameSamples:
         if self.interval is not None:
             return PointSampling(is_step=True)
         if self.is_mask(place):
-            return self.sampling_of_mask
+            return self.sampling_of_mask()
         point, own = self.points[place], self.catalog.get(self.df.columns[place])
         sampling = PointSampling.from_record(point.his_tags())
         if (size := sampling.rollover) is not None and own is not None and point.unit is not None:
@@ -218,10 +218,10 @@ class FrameSamples:
                 return replace(sampling, interval_us=usual_us)
         return sampling
 
-    @property
-    def sampling_of_mask(self) -> PointSampling:
-        """How a mask is sampled: a row is known for as long as a sample of any point that was read, or its interval."""
-        known = [PointSampling.from_record(one.his_tags()) for one in self.points_read if self.interval is None]
+    def sampling_of_mask(self, idents: Collection[str] | None = None) -> PointSampling:
+        """How a mask of what was read is sampled: it is known for as long as each of some points, or all of them."""
+        points = [one for one in self.points_read if self.interval is None and (idents is None or one.id in idents)]
+        known = [PointSampling.from_record(one.his_tags()) for one in points]
         steps_us = [one.interval_us or (None if one.is_step else HOUR_US) for one in known]
         return PointSampling(is_step=True, interval_us=min((us for us in steps_us if us), default=None))
 
@@ -237,8 +237,9 @@ class FrameSamples:
 
     def is_mask(self, place: int) -> bool:
         """Whether a column is a mask of the rows of a read: Bool, with a value in each, and of no point."""
-        column, is_read = self.df.iloc[:, place], self.rows is not None
-        return bool(is_read and not self.idents[place] and column.dtype.kind == "b" and column.notna().all())
+        column, is_read = self.df.iloc[:, place], self.rows is not None or self.interval is not None
+        is_of_point = self.is_known(place) or bool(self.idents[place])
+        return bool(is_read and not is_of_point and column.dtype.kind == "b" and column.notna().all())
 
     def has_value(self, place: int) -> Bools:
         """The rows in which a column has a value."""
@@ -249,11 +250,12 @@ class FrameSamples:
         """The rows in which a column has no sample."""
         return ~self.has_value(place) & ~are_in(self.ts_us, self._lost_us(place))
 
-    def holes_of_read(self, place: int) -> Bools:
-        """The rows in which a column had no value when it was read, whatever it has now."""
-        if self.rows is None or not self.idents[place]:
-            return np.zeros(len(self.ts_us), dtype=bool)
-        return are_in(self.ts_us, self.rows.ts_us[~self.rows.has(self.idents[place], values_only=True)])
+    def was_read(self, place: int) -> tuple[Bools, Bools]:
+        """The rows in which a column had a value when it was read, whatever it has now, and those without a sample."""
+        if self.rows is None:
+            return self.has_value(place), self.holes(place)
+        us = {only: self.rows.ts_us[self.rows.has(self.idents[place], values_only=only)] for only in (True, False)}
+        return are_in(self.ts_us, us[True]), ~are_in(self.ts_us, us[False])
 
     def _lost_us(self, place: int) -> Instants:
         """The instants at which a column has NA, or had a value that is no longer there."""

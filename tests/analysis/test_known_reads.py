@@ -343,6 +343,7 @@ def test_a_mask_that_is_a_column_is_as_the_mask() -> None:
             call()
 
 
+@pytest.mark.filterwarnings("ignore:what 'the mask' is at the start:hsframe.ReadWarning")
 def test_a_mask_of_several_columns_that_are_not_filled_warns() -> None:
     """Whatever is written between them: an "or" is true in rows in which one of them has no sample."""
     both = read((0, 96), kw=HOURLY, sp=COV)
@@ -389,15 +390,6 @@ def test_one_row_between_two_whole_ones_counts(step: int) -> None:
             both.hs.episodes(mask.rename(None))
 
 
-def test_a_mask_of_another_read_warns_by_the_points_of_that() -> None:
-    """Also where its rows are among those of the frame, and filled up to them."""
-    regular, changes = read((0, 96), kw=dict.fromkeys(range(96), 1.0)), read((0, 96), sp=COV, fan={3: 1, 50: 0})
-    mask = (changes["sp"] > 0.5) | changes["fan"].fillna(False)
-    for one in (mask, mask.reindex(regular.index, method="ffill").fillna(False)):
-        with pytest.warns(hsframe.ReadWarning, match="rows of the mask a column has no sample"):
-            regular.hs.resample("1D", "mean", edges="partial", min_coverage=0.01, where=one)
-
-
 def test_a_negated_comparison_is_not_known_before_the_first_sample() -> None:
     """It is true there, though nothing is known; and so in an interval without a value."""
     late = read((0, 48), kw=dict.fromkeys(range(24, 48), 1.0), sp=dict.fromkeys(range(48), 1.0))
@@ -441,20 +433,20 @@ def test_what_was_renamed_or_computed_is_known_to_the_end_of_the_read(change: Ca
     assert df.hs.over(window, {"F": "coverage"}).iloc[0, 0] == 1
 
 
-COVS = {"fan": {0: False, 10: True, 34: False}, "sp": {0: 0.0, 10: 1.0, 34: 0.0}}
+COVS: dict[str, Cells] = {"fan": {0: False, 10: True, 34: False}, "sp": {0: 0.0, 10: 1.0, 34: 0.0}}
 LIGHT = read((0, 48), kw=dict.fromkeys(range(48), 1.0))  # known for three hours after each sample
 
 
-@pytest.mark.parametrize("name", [None, "on"])
 @pytest.mark.parametrize("dtype", ["bool", "boolean"])
 @pytest.mark.parametrize("point", ["fan", "sp"])
 @pytest.mark.filterwarnings("error")
-def test_a_mask_of_another_read_holds_as_long_as_the_points_of_that(name: Any, dtype: str, point: str) -> None:
-    other = read((0, 48), **{point: COVS[point]})
-    mask = (other["fan"] if point == "fan" else other["sp"] > 0.5).astype(dtype)
-    for one in (mask.rename(name), other.assign(x=mask)["x"], other.rename(columns={point: "x"})["x"] == 1):
-        assert LIGHT.hs.episodes(one)["duration"].tolist() == [pd.Timedelta("12h")]
-        assert LIGHT.hs.resample("1D", "count", where=one, edges="partial")["kw"].tolist() == [24]
+def test_a_mask_holds_as_long_as_the_points_of_its_read_whatever_its_name(dtype: str, point: str) -> None:
+    df = read((0, 48), **{point: COVS[point]})
+    mask = (df["fan"] if point == "fan" else df["sp"] > 0.5).astype(dtype)
+    for one in (mask, mask.rename(None), df.assign(x=mask)["x"], df.rename(columns={point: "x"})["x"] == 1):
+        found = df.hs.episodes(one)
+        assert found["duration"].tolist() == [pd.Timedelta("12h")]
+        assert LIGHT.hs.resample("1D", "count", where=found, edges="partial")["kw"].tolist() == [24]
 
 
 def test_a_mask_of_a_read_that_is_not_known_holds_as_long_as_the_points_of_the_frame() -> None:
@@ -465,15 +457,10 @@ def test_a_mask_of_a_read_that_is_not_known_holds_as_long_as_the_points_of_the_f
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_mask_of_intervals_or_of_ones_own_rows_holds_to_the_next_row_beside_any_point() -> None:
-    day = read((0, 48), fan=COVS["fan"], kw=dict.fromkeys(range(48), 1.0)).hs.resample("6h", "coverage")
-    assert day.hs.interval is not None
-    for mask in (
-        (day["kw"] > 0) & (day.index.hour == 6),
-        pd.Series([False, True, False], LIGHT.index[[0, 12, 24]].rename("time")),
-    ):
-        for one in (mask, mask.rename("occupied"), mask.astype("boolean")):
-            assert LIGHT.hs.episodes(one)["duration"].tolist() == [pd.Timedelta("6h")]
+def test_rows_of_ones_own_hold_to_the_next_row_beside_any_point() -> None:
+    mask = pd.Series([False, True, False], LIGHT.index[[0, 12, 24]].rename("time"))
+    for one in (mask, mask.rename("occupied"), mask.astype("boolean")):
+        assert LIGHT.hs.episodes(one)["duration"].tolist() == [pd.Timedelta("6h")]
 
 
 def test_a_mask_of_a_column_of_ones_own_is_not_known_where_that_has_no_value() -> None:
@@ -529,10 +516,9 @@ def test_the_report_warns_of_rows_that_pandas_has_made_or_added() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:what 'sp' is at the start:hsframe.ReadWarning")
-def test_masks_that_compare_row_by_row_or_come_from_elsewhere_warn() -> None:
+def test_masks_that_compare_row_by_row_warn() -> None:
     whole = read((0, 96), kw=HOURLY, sp=COV)
     alone, of_sp = whole[["kw"]], whole["sp"] > 0.5
-    elsewhere = pd.Series(of_sp.to_numpy()[1::2], whole.index[1::2], name="sp")
-    for mask in (of_sp & (whole["kw"] > 3), of_sp | (whole["sp"] > 1.5), elsewhere):
+    for mask in (of_sp & (whole["kw"] > 3), of_sp | (whole["sp"] > 1.5)):
         with pytest.warns(hsframe.ReadWarning):
             alone.hs.resample("1D", "mean", edges="partial", min_coverage=0.01, where=mask)

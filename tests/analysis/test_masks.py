@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hsframe
-from hsframe.errors import ReadWarning
+from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.points import Point
 from hsframe.kinds import Number
 from hsframe.spans import resolve
@@ -66,7 +66,7 @@ def test_a_mask_of_a_column_has_the_rows_of_its_samples(session: hsframe.Session
         assert by_mask.columns.tolist() == ["Sp"]
         pd.testing.assert_frame_equal(by_mask, df.hs.resample("1D", {"Sp": "mean"}, where="@fan"))
     with pytest.warns(hsframe.errors.ReadWarning, match="'Fan' is at the start of the rows"):
-        assert windows(df.hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
+        assert windows(df.loc[DAY].hs.episodes(df["Fan"].loc[DAY])) == [(9, 24)]
 
 
 def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsframe.Session) -> None:
@@ -86,7 +86,7 @@ def test_a_mask_that_is_false_where_its_column_has_no_sample_warns(session: hsfr
             df.hs.resample("1D", {"@kw": "mean"}, where=mask, min_coverage=0.1)
     with pytest.warns(hsframe.errors.ReadWarning, match="the mask 'Fan' has no sample"):
         df.hs.episodes(df["Fan"].fillna(False) & late)
-    for others in (df[["Kw"]], df[["Kw", "Fan"]], filled[["Kw"]], df[["Kw"]].dropna()):  # without the column
+    for others in (df[["Kw"]], df[["Kw", "Fan"]], filled[["Kw"]]):  # without the column
         with pytest.warns(hsframe.errors.ReadWarning, match=words):
             others.hs.episodes(df["Sp"] < limit)
     for others in (filled[["Kw"]], df[["Kw"]]):
@@ -109,40 +109,51 @@ def test_a_mask_of_columns_with_samples_at_other_times_warns(session: hsframe.Se
 
 
 @pytest.mark.parametrize("is_so", [True, False])
-@pytest.mark.parametrize("step", ["frame", "15min", "1h", "1D"])
-def test_a_mask_is_not_known_after_its_end(is_so: bool, step: str) -> None:
-    """Its last row holds to the next one of the frame whose rows it has, or for its own step, true and false alike."""
+@pytest.mark.parametrize("step", ["15min", "1h", "1D"])
+def test_a_mask_with_rows_of_its_own_is_not_known_after_its_end(is_so: bool, step: str) -> None:
+    """Its last row holds for its own step, true and false alike."""
     df = frame(FIRST_US + np.arange(4 * 96 + 5) * HOUR_US // 4, P=np.full(4 * 96 + 5, 10.0))
-    if step == "frame":
-        mask = (df["P"] > 5).loc[:"2026-10-31"] == is_so
-    else:
-        mask = pd.Series(is_so, pd.date_range(FIRST, FIRST + pd.Timedelta("2D"), freq=step, inclusive="left"))
+    mask = pd.Series(is_so, pd.date_range(FIRST, FIRST + pd.Timedelta("2D"), freq=step, inclusive="left"))
     found = df.hs.resample("1D", ["integral", "coverage"], where=mask)["P"]
     assert found["coverage"].fillna(-1).tolist() == ([1, 1, 0, 0] if is_so else [-1, -1, 0, 0])
     assert found["integral"].fillna(-1).tolist() == ([240, 240, -1, -1] if is_so else [0, 0, -1, -1])
     assert windows(df.hs.episodes(mask)) == [(0, 48)] * is_so
 
 
-def test_a_mask_of_a_shorter_read_is_known_to_the_end_of_its_span(session: hsframe.Session) -> None:
-    """Also of what changes when it likes, and renamed."""
-    points = ["@sp", "@fan"]
-    df = session.his_read(points, "2026-10-30,2026-11-03", boundary="before")
-    one = session.his_read(points, DAY, boundary="before").ffill()
+IS_ANOTHERS = "rows of a read, and is not of the frame, .* other.hs.episodes"
+
+
+def test_a_mask_is_of_the_frame_that_it_is_used_on(session: hsframe.Session) -> None:
+    """Of another frame it has other rows, or the rows of other points; its episodes are a condition for any frame."""
+    df = session.his_read(["@sp", "@fan"], "2026-10-30,2026-11-03", boundary="before")
+    one = session.his_read(["@sp", "@fan"], DAY, boundary="before").ffill().dropna()
+    kw = session.his_read("@kw", DAY, interval="1h", agg="step")
     cold, fan = one["Sp"] < Number(65, "°F"), one["Fan"]
-    renamed = one.rename(columns={"Sp": "s"})["s"] < Number(65, "°F")
-    for mask, expected in [(cold, [(-10, 3), (20, 24)]), (fan, [(-5, 2), (9, 24)])]:
-        found = df.hs.episodes(mask)
-        assert windows(found) == expected
-        assert found["open_end"].tolist() == [False, True]
-        assert df.hs.resample("1D", {"Fan": "coverage"}, where=mask)["Fan"].tolist() == [1, 0]
-    for mask, expected in [(renamed, [(-10, 3), (20, 24)]), (cold & fan, [(-5, 2), (20, 24)])]:
-        with pytest.warns(ReadWarning, match="in 6 rows of the mask a column has no sample"):
-            assert windows(df.hs.episodes(mask)) == expected  # though nothing tells that it is right
+    expected = [(cold, [(-5, 3), (20, 24)]), (fan, [(-5, 2), (9, 24)]), (cold & fan, [(-5, 2), (20, 24)])]
+    for mask, found in expected:
+        episodes = one.hs.episodes(mask)
+        assert windows(episodes) == found
+        assert episodes["open_end"].tolist() == [False, True]
+        assert windows(df.hs.episodes([episodes, ("@sp", "<", 1000)])) == found
+        same_rows, same_hours = mask.reindex(df.index, fill_value=False), mask.reindex(kw.index, method="ffill")
+        for frame_of_others, wrong in (
+            (df, mask), (df, same_rows.loc[DAY]), (one, mask.iloc[:-1]), (one.iloc[:-1], mask), (kw, same_hours),
+            (kw, kw["Kw"].iloc[3:] > 2), (df, pd.Series(True, one.index)), (df, kw["Kw"] > 2),
+        ):  # fmt: skip
+            with pytest.raises(MetadataError, match=IS_ANOTHERS):
+                frame_of_others.hs.episodes(wrong)
+            with pytest.raises(MetadataError, match=IS_ANOTHERS):
+                frame_of_others.hs.resample("1D", where=wrong)
 
 
-def test_a_mask_that_was_cut_holds_to_the_next_row(session: hsframe.Session) -> None:
-    """Though its last row is the last sample of one of its columns."""
-    df = session.his_read(["@kw", "@fan"], DAY, boundary="before").ffill().dropna()
-    mask = (df["Kw"] > 0) & df["Fan"]
-    assert windows(df.hs.episodes(mask)) == [(0, 2), (9, 16), (20, 24)]
-    assert windows(df.hs.episodes(mask.loc[:"2026-10-30T09:30"])) == [(0, 2), (9, 10)]
+def test_a_mask_knows_its_column_though_the_frame_has_not_kept_it(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@sp", "@fan"], DAY, boundary="before")
+    light, hours = df[["Sp"]], df.hs.resample("1h", "mean", min_coverage=0.01)
+    for mask in (~(df["Kw"] > 2), df["Kw"] != 2):  # true at eight, where it is NA
+        with pytest.warns(ReadWarning, match="rows of the mask 'Kw' has no sample"):
+            light.hs.episodes(mask)
+    # After the last sample before the gap nothing is known, as in a frame with the column.
+    high = df["Kw"].dropna() > 2
+    assert windows(df[["Kw"]].dropna().hs.episodes(high)) == windows(df[["Kw"]].dropna().hs.episodes(high.rename("x")))
+    with pytest.warns(ReadWarning, match="has no column 'Kw', so it does not know in which intervals"):
+        hours[["Sp"]].hs.episodes(hours["Kw"] > 2)
