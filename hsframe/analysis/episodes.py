@@ -31,14 +31,11 @@ def episodes(
     It is about time and not about rows. A Bool or a text holds until the next sample; a number does so if its record
     says it (``hisMode`` ``"cov"``), else it is on the line between two samples and crosses a limit in between. A row of
     a mask holds until the next one, but no longer than a sample is known (``max_gap`` of :doc:`Values over intervals
-    </explanation/intervals>`): a sample of the point whose name the mask has, or else of each point of the frame, or of
-    the other read that the mask was made of. A mask that was made of no read holds however far its next row is. A row
+    </explanation/intervals>`): a sample of the point whose name the mask has, or else of each point of the frame. A row
     of intervals (``df.hs.interval``) holds for its interval. What is not known ends an episode: NA, and a gap that is
     too long. What holds does so to the end of the span that was read; in a part of it, and in other frames, to the last
-    row, so what begins there has no length and is none. Where a mask ends before the frame, its last row holds to the
-    next row of the frame or, if it has rows of its own, for the shortest of their steps; nothing is known of it after
-    that. What holds at the start of the span is known by the sample before it: read with ``boundary="before"``. Where
-    that is not there, or was left out of the rows, it warns.
+    row, so what begins there has no length and is none. What holds at the start of the span is known by the sample
+    before it: read with ``boundary="before"``. Where that is not there, or was left out of the rows, it warns.
 
     In a wide frame of samples a value is also missing where only other points have a sample. A mask of a column of Bool
     (``~df["fan"]``) has no row there. A comparison of a number is False there: then nothing tells whether the mask is
@@ -54,10 +51,12 @@ def episodes(
     ----------
     df : DataFrame
         With a zone-aware index in order of time.
-    condition : Series of bool, str, Ref, tuple or list
-        A mask, as ``df["heat"] > 5``; a column of Bool, by label, id or display name; one with an operator and a
-        value, ``("@oat", ">", Number(65, "°F"))``, whose unit is converted; or a list of conditions that all hold,
-        each known by the samples of its own column: ``["@fan-run", ("@oat", ">", Number(65, "°F"))]``.
+    condition : Series of bool, str, Ref, tuple, DataFrame or list
+        A mask of this frame, as ``df["heat"] > 5``, or with rows of its own, as a schedule, of which each holds up to
+        the next and the last one for the shortest step; a frame of episodes, as those of another frame; a column of
+        Bool, by label, id or display name; one with an operator and a value, ``("@oat", ">", Number(65, "°F"))``, whose
+        unit is converted; or a list of conditions that all hold, each known by the samples of its own column:
+        ``["@fan-run", ("@oat", ">", Number(65, "°F"))]``.
     min : str or timedelta, optional
         Shorter ones are left out. One that is open is kept: nobody knows how long it is.
     merge : str or timedelta, optional

@@ -3,6 +3,8 @@
 In a wide frame a column has no value in the rows in which only other points have a sample. There a mask of Bool is
 missing, and a comparison of numbers is False. A mask with the name of a column is of that alone if it is missing in all
 these rows. If it is False in them it may be of several columns, and nothing tells.
+
+A mask is of the frame that it is used on; what another frame knows is in its episodes.
 """
 
 from __future__ import annotations

@@ -449,11 +449,11 @@ def test_a_mask_holds_as_long_as_the_points_of_its_read_whatever_its_name(dtype:
         assert LIGHT.hs.resample("1D", "count", where=found, edges="partial")["kw"].tolist() == [24]
 
 
-def test_a_mask_of_a_read_that_is_not_known_holds_as_long_as_the_points_of_the_frame() -> None:
+def test_a_mask_that_shows_that_it_is_of_a_read_is_refused_though_it_does_not_know_it() -> None:
     mask = read((0, 48), fan=COVS["fan"])["fan"]
     mask.attrs.clear()
-    with pytest.warns(hsframe.ReadWarning, match="does not know what was read of 'the mask'"):
-        assert LIGHT.hs.episodes(mask)["duration"].tolist() == [pd.Timedelta("3h")]
+    with pytest.raises(MetadataError, match="the mask has 3 rows of a read, and is not of the frame, which has 48"):
+        LIGHT.hs.episodes(mask)
 
 
 @pytest.mark.filterwarnings("error")
