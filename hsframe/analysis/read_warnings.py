@@ -84,7 +84,8 @@ def warn_of_unknown(samples: FrameSamples, rules: Mapping[int, Sequence[Rule]]) 
 def _may_differ(samples: FrameSamples, place: int, rules: Sequence[Rule]) -> bool:
     """Whether a column that was renamed or computed may have other values, by the points that were read."""
     points = samples.points_read
-    if not points or samples.interval is not None or samples.is_of_unknown_read or samples.is_known(place):
+    was_read = bool(points or samples.ids_read) and samples.interval is None
+    if not was_read or samples.is_of_unknown_read or samples.is_known(place):
         return False
     by_time = [rule for rule in rules if replace(rule, is_step=True).bridges]
     column, usual = samples.df.iloc[:, place], rule_of_time(samples.sampling(place))

@@ -302,6 +302,15 @@ def test_a_computed_column_without_the_rows_in_which_it_has_no_value_is_whole() 
     assert of_both.hs.episodes(("twice", ">", 20)).equals(of_one.hs.episodes(("twice", ">", 20)))
 
 
+def test_what_is_computed_warns_though_no_column_of_the_read_is_left() -> None:
+    both = read((0, 96), kw=HOURLY, sp=COV)
+    alone = both.assign(X=both["sp"] + 0)[["X"]]
+    parts = hsframe.concat([alone.iloc[:20], alone.iloc[20:]])
+    for df in (alone, parts):
+        with pytest.warns(hsframe.ReadWarning, match="does not know the point of 'X'"):
+            df.hs.over(pd.DataFrame({"start": [df.index[0]], "end": [df.index[-1]]}), {"X": "mean"})
+
+
 @pytest.mark.filterwarnings("ignore:the frame does not know the point of:hsframe.ReadWarning")
 def test_what_is_computed_of_one_point_is_not_whole_where_another_has_samples() -> None:
     holed = {step: float(step % 20) for step in range(0, 96, 2) if step % 14}
