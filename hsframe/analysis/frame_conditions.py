@@ -24,10 +24,12 @@ from hsframe.errors import MetadataError, ReadWarning
 from hsframe.frame.per_point import per_point
 from hsframe.frame.points import points_of, points_read
 from hsframe.frame.read_rows import are_in, is_of_unknown_read, rows_of, without
+from hsframe.frame.stamps import interval_of
 from hsframe.intervals.conditions import conditions_of, parse_condition, truth_of, windows_of
 from hsframe.intervals.rules import PointSampling, Rule, rule_of_time
 from hsframe.intervals.truth import Truth
 from hsframe.kinds import Ref
+from hsframe.protocol.answers import named
 
 
 def truths_in(samples: FrameSamples, where: object) -> list[Truth]:
@@ -70,6 +72,7 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         raise MetadataError(f"a mask must be bool or boolean, and is {mask.dtype}; take mask.astype('boolean')")
     if not _is_of(samples, mask):
         return _truth_of_own_rows(samples, mask)
+    mask = mask.set_axis(samples.given.index)  # the same instants, shown in its zone
     cells, is_true = mask.astype("boolean"), _is_true(mask)
     idents: Collection[str] = samples.ids
     rules = [rule_of_time(samples.sampling(place)) for place in samples.places if samples.is_known(place)]
@@ -93,10 +96,9 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
         cells = cells.mask(~has_value & ~is_true)
     else:
         has_hole = _has_hole(samples, cells)
+        # Of intervals, most of which have a value, those alone in which it is true, as what was negated is.
         if count := int(np.count_nonzero(has_hole & is_true if samples.interval is not None else has_hole)):
             _warn_of_holes(count)
-        if samples.interval is not None:
-            cells = cells.mask(has_hole & ~is_true)
     warn_of_read(samples, samples.places)
     rows = pd.DataFrame({"the mask": cells.array}, index=mask.index)
     rows.attrs = samples.given.attrs
@@ -115,11 +117,14 @@ def _truth_of_mask(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
 
 def _truth_of_own_rows(samples: FrameSamples, mask: pd.Series[Any]) -> Truth:
     """Of a mask with rows of its own, as a schedule: each holds up to the next, the last one for the shortest step."""
-    if points_read(alone := mask.to_frame("the mask")) or is_of_unknown_read(alone):
+    points = points_read(alone := mask.to_frame("the mask"))
+    if points or is_of_unknown_read(alone) or interval_of(alone) is not None:
+        of = f" of {named([repr(point.dis) for point in points])}" if points else ", as its index ts says"
         raise MetadataError(
-            f"the mask has {len(mask)} rows of a read, and is not of the frame, which has {len(samples.given)}: use a "
-            "mask with the frame that it was made of, and a part of it with the same part. For another frame take its "
-            "episodes, other.hs.episodes(mask): they are a condition for any frame"
+            f"the mask has {len(mask)} rows of a read{of}, and is not of the frame, which has "
+            f"{len(samples.given)}: use a mask with the frame that it was made of, and a part of it with the same part."
+            " For another frame take its episodes, other.hs.episodes(mask): they are a condition for any frame"
+            + ("" if points else ". For rows of your own, as a schedule, take mask.rename_axis(None)")
         )
     own = FrameSamples(mask.astype("boolean").to_frame("the mask"))
     histories, _ = own.column(0)
@@ -141,12 +146,19 @@ def _is_held(cells: pd.Series[Any], has_value: Bools, holes: Bools) -> bool:
 
 def _is_of(samples: FrameSamples, mask: pd.Series[Any]) -> bool:
     """Whether a mask has the rows of the frame, and is not of another read, as far as it tells."""
-    if not mask.index.equals(samples.given.index):
+    if not _is_same(mask.index, samples.given.index):
         return False
     alone = mask.to_frame("the mask")
     ids, own_ids = ({point.id for point in points_read(df)} for df in (alone, samples.given))
     rows, own_rows = rows_of(alone), rows_of(samples.given)
     return not ids or (ids == own_ids and (rows is own_rows or (rows is not None and rows.equals(own_rows))))
+
+
+def _is_same(index: pd.Index, other: pd.Index) -> bool:
+    """Whether two indexes are equal, or of the same instants in two zones."""
+    if isinstance(index, pd.DatetimeIndex) and isinstance(other, pd.DatetimeIndex) and index.tz and other.tz:
+        other = other.tz_convert(index.tz)
+    return index.equals(other)
 
 
 def _made_of(samples: FrameSamples, mask: pd.Series[Any]) -> tuple[FrameSamples, int] | None:

@@ -461,7 +461,9 @@ def test_a_mask_holds_as_long_as_the_points_of_its_read_whatever_its_name(dtype:
 def test_a_mask_that_shows_that_it_is_of_a_read_is_refused_though_it_does_not_know_it() -> None:
     mask = read((0, 48), fan=COVS["fan"])["fan"]
     mask.attrs.clear()
-    with pytest.raises(MetadataError, match="the mask has 3 rows of a read, and is not of the frame, which has 48"):
+    with pytest.raises(
+        MetadataError, match="the mask has 3 rows of a read, as its index ts says, and is not of the frame"
+    ):
         LIGHT.hs.episodes(mask)
 
 

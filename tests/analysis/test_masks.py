@@ -120,7 +120,7 @@ def test_a_mask_with_rows_of_its_own_is_not_known_after_its_end(is_so: bool, ste
     assert windows(df.hs.episodes(mask)) == [(0, 48)] * is_so
 
 
-IS_ANOTHERS = "rows of a read, and is not of the frame, .* other.hs.episodes"
+IS_ANOTHERS = "rows of a read( of '.*'|, as its index ts says), and is not of the frame, .* other.hs.episodes"
 
 
 def test_a_mask_is_of_the_frame_that_it_is_used_on(session: hsframe.Session) -> None:
@@ -157,3 +157,24 @@ def test_a_mask_knows_its_column_though_the_frame_has_not_kept_it(session: hsfra
     assert windows(df[["Kw"]].dropna().hs.episodes(high)) == windows(df[["Kw"]].dropna().hs.episodes(high.rename("x")))
     with pytest.warns(ReadWarning, match="has no column 'Kw', so it does not know in which intervals"):
         hours[["Sp"]].hs.episodes(hours["Kw"] > 2)
+
+
+def test_a_schedule_is_false_where_a_column_has_no_value(session: hsframe.Session) -> None:
+    hours = session.his_read("@kw", DAY, interval="1h", agg="mean", tz="New_York")  # the gap is from 14 to 20
+    assert hours["Kw"].isna().sum() > 3
+    early = pd.Series(np.array(hours.index.hour) < 4, hours.index)
+    for mask in (early, early.rename_axis(None), early.iloc[::4].rename_axis(None)):
+        found = hours.hs.resample("1D", ["mean", "coverage"], where=mask)["Kw"]
+        assert found.iloc[0].tolist() == [Number(1, "kW"), 1]
+    with pytest.raises(MetadataError, match=r"index ts says.* take mask\.rename_axis\(None\)"):
+        hours.hs.episodes(early.iloc[:-1])
+
+
+def test_a_mask_of_the_same_instants_in_another_zone_is_of_the_frame(session: hsframe.Session) -> None:
+    df = session.his_read(["@kw", "@fan"], DAY, boundary="before")
+    fan = [(-5, 2), (9, 24)]
+    assert (
+        windows(df.hs.episodes(df["Fan"].tz_convert("UTC")))
+        == windows(df.tz_convert("UTC").hs.episodes(df["Fan"]))
+        == fan
+    )
