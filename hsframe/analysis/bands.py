@@ -40,7 +40,7 @@ def state_codes(column: pd.Series[Any]) -> tuple[Floats, list[str]] | None:
     elif not isinstance(dtype, pd.CategoricalDtype | pd.StringDtype):
         return None
     codes, names = pd.factorize(column)
-    return np.where(codes < 0, np.nan, codes), [str(name) for name in names]
+    return np.where(codes < 0, np.nan, codes), [str(name) or '""' for name in names]
 
 
 def band(name: str, starts: Floats, codes: Floats, names: Sequence[str], last: float) -> Band:

@@ -100,6 +100,8 @@ def plot(
     against = None if x is None else _places(df, x)[0]
     if places == [against]:
         raise MetadataError(f"x= and y= are one column, {x!r}; draw it over time, without x=, or against another one")
+    if against is not None and df.dtypes.iloc[against].kind not in "biuf":
+        raise MetadataError(f"x={x!r} must be a column of numbers, and is of {df.dtypes.iloc[against]}")
     groups: dict[tuple[str, str], list[int]] = {}  # the places of the columns that share an axis, by what it shows
     coded = {}
     for place in places:

@@ -115,7 +115,7 @@ def _titles(df: pd.DataFrame) -> list[tuple[str, str | None]]:
         names = [*map(str, label)] if isinstance(label, tuple) else [str(label)]
         if (point := points.get(label)) and point.id in reads and df.columns.nlevels == 1:
             names += reads[point.id].aggs
-        titles.append((" ".join(names), unit_of_dtype(dtype)))
+        titles.append((" ".join(filter(None, names)), unit_of_dtype(dtype)))
     return titles
 
 

@@ -17,6 +17,8 @@ from hsframe.errors import MetadataError
 from hsframe.frame.match import match_columns
 from hsframe.frame.parquet import read_parquet
 from hsframe.frame.points_like import as_points
+from hsframe.frame.reads import reads_of
+from hsframe.frame.stamps import interval_of
 from hsframe.unit_array.dtype import UnitDtype
 from hsframe.zones import zone
 
@@ -35,6 +37,12 @@ def his_write(args: argparse.Namespace) -> int:
     points: dict[Any, Point] | None = None
     is_parquet = Path(args.data).suffix.lower() == ".parquet"
     df = read_parquet(args.data) if is_parquet else _texts(args.data)
+    if is_parquet and (interval := interval_of(df)) is not None:
+        aggs = sorted({agg for read in reads_of(df).values() for agg in read.aggs})
+        raise MetadataError(
+            f"{args.data} has values over intervals of {interval.length} ({', '.join(aggs)}), which would replace the "
+            "samples at the same instants. If you want that, write them in Python, with hsframe.his_write"
+        )
     with connect(args) as session:
         if not is_parquet:
             df, points = _frame(session, df, args)

@@ -329,6 +329,7 @@ class ReadingVerbs(ReadingBase):
         at : str, date, datetime, or iterable of these, optional
             The value at an instant instead, or at several: the last sample at it or before. ``"2026-11-01T08:00"`` is
             8:00 in each point's own zone, as ``"yesterday 08:00"`` is, a date its midnight; ``"-2h"`` is two hours ago.
+            Of a time that a clock repeats it is the first one, and for one that it skips the instant of the change.
             The present value of a record is not used. An instant later than now has no value (status ``"future"``) but
             that of a forecast.
         units : {"native", "si", "ip"}, unit or mapping

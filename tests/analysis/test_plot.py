@@ -138,6 +138,11 @@ def test_states_have_a_legend_and_rare_ones_are_others() -> None:
     assert len(bars(axis, 1)) == 55
 
 
+def test_an_empty_text_is_a_state() -> None:
+    (axis,) = frame("2026-01-01", 4, s=["on", "", "off", "on"]).hs.plot()
+    assert shown(axis) == ["on", '""', "off"]
+
+
 def test_what_changes_too_often_to_be_seen_is_several() -> None:
     codes = np.arange(100_000) % 2.0
     codes[20_000:80_000] = 1
@@ -325,6 +330,7 @@ def test_what_is_not_taken_is_said_and_leaves_no_figure() -> None:
     units = [unit.symbols[0] for unit in hsframe.units.all_units()[:21]]
     many = frame("2026-01-01", 48, **{unit: pd.array([1.0] * 48, dtype=f"unit[{unit}]") for unit in units})
     for call, said in (
+        (lambda: df.assign(s="on").hs.plot(x="s"), r"x='s' must be a column of numbers, and is of (object|str)"),
         (lambda: df.hs.plot(ax=ax), r"ax= is one axis, and 2 axes are drawn \(kW, states\)"),
         (lambda: df.hs.heatmap(ax=ax), r"2 axes are drawn \(kW, fan\): .*choose columns"),
         (lambda: df[["kW"]].hs.plot(ax=ax), "labelled '°F', and this is kW"),

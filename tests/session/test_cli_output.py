@@ -168,6 +168,9 @@ def test_values_over_intervals_say_what_they_are(login: RunningServer, capsys: p
         capsys, "his-read", "@kw", DAY, "--interval", "1D", "--agg", "min", "--agg", "max", "--csv"
     ).splitlines()
     assert table[0] == "ts,Power min [kW],Power max [kW]"
+    several = ["--interval", "1D", "--agg", "min", "--agg", "max", "--output", "json"]
+    answer = json.loads("\n".join(out(capsys, "his-read", "@kw", DAY, *several).splitlines()))
+    assert [column["name"] for column in answer["columns"]] == ["ts", "Power min", "Power max"]
     table = out(capsys, "his-read", "@kw", "@lon", DAY, "--interval", "1D", "--tz", "local", "--csv").splitlines()
     assert [line[:10] for line in table[1:]] == [DAY]
 
