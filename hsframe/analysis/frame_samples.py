@@ -318,10 +318,6 @@ class FrameSamples:
         ends_us = np.array([max(end_us, own_us + 1) for end_us, own_us in parts[:-1]], np.int64)
         return ends_us, max(parts[-1])
 
-    def is_known_to_end(self, place: int) -> bool:
-        """Whether a column is known to the end of the span that was read."""
-        return bool(self.read_of(place).spans) and not self.is_cut[1] and not self.is_added(place).any()
-
     def column(self, place: int) -> tuple[list[History], int]:
         """The samples of a column, and up to when the last one holds."""
         column, point = self.df.iloc[:, place], self.points[place]

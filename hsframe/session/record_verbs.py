@@ -52,7 +52,7 @@ class RecordVerbs(SessionBase):
 
         A cell is of the kind that the tag has in the record, or else in other records of the server: so texts, as a CSV
         file has them, become Refs, Numbers and dates, and a number without a unit is in that of the tag. What cannot be
-        of that kind is refused, and so is a Number in a unit of another dimension. A tag ``unit`` of another dimension
+        of that kind is refused, and so is a Number in a unit of another dimension. A tag ``unit`` of another quantity
         and an unknown ``unit`` or ``tz`` warn. A value that says its kind, as
         ``hsframe.Number(5, "kW")`` or ``hsframe.Ref("a")``, is sent as it is. A tag that no record has is a Ref where
         its name ends in ``Ref``, a Marker in a column of bool, and else what the cell is: there ``hsframe.MARKER`` is a
